@@ -44,6 +44,9 @@ DOES_NOT_FIT = "does_not_fit"
 CLIP_BROKEN = "clip_broken"
 """Code of the error of a clip that came out black, uniform, as noise or silent: another seed may do better."""
 
+CLIP_EXPLICIT = "clip_explicit"
+"""Code of the error of a clip that the site keeps back for what its pictures show."""
+
 ANNOUNCE_QUERY = "announce"
 """Query of an address for an output that takes no file itself. A host POSTs there what it has: ``content_type``,
 ``size_bytes`` and ``sha256`` as JSON. The answer is 204 once the file is there; until then ``url`` and ``headers``, by
@@ -241,6 +244,8 @@ class RenderJob(Wire):
     before there was ``WorkerStatus.delivering_id`` does not say so, and would take it for lost."""
     is_judged: bool = False
     """Whether a clip that came out broken is no clip. The site of the release before would not try another seed."""
+    is_sampled: bool = False
+    """Whether a few pictures of the finished clip are classified; see gpu_worker.picture_classifier."""
 
     @property
     def job_id(self) -> str:
@@ -328,6 +333,8 @@ class RenderReport(Wire):
     """Most device memory held at once during this render."""
     similarity: float | None = None
     """Cosine of the quantised transformer's first output against that of the whole weights; None: not measured."""
+    picture_score: float | None = None
+    """How explicit the worst of the pictures that were looked at is, from 0 to 1; None: nobody has looked."""
     request_id: str = ""
     """The job's."""
 

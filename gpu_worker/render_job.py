@@ -103,6 +103,8 @@ class Renderer:
     """Called when the report has been left, by whichever thread did."""
     on_frames: Callable[[RenderJob, RenderedFrames], None]
     """Called when the frames have left the card."""
+    picture_score: Callable[[Path], float | None]
+    """How explicit the finished clip is; None where nobody can say. Raises nothing."""
     may_overlap: Callable[[RenderJob], bool]
     """Asked then: whether the rest is to be done beside the next job."""
 
@@ -168,7 +170,8 @@ class Renderer:
         """Write the clip, deliver it and leave the report."""
         try:
             made = frames.write()
-            report = self._succeeded(attempt.job, made, self._upload(attempt, made))
+            score = self.picture_score(made.clip) if attempt.job.is_sampled else None
+            report = self._succeeded(attempt.job, made, self._upload(attempt, made), score)
         except Exception as error:
             report = self._ended_early(attempt, error)
         finally:
@@ -187,7 +190,9 @@ class Renderer:
         logger.info("Attempt %d is %s%s", job.attempt, report.outcome.value, way)
         return report
 
-    def _succeeded(self, job: RenderJob, made: RenderedClip, uploading_seconds: float) -> RenderReport:
+    def _succeeded(
+        self, job: RenderJob, made: RenderedClip, uploading_seconds: float, picture_score: float | None
+    ) -> RenderReport:
         return RenderReport(
             generation_id=job.generation_id,
             attempt=job.attempt,
@@ -201,6 +206,7 @@ class Renderer:
             stage_seconds={**made.stage_seconds, Stage.UPLOADING.value: uploading_seconds},
             peak_bytes=made.peak_bytes,
             similarity=made.similarity,
+            picture_score=picture_score,
             request_id=job.request_id,
         )
 

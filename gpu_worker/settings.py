@@ -169,6 +169,16 @@ class Settings:
             "Shortest time between two snapshots of one render, from which it goes on after a crash.",
         ),
     ]
+    classifier: Annotated[
+        str,
+        Variable(
+            "GPU_WORKER_CLASSIFIER",
+            "open_nsfw",
+            text(validate.Regexp(r"(open_nsfw|[\w.]+:\w+)?\Z", error="write open_nsfw, module:function, or nothing")),
+            "What looks at pictures of finished clips: `open_nsfw`, where `requirements/pictures.txt` is installed; "
+            "`module:function` that makes another; empty: nobody does.",
+        ),
+    ]
     transfer_attempts: Annotated[
         int,
         Variable(

@@ -43,6 +43,7 @@ from gpu_worker.job_picker import JobPicker
 from gpu_worker.last_work import GPU, REMOTE, LastWork
 from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.lifeline import Lifeline
+from gpu_worker.picture_classifier import ClipScorer
 from gpu_worker.progress import ProgressStream, ShownProgress
 from gpu_worker.render_engine import RenderedFrames, RenderEngine
 from gpu_worker.reports import KEPT_SECONDS, Reports
@@ -135,6 +136,7 @@ class GpuWorker(OneJobWorker):
             on_progress=self._on_progress,
             on_report=self._on_report,
             on_frames=self._on_frames,
+            picture_score=ClipScorer(settings.classifier).score,
             may_overlap=self._may_overlap,
         )
 

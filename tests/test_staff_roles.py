@@ -42,6 +42,7 @@ OF_MODELS = {
     "catalog_model_restore": "catalog.change_model",
     "catalog_model_canary": "catalog.change_model",
     "moderation_review_decide": "moderation.change_review",
+    "moderation_review_poster": "moderation.change_review",
     "notices_notice_decide": "notices.change_notice",
     "notices_notice_poster": "notices.change_notice",
     "notices_notice_clip": "notices.change_notice",

@@ -6,6 +6,7 @@ import uuid
 from math import ceil
 from typing import Final
 
+from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
@@ -261,6 +262,16 @@ class Generation(models.Model):
         """RQ's id of the attempt that is in flight."""
         return contract.job_id(str(self.id), self.attempt)
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether its worker looks at pictures of the finished clip: see ``MODERATION_OUTPUTS``."""
+        if self.workspace_id == TRIALS_WORKSPACE:
+            return False
+        is_of_visitor = self.made_by_id is None and self.api_key_id is None
+        return settings.MODERATION_OUTPUTS == "everybody" or (
+            settings.MODERATION_OUTPUTS == "visitors" and is_of_visitor
+        )
+
     def render_job(self, *, inputs: dict[str, str], outputs: dict[str, str]) -> contract.RenderJob:
         """The attempt as the GPU worker gets it. ``inputs`` and ``outputs`` are addresses by role."""
         return contract.RenderJob(
@@ -290,5 +301,6 @@ class Generation(models.Model):
             is_compared=self.workspace_id == TRIALS_WORKSPACE,
             yields=yields(self.fair_finish),
             is_judged=True,
+            is_sampled=self.is_sampled,
             may_overlap=self.attempt == 1,  # one that ended its worker may do so again, and takes none along
         )

@@ -8,14 +8,18 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.files.storage import default_storage
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 
+from accounts import audit
 from accounts.whose_column import WhoseColumn
+from generation.models.files import output_key
 from generation.moderation import reviews
 from generation.moderation.models import Guard, PlanPolicy, Policy, RefusalCount, Review
+from generation.storage import serving
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 
@@ -59,7 +63,24 @@ class ReviewAdmin(WhoseColumn, ExactSearchAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide_view)
-        return [path("<uuid:review_id>/decide/", decide, name="moderation_review_decide"), *super().get_urls()]
+        poster = self.admin_site.admin_view(self.poster_view)
+        return [
+            path("<uuid:review_id>/decide/", decide, name="moderation_review_decide"),
+            path("<uuid:review_id>/poster/", poster, name="moderation_review_poster"),
+            *super().get_urls(),
+        ]
+
+    def poster_view(self, request: HttpRequest, review_id: UUID) -> HttpResponseBase:
+        """The picture of a clip that was kept back. Its workspace reads in its audit log that somebody looked."""
+        if not request.user.has_perm("moderation.change_review") or request.user.is_anonymous:
+            raise PermissionDenied
+        review = get_object_or_404(Review.objects.select_related("workspace"), id=review_id, clip_id__isnull=False)
+        key = output_key(str(review.clip_id), "poster")
+        if not default_storage.exists(key):
+            raise Http404
+        subject, actor = str(review.clip_id), f"staff {request.user.email}"
+        audit.record(review.workspace, "staff.looked", actor=actor, subject=subject, request=request)
+        return serving.serve_file(request, key, "image/jpeg", reader=None)
 
     def decide_view(self, request: HttpRequest, review_id: UUID) -> HttpResponse:
         """The prompt, what the rules found in it, and a form to allow it or not."""

@@ -48,6 +48,8 @@ class Review(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     digest = models.CharField(max_length=64, editable=False)
+    clip_id = models.UUIDField(null=True, blank=True, editable=False)
+    """Of the clip that was kept back; None where a prompt was held or refused."""
     prompt = models.TextField()
     negative_prompt = models.TextField(blank=True)
     outcome = models.PositiveSmallIntegerField(choices=[(each.value, each.name.capitalize()) for each in Outcome])

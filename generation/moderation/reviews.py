@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -14,8 +14,11 @@ from django.utils import timezone
 
 from accounts import members
 from accounts.models import User, Workspace
-from generation.moderation import gate
+from generation.models import Generation, State
+from generation.moderation import gate, outputs
 from generation.moderation.models import RefusalCount, Review
+from generation.moderation.verdict import Category, Outcome
+from gpu_worker.contract import CLIP_EXPLICIT
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage
@@ -47,30 +50,61 @@ def ask(workspace: Workspace, *, user: User | None, prompt: str, negative_prompt
     verdict = gate.judge(workspace, prompt=prompt, negative_prompt=negative_prompt)
     if verdict.category is None:
         raise _innocent()
+    return _begin(
+        workspace,
+        gate.digest_of(prompt, negative_prompt),
+        asked_by=user,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        outcome=verdict.outcome,
+        category=verdict.category,
+        words=list(verdict.words),
+        plea=plea,
+    )
+
+
+def ask_for_clip(generation: Generation, *, user: User | None) -> Review:
+    """Have staff look at a clip that was kept back. Allowed, it is made again with the same words and seed.
+
+    Raises:
+        Conflict: it was not kept back.
+        TooMany: as ``ask``.
+    """
+    if not may_be_asked_for(generation):
+        raise Conflict("not_kept_back", "This clip wasn't kept back.")
+    return _begin(
+        generation.workspace,
+        outputs.digest_of(generation),
+        clip_id=generation.id,
+        asked_by=user,
+        prompt=generation.prompt,
+        negative_prompt=generation.negative_prompt,
+        outcome=Outcome.REFUSED,
+        category=Category.SEXUAL,
+        words=[],
+    )
+
+
+def may_be_asked_for(generation: Generation) -> bool:
+    """Whether it was kept back for what it shows, and its words are still there."""
+    is_kept_back = generation.state == State.BLOCKED and generation.error_code == CLIP_EXPLICIT
+    return is_kept_back and generation.deleted_at is None
+
+
+def _begin(workspace: Workspace, digest: str, **asked: Any) -> Review:
     with transaction.atomic():
         Workspace.objects.select_for_update().get(id=workspace.id)  # so that two at once are counted one by one
         own = Review.objects.of(workspace)
-        digest = gate.digest_of(prompt, negative_prompt)
         if (review := own.filter(digest=digest).first()) is not None:
             return review
         if own.waiting().count() >= MOST_WAITING:
             raise TooMany(
                 "too_many_reviews",
-                f"{MOST_WAITING} of your prompts wait for a review already.",
+                f"{MOST_WAITING} of your prompts and clips wait for a review already.",
                 next_step="We write to you as soon as one is decided.",
                 retry_after_seconds=3600,
             )
-        review = Review.objects.create(
-            workspace=workspace,
-            asked_by=user,
-            digest=digest,
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            outcome=verdict.outcome,
-            category=verdict.category,
-            words=list(verdict.words),
-            plea=plea,
-        )
+        review = Review.objects.create(workspace=workspace, digest=digest, **asked)
     logger.info("A review was asked for: %s, %s", review.id, review.category)
     return review
 
@@ -89,9 +123,10 @@ def _innocent() -> Invalid:
     return Invalid("prompt_is_fine", "There is nothing wrong with this prompt.", next_step="Make it as it is.")
 
 
-def forget(workspace_id: UUID, *, prompt: str, negative_prompt: str) -> None:
-    """Delete the workspace's review of these words, which somebody wants forgotten."""
-    Review.objects.filter(workspace=workspace_id, digest=gate.digest_of(prompt, negative_prompt)).delete()
+def forget(generation: Generation) -> None:
+    """Delete the workspace's reviews of this clip and of its words, which somebody wants forgotten."""
+    digests = [gate.digest_of(generation.prompt, generation.negative_prompt), outputs.digest_of(generation)]
+    Review.objects.filter(workspace=generation.workspace_id, digest__in=digests).delete()
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from generation.api import listing, presentation
 from generation.boards.models import Board
 from generation.live import progress
 from generation.models import Generation, State
+from generation.moderation import reviews
 from generation.pages.family import family_of
 from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.scheduling import wait
@@ -39,6 +40,7 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "generation": generation,
         "may_change_privacy": privacy.may_change(caller, generation),
+        "may_ask_for_review": caller.may(Action.GENERATE) and reviews.may_be_asked_for(generation),
         "may_keep": caller.may(Action.GENERATE) and generation.deleted_at is None,
         "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),

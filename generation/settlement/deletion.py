@@ -24,7 +24,7 @@ def delete(generation: Generation) -> None:
     if generation.is_open:
         raise Conflict("not_ended", "This clip is still in progress.", next_step="Cancel it first.")
     now = timezone.now()
-    reviews.forget(generation.workspace_id, prompt=generation.prompt, negative_prompt=generation.negative_prompt)
+    reviews.forget(generation)
     Clip.objects.filter(generation=generation).update(expires_at=now)
     Generation.objects.filter(id=generation.id, deleted_at=None).update(
         prompt="", negative_prompt="", error_message="", ask_digest="", user_ref="", deleted_at=now

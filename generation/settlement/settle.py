@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +18,7 @@ from rq.command import send_command
 from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.models import OPEN_STATES, Clip, Generation, State
+from generation.moderation import outputs
 from generation.provenance import signing
 from generation.provenance.signing import Signed
 from generation.scheduling import capacity, dispatch, service_rates, storage_pause
@@ -97,6 +99,8 @@ def settle(report: RenderReport, *, signs: bool = False) -> bool:
             reason=reason,
             gpu_seconds=report.gpu_seconds,
         )
+    if report.outcome == Outcome.SUCCEEDED and outputs.is_kept_back(generation, report.picture_score):
+        report = replace(report, outcome=Outcome.BLOCKED, error=outputs.EXPLICIT)
     if signs and report.outcome == Outcome.SUCCEEDED and report.clip is not None:
         with signing.signed(generation, report.clip.sha256) as signed:
             return _settle(generation, report, signed)

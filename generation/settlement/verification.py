@@ -122,6 +122,8 @@ def _verify_figures(report: RenderReport, generation: Generation) -> None:
     _verify("bytes", report.peak_bytes, least=0, most=_MOST_BYTES)
     if report.similarity is not None:
         _verify("similarity", report.similarity, least=-1 - _COSINE_SLACK, most=1 + _COSINE_SLACK)
+    if report.picture_score is not None:
+        _verify("score of pictures", report.picture_score, least=0.0, most=1.0)
     if report.error is not None and not _ERROR_CODE.fullmatch(report.error.code):
         raise NotBelieved("its error has no code that a worker knows")
     if report.clip is not None:

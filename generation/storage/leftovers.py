@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 
-from generation.models import OPEN_STATES, OUTPUT_NAMES, Generation, signed_key
+from generation.models import OPEN_STATES, OUTPUT_NAMES, Generation, State, signed_key
 from generation.storage.files import CONVERTED_NAMES, RECIPE_NAME
 from generation.storage.store import LEFT_AFTER_SECONDS, store
 
 logger = logging.getLogger(__name__)
 
 PLACE: Final = "clips"
+KEPT_BACK: Final = timedelta(days=30)
+"""How long the files of a clip that was kept back lie there, for staff to look at in a review."""
 _NAMES: Final = {*OUTPUT_NAMES.values(), *CONVERTED_NAMES.values(), RECIPE_NAME}
 
 
@@ -39,7 +43,8 @@ def sweep_leftovers() -> None:
 
 def _kept(generation_ids: Iterable[str]) -> dict[str, str]:
     """Those that are needed, each with the name of its signed file without its ending; empty where there is none."""
-    needed = Q(clip__isnull=False) | Q(state__in=OPEN_STATES)
+    kept_back = Q(state=State.BLOCKED, deleted_at=None, finished_at__gt=timezone.now() - KEPT_BACK)
+    needed = Q(clip__isnull=False) | Q(state__in=OPEN_STATES) | kept_back
     rows = Generation.objects.filter(needed, id__in=set(filter(None, generation_ids)))
     return {
         str(generation_id): PurePosixPath(signed_key(generation_id, digest)).stem if digest else ""

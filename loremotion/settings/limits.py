@@ -37,6 +37,11 @@ HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", 5.0, validate=validate.
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10))
 
 MODERATION_STRICTNESS = env.str("MODERATION_STRICTNESS", "standard", validate=validate.OneOf(["standard", "relaxed"]))
+# Whose finished clips are looked at by the GPU hosts' classifier, and from which score on one is kept back.
+MODERATION_OUTPUTS = env.str(
+    "MODERATION_OUTPUTS", "visitors", validate=validate.OneOf(["visitors", "everybody", "nobody"])
+)
+MODERATION_OUTPUT_SCORE = env.float("MODERATION_OUTPUT_SCORE", 0.8, validate=validate.Range(0.01, 1))
 # A classifier that `make run` serves beside the site, and where one answers otherwise.
 GUARD_MODEL = env.str("GUARD_MODEL", "")
 GUARD_URL = env.str("GUARD_URL", "", validate=validate.Regexp(r"^(https?://\S+)?$", error="must be a URL"))

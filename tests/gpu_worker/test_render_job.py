@@ -53,6 +53,18 @@ def test_it_works(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) ->
     assert sorted(path.name for path in clip.parent.iterdir()) == ["clip.mp4", "poster.jpg"]
 
 
+@pytest.mark.parametrize("is_sampled", [True, False])
+def test_pictures_are_scored_where_the_job_says_so(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_sampled: bool
+) -> None:
+    monkeypatch.setattr("gpu_worker.picture_classifier.ClipScorer.score", lambda *_: 0.25)
+    enqueue(valkey, make_job(tmp_path, is_sampled=is_sampled))
+    run_worker()
+    [report] = finished_reports(valkey)
+    assert report.outcome == Outcome.SUCCEEDED
+    assert report.picture_score == (0.25 if is_sampled else None)
+
+
 def test_what_is_told_of_it_is_a_share_of_the_whole(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) -> None:
     job = make_job(tmp_path)
     enqueue(valkey, job)
