@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,17 +32,24 @@ class Entitlements:
     monthly_credits: int
     monthly_cap_credits: int | None
     """What its own people let it spend in a month; None without a cap."""
+    daily_cap_credits: int | None = None
+    """And in a day."""
+    caps_by_item: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """And on one thing that it buys, as ``Budget.caps_by_item`` says it."""
 
 
 _PLAN: Final = Columns(Plan, "plan")
 _ASKED: Final = f"""
-SELECT account.has_bought, account.cap, plan.is_subscribed, {_PLAN.sql}
+SELECT account.has_bought, account.caps, plan.is_subscribed, {_PLAN.sql}
 FROM (
     SELECT
         EXISTS (
             SELECT FROM ledger_lot WHERE account_id = %(account)s AND kind = 'pack' AND has_remaining
         ) AS has_bought,
-        (SELECT monthly_cap_credits FROM shop_budget WHERE workspace = %(account)s) AS cap
+        (
+            SELECT jsonb_build_array(daily_cap_credits, monthly_cap_credits, caps_by_item)
+            FROM shop_budget WHERE workspace = %(account)s
+        ) AS caps
 ) AS account LEFT JOIN LATERAL (
     SELECT plan.*, subscribed.plan_id IS NOT NULL AS is_subscribed
     FROM shop_plan plan LEFT JOIN (
@@ -68,10 +75,11 @@ def send_entitlements(account: UUID | None) -> Callable[[], Entitlements]:
     return lambda: _entitlements(*sent())
 
 
-def _entitlements(has_bought: bool, cap: int | None, is_subscribed: bool | None, *row: Any) -> Entitlements:
+def _entitlements(has_bought: bool, caps: list[Any] | None, is_subscribed: bool | None, *row: Any) -> Entitlements:
     has_row = is_subscribed is not None  # staff may have deleted the free one
     plan = _PLAN.read(row) if has_row else Plan(slug=Plan.FREE, has_watermark=True)
     is_paid = bool(is_subscribed or has_bought)
+    daily, monthly, by_item = caps or (None, None, None)
     return Entitlements(
         plan=plan.slug,
         priority_weight=plan.priority_weight,
@@ -81,7 +89,9 @@ def _entitlements(has_bought: bool, cap: int | None, is_subscribed: bool | None,
         members=plan.members,
         is_paid=is_paid,
         monthly_credits=plan.monthly_credits,
-        monthly_cap_credits=cap,
+        daily_cap_credits=daily,
+        monthly_cap_credits=monthly,
+        caps_by_item=by_item or {},
     )
 
 

@@ -85,6 +85,7 @@ urlpatterns = [
     path("history/delete/", selection.ask_before_deleting, name="ask-before-deleting"),
     path("history/delete/now/", selection.delete, name="delete-clips"),
     path("billing/usage/", usage.page, name="usage"),
+    path("billing/usage/model-limits/", usage.set_model_limits, name="model-limits"),
     *trial_views.urlpatterns,
     path("verify/", takes_files(verify.page), name="verify"),
     path("explore/", explore.page, name="explore"),

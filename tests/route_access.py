@@ -111,6 +111,7 @@ ACCESS: dict[str, Access] = {
     # The code in its body is the permission, of whoever began: see generation/test_device_login.py.
     "generation:api-claim-device-login": Access(Kind.PUBLIC, method="post"),
     "generation:api-usage": Access(Kind.PUBLIC),  # without the right to see payments, of the key itself alone
+    "generation:model-limits": Access(Kind.OWN, Action.PAY, "post"),
     "generation:usage": Access(Kind.OWN, Action.READ_CREDITS),
     "generation:api-quotes": Access(Kind.PUBLIC, method="post"),
     "generation:api-verify": Access(Kind.PUBLIC, method="post"),

@@ -25,7 +25,7 @@ MOST = {
     "/explore/": (2, 4, 6),
     "/pricing/": (3, 6, 8),
     "/billing/": (0, 11, 13),
-    "/billing/usage/": (0, 3, 5),
+    "/billing/usage/": (0, 3, 7),
     "/developers/": (2, 4, 6),
     "/account/": (0, 3, 5),
     "/data/": (0, 2, 4),

@@ -1,8 +1,10 @@
-"""Limits that a workspace sets itself: a cap on what a month may cost, and mail when credits run low."""
+"""Limits that a workspace sets itself: caps on what a day and a month may cost, and mail when credits run low."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -13,54 +15,78 @@ from billing.shop.models import Budget
 from loremotion.refusals import InsufficientCredits
 
 
-class OverBudget(InsufficientCredits):
-    """The workspace's own cap for the month would be passed."""
+class Period(StrEnum):
+    DAY = "day"
+    MONTH = "month"
 
-    def __init__(self, cap: int, spent: int) -> None:
+    @property
+    def began(self) -> datetime:
+        """The first moment of the present one (UTC)."""
+        midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight if self == Period.DAY else midnight.replace(day=1)
+
+
+_A_LIMIT: Final = {Period.DAY: "daily", Period.MONTH: "monthly"}
+
+
+class OverBudget(InsufficientCredits):
+    """The workspace's own cap for the day or the month would be passed."""
+
+    def __init__(self, cap: int, spent: int, period: Period = Period.MONTH) -> None:
         super().__init__(
             "over_budget",
-            f"This workspace has a monthly limit of {cap:,} credits, and this clip would take it to {spent:,}.",
+            f"This workspace has a {_A_LIMIT[period]} limit of {cap:,} credits, and this clip would take it to "
+            f"{spent:,}.",
             next_step="Whoever handles billing can raise the limit on the Credits page.",
         )
 
 
-def spent_this_month(account: UUID) -> int:
-    """Credits charged or held for requests of this month (UTC), also in accounts that were merged into this one's:
-    what is held there stays there."""
+_MINE: Final = """
+    WITH RECURSIVE mine AS (
+        SELECT %(account)s::uuid AS id
+        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
+    )
+"""
+SPENT_SQL: Final = "CASE hold.state WHEN 'open' THEN hold.amount ELSE hold.captured END"
+"""What a hold counts for: in full while it is open, and then as far as it was charged."""
+
+
+def spent(account: UUID, period: Period = Period.MONTH) -> int:
+    """Credits charged or held for requests of this period, also in accounts that were merged into this one's: what is
+    held there stays there."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            WITH RECURSIVE mine AS (
-                SELECT %s::uuid AS id
-                UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
-            )
-            SELECT coalesce(sum(CASE hold.state WHEN 'open' THEN hold.amount ELSE hold.captured END), 0)
-            FROM mine JOIN ledger_hold hold ON hold.account_id = mine.id AND hold.held_at >= %s
-            """,
-            [account, _month_of(timezone.now())],
+            f"{_MINE} SELECT coalesce(sum({SPENT_SQL}), 0) FROM mine JOIN ledger_hold hold "  # noqa: S608 - constants
+            "ON hold.account_id = mine.id AND hold.held_at >= %(since)s",
+            {"account": account, "since": period.began},
         )
         return int(cursor.fetchone()[0])
+
+
+def set_caps_by_item(account: UUID, caps: Mapping[str, Mapping[str, int]]) -> None:
+    """Say what may be spent on each thing that is bought; what is not named has no cap."""
+    Budget.objects.update_or_create(workspace=account, defaults={"caps_by_item": dict(caps) or None})
 
 
 ALERTED_PERCENT: Final = (50, 80, 100)
 """Of a cap: once so much is used, whoever set it is told."""
 
 
-def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> int:
+def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int, period: Period = Period.MONTH) -> int:
     """Refuse what goes over the cap. Certain while the workspace's row is locked, so that two requests cannot both fit
-    into what is left for one. Returns what the month costs with it; 0 without a cap.
+    into what is left for one. Returns what the period costs with it; 0 without a cap.
 
     Args:
-        cap: what the month may cost, as ``plans.entitlements`` says it; None for any amount.
+        cap: what the period may cost, as ``plans.entitlements`` says it; None for any amount.
 
     Raises:
-        OverBudget: with ``credits`` more, the month costs more than the cap.
+        OverBudget: with ``credits`` more, the period costs more than the cap.
     """
     if cap is None:
         return 0
-    if (spent := spent_this_month(account) + credits) > cap:
-        raise OverBudget(cap, spent)
-    return spent
+    if (with_it := spent(account, period) + credits) > cap:
+        raise OverBudget(cap, with_it, period)
+    return with_it
 
 
 def percent_passed(*, cap: int, spent: int, credits: int) -> int:
@@ -104,7 +130,3 @@ def claim_warning(budget_id: int) -> Budget | None:
     if not Budget.objects.filter(id=budget_id, warned_at=None).update(warned_at=timezone.now()):
         return None
     return Budget.objects.get(id=budget_id)
-
-
-def _month_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -12,8 +12,9 @@ class BudgetForm(forms.ModelForm[Budget]):
 
     class Meta:
         model = Budget
-        fields = ["monthly_cap_credits", "warn_below_credits", "warn_address"]
+        fields = ["daily_cap_credits", "monthly_cap_credits", "warn_below_credits", "warn_address"]
         labels = {
+            "daily_cap_credits": "Daily limit in credits",
             "monthly_cap_credits": "Monthly limit in credits",
             "warn_below_credits": "Email me when fewer credits are left than",
             "warn_address": "Send to",
@@ -21,4 +22,8 @@ class BudgetForm(forms.ModelForm[Budget]):
 
     @property
     def for_audit(self) -> dict[str, Any]:
-        return {"cap": self.instance.monthly_cap_credits, "warn_below": self.instance.warn_below_credits}
+        return {
+            "daily_cap": self.instance.daily_cap_credits,
+            "cap": self.instance.monthly_cap_credits,
+            "warn_below": self.instance.warn_below_credits,
+        }

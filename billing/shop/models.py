@@ -295,10 +295,14 @@ class Mismatch(models.Model):
 
 
 class Budget(models.Model):
-    """Limits that a workspace set itself: what it may spend in a month, and when it wants to be warned."""
+    """Limits that a workspace set itself: what it may spend in a day and in a month, also on one thing that it buys,
+    and when it wants to be warned."""
 
     workspace = models.UUIDField(unique=True)
+    daily_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
+    caps_by_item = models.JSONField(null=True, blank=True)
+    """What is bought, as whoever sells it names it → ``{"day": credits, "month": credits}``, either of them or both."""
     warn_below_credits = models.PositiveIntegerField(null=True, blank=True)
     warn_address = models.EmailField(blank=True)
     warned_at = models.DateTimeField(null=True, blank=True)

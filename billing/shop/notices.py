@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.models import Membership, Workspace
 from accounts.roles import ALLOWED, Action
 from billing.shop import budgets
+from billing.shop.budgets import Period
 from billing.shop.models import Budget, Subscription
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
@@ -56,13 +55,16 @@ def _write_low_balance(budget_id: int) -> None:
         _write(LOW_BALANCE, workspace=budget.workspace, occasion=occasion, address=budget.warn_address)
 
 
-def write_cap_used(workspace: UUID, *, cap: int, percent: int) -> None:
-    """Tell those who pay, or whom they named for alerts, that the workspace has used so much of its cap for this month:
-    once a month for each share of each cap. Call it in the transaction that spent it."""
+def write_cap_used(workspace: UUID, *, cap: int, percent: int, period: Period = Period.MONTH) -> str:
+    """Tell those who pay, or whom they named for alerts, that the workspace has used so much of a cap: once a period
+    for each share of each cap. Call it in the transaction that spent it. Returns the name of the occasion.
+    """
     budget = Budget.objects.filter(workspace=workspace).first()
     address = budget.warn_address if budget is not None else ""
-    occasion = f"{percent}:{cap}:{timezone.now().astimezone(UTC):%Y-%m}:{workspace.hex}"
+    began = f"{period.began:%Y-%m-%d}" if period == Period.DAY else f"{period.began:%Y-%m}"
+    occasion = f"{percent}:{cap}:{began}:{workspace.hex}"
     _write(CAP_USED, workspace=workspace, occasion=occasion, address=address)
+    return occasion
 
 
 def _write(content: str, *, workspace: UUID, occasion: str, address: str = "") -> None:
@@ -97,9 +99,10 @@ def low_balance_content(message: MailMessage) -> Content | None:
 
 def cap_used_content(message: MailMessage) -> Content | None:
     """The words of the mail; None once its reader does not pay any more."""
-    percent, cap, *_ = message.occasion.split(":")
+    percent, cap, began, _ = message.occasion.split(":")
     workspace = Workspace.objects.filter(id=message.tenant_id).first()
-    said = {"percent": int(percent), "cap": int(cap), "workspace": workspace}
+    period = Period.DAY if began.count("-") == 2 else Period.MONTH
+    said = {"percent": int(percent), "cap": int(cap), "workspace": workspace, "period": period}
     return _content("billing/mail/cap_used.txt", message, **said)
 
 

@@ -21,7 +21,7 @@ from billing.shop.money import formatted
 from loremotion import queues
 from loremotion.csv_lines import csv_line
 
-LIMITS = ("monthly_cap_credits", "warn_below_credits", "warn_address")
+LIMITS = ("daily_cap_credits", "monthly_cap_credits", "caps_by_item", "warn_below_credits", "warn_address")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:

@@ -182,7 +182,7 @@ def sent(delivery: Delivery) -> dict[str, Any]:
         "object": "webhook_delivery",
         "event_id": delivery.event_id,
         "event_type": delivery.event_type,
-        "video_id": str(delivery.video_id),
+        "video_id": str(delivery.video_id) if delivery.video_id is not None else None,
         "test": delivery.is_test,
         "state": delivery.state,
         "attempts": delivery.attempts,

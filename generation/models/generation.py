@@ -149,6 +149,10 @@ class Generation(models.Model):
             models.Index(
                 fields=["workspace", "-created_at", "-id"], name="generation_favourites", condition=Q(is_favourite=True)
             ),
+            # What a key spent: see generation.submission.spending_caps.
+            models.Index(
+                fields=["api_key", "created_at"], name="generation_spent_by_key", condition=Q(api_key__isnull=False)
+            ),
             # What a program finds by its own name for it.
             models.Index(
                 fields=["workspace", "user_ref", "-created_at", "-id"],

@@ -20,7 +20,7 @@ from generation.api import presentation
 from generation.pages import batch_rows
 from generation.pages.chosen import chosen_clips, sheet_of
 from generation.pages.ways_on import ways_on
-from generation.submission import batch
+from generation.submission import batch, intake
 from loremotion.bodies import takes_files
 from loremotion.refusals import Invalid, Refusal
 
@@ -58,7 +58,7 @@ def make(request: HttpRequest) -> HttpResponse:
         asks = batch_rows.read(rows)
         try:
             made = batch.take_all(request, asks, sending=sending, most_credits=_credits(request))
-        except batch.CostsMore as refusal:
+        except intake.CostsMore as refusal:
             return _review(request, asks, refusal)
         return redirect(sheet_of(made))
     except Refusal as refusal:

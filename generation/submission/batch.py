@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -194,8 +195,10 @@ def _refuse_sum(
 ) -> None:
     """Refuse what together is beyond credits, caps or open clips. Certain once the workspace is locked."""
     is_refilled = workspace is None or allowance.give(workspace, now=timezone.now(), network=network)
-    credits = sum(offer.quote.credits for offer in offers)
-    checks.refuse(Candidate(workspace, caller, credits, may, is_refilled, clips=len(offers)))
+    by_model = Counter[Model]()
+    for offer in offers:
+        by_model[offer.version.model] += offer.quote.credits
+    checks.refuse(Candidate(workspace, caller, by_model, may, is_refilled, clips=len(offers)))
 
 
 @contextmanager

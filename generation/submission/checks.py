@@ -8,7 +8,7 @@ can tell, ``submit`` refuses after these: whether today's GPU time for free clip
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,10 +20,13 @@ from accounts.models import Workspace
 from billing import allowance, ledger
 from billing.errors import NotEnoughCredits
 from billing.plans import Entitlements
-from billing.shop import budgets, notices
+from billing.shop import budgets
+from billing.shop.budgets import Period
+from catalog.models import Model
 from generation.models import Generation
 from generation.scheduling.fair_queue import Standing
-from generation.submission import spending_alerts, spending_caps
+from generation.submission import model_caps, spending_alerts, spending_caps
+from generation.submission.spending_caps import Cap
 from loremotion.refusals import InsufficientCredits, TooMany
 
 
@@ -35,14 +38,20 @@ class Candidate:
     """None for a newcomer, who will have the allowance of a day."""
     caller: Caller | None
     """Who asks, for the caps of members and keys; None for a workspace's own visitor."""
-    credits: int
+    by_model: Mapping[Model, int]
+    """Credits by the model that they are for."""
     may: Entitlements
     is_refilled: bool
     """False where the network of a visitor has had all the free credits that it may have today."""
     clips: int = 1
-    """That are asked for together; ``credits`` is the price of all."""
+    """That are asked for together."""
     standing: Standing | None = None
     """How its workspace stands in the queue, once its price is held; None before that."""
+
+    @property
+    def credits(self) -> int:
+        """What it costs."""
+        return sum(self.by_model.values())
 
 
 def refuse(candidate: Candidate) -> None:
@@ -82,21 +91,40 @@ def beyond_own_cap(candidate: Candidate) -> None:
 
 
 def beyond_budget(candidate: Candidate) -> None:
-    """Refuse what goes beyond the month's cap of the workspace. Once the price is held, tell whoever pays how much of
-    it is used.
+    """Refuse what goes beyond a cap of the workspace, for the day or the month. Once the price is held, tell whoever
+    pays how much of it is used.
 
     Raises:
         OverBudget: names the cap.
     """
-    workspace, cap = candidate.workspace, candidate.may.monthly_cap_credits
-    if workspace is None or cap is None:
+    workspace, may = candidate.workspace, candidate.may
+    if workspace is None:
         return
-    credits = candidate.credits if candidate.standing is None else 0  # what is held counts as spent
-    spent = budgets.refuse_beyond_cap(workspace.id, cap=cap, credits=credits)
-    if candidate.standing is not None and (
-        percent := budgets.percent_passed(cap=cap, spent=spent, credits=candidate.credits)
-    ):
-        notices.write_cap_used(workspace.id, cap=cap, percent=percent)
+    for period, cap in ((Period.DAY, may.daily_cap_credits), (Period.MONTH, may.monthly_cap_credits)):
+        if cap is None:
+            continue
+        credits = candidate.credits if candidate.standing is None else 0  # what is held counts as spent
+        spent = budgets.refuse_beyond_cap(workspace.id, cap=cap, credits=credits, period=period)
+        if candidate.standing is not None:
+            spending_alerts.write_for_workspace(
+                workspace, Cap(period, period.began, cap, spent - candidate.credits), credits=candidate.credits
+            )
+
+
+def beyond_model_caps(candidate: Candidate) -> None:
+    """Refuse what goes beyond a cap on a model. Once the price is held, tell whoever pays how much of it is used.
+
+    Raises:
+        Forbidden: names the cap and what is left of it.
+    """
+    workspace, caps = candidate.workspace, candidate.may.caps_by_item
+    if workspace is None or not caps:
+        return
+    for model, credits in candidate.by_model.items():
+        found = model_caps.refuse_beyond_cap(workspace.id, caps, model_id=model.id, model=str(model), credits=credits)
+        if candidate.standing is not None:
+            for cap in found:
+                spending_alerts.write_for_model(workspace, model, cap, credits=credits)
 
 
 def beyond_open_clips(candidate: Candidate) -> None:
@@ -125,6 +153,7 @@ CHECKS: Final[tuple[Callable[[Candidate], None], ...]] = (
     beyond_credits,
     beyond_own_cap,
     beyond_budget,
+    beyond_model_caps,
     beyond_open_clips,
 )
 

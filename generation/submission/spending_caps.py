@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Case, F, Q, Sum, When
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from accounts.caller import Caller
 from billing.models import Hold
+from billing.shop.budgets import Period
 from generation.models import Generation
 from loremotion.refusals import Forbidden
-
-
-class Period(StrEnum):
-    DAY = "day"
-    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +65,7 @@ def caps_of(caller: Caller) -> list[Cap]:
     if holder is None:
         return []
     limits = {Period.DAY: holder.daily_cap_credits, Period.MONTH: holder.monthly_cap_credits}
-    midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    begins = {Period.DAY: midnight, Period.MONTH: midnight.replace(day=1)}
+    begins = {period: period.began for period in Period}
     set_ones = {period: limit for period, limit in limits.items() if limit is not None}
     if not set_ones:
         return []

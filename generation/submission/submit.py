@@ -21,6 +21,7 @@ from accounts.roles import Action
 from billing import allowance, free_gpu_budget, ledger
 from billing.plans import Entitlements, entitlements
 from catalog import measurements
+from catalog.models import Model
 from catalog.offers import Offer
 from catalog.requests import ClipRequest
 from generation.models import Generation
@@ -69,7 +70,7 @@ def look_ahead(
     _refuse_words(workspace, offer, file_names)
     is_refilled = workspace is None or allowance.give(workspace, now=timezone.now(), network=network)
     may = may or entitlements(workspace.id if workspace is not None else None)
-    checks.refuse(Candidate(workspace, caller, offer.quote.credits, may, is_refilled))
+    checks.refuse(Candidate(workspace, caller, _cost(offer), may, is_refilled))
 
 
 def submit(
@@ -114,7 +115,7 @@ def submit(
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
-        candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
+        candidate = Candidate(workspace, caller, _cost(offer), may, is_refilled)
         with _hold_refused(candidate), ledger.own_errors(), prepared.unanswered():  # any may raise what the hold met
             recheck = lock()
             held = _send_hold(workspace, generation_id, offer)
@@ -158,6 +159,10 @@ def submit(
         transaction.on_commit(lambda: _say_queued(generation), robust=True)
         transaction.on_commit(dispatch.fill_window, robust=True)
     return generation
+
+
+def _cost(offer: Offer) -> dict[Model, int]:
+    return {offer.version.model: offer.quote.credits}
 
 
 def _lock_at_once(

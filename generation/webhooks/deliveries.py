@@ -65,6 +65,7 @@ def attempt(delivery: Delivery, endpoint: Endpoint) -> Outcome:
         event_id=delivery.event_id,
         event_type=delivery.event_type,
         video_id=delivery.video_id,
+        data=delivery.data,
         created_at=delivery.created_at,
     )
     try:

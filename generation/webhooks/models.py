@@ -84,7 +84,10 @@ class Delivery(Outgoing):
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deliveries")
     event_id = models.CharField(max_length=60)
     event_type = models.CharField(max_length=40)
-    video_id = models.UUIDField()
+    video_id = models.UUIDField(null=True, blank=True)
+    """The clip that it tells of; None where it tells of something else."""
+    data = models.JSONField(null=True, blank=True)
+    """What it tells, where that is no clip."""
     is_test = models.BooleanField(default=False)
     last_status = models.PositiveSmallIntegerField(null=True, blank=True)
     last_answer = models.TextField(blank=True)
@@ -109,7 +112,7 @@ class Delivery(Outgoing):
 
     @property
     def log_ids(self) -> dict[str, str]:
-        return {"request_id": self.request_id, "generation_id": str(self.video_id), "event_id": self.event_id}
+        return {"request_id": self.request_id, "generation_id": str(self.video_id or ""), "event_id": self.event_id}
 
 
 def facts(endpoint: Endpoint) -> dict[str, Any]:

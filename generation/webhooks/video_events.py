@@ -1,8 +1,10 @@
-"""What became of a clip, as an event in OpenAI's shape: two types that their clients know, two of ours."""
+"""What became of a clip, or of a limit, as an event in OpenAI's shape: two types that their clients know, and ours."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +22,8 @@ TYPE_OF: dict[str, str] = {
     State.CANCELLED: "video.cancelled",
     State.BLOCKED: "video.blocked",
 }
-TYPES = tuple(TYPE_OF.values())
+ALERT = "spending.alert"
+TYPES = (*TYPE_OF.values(), ALERT)
 FAILED = TYPE_OF[State.FAILED]
 TRIED_FOR = timedelta(days=3)
 
@@ -42,29 +45,68 @@ def record_end(generation_id: UUID, state: str) -> None:
     now = timezone.now()
     written = Delivery.objects.bulk_create(
         [
-            Delivery(
-                endpoint=endpoint,
+            _delivery(
+                endpoint,
+                now,
                 event_id=f"evt_{generation_id.hex}",
                 event_type=event_type if event_type in endpoint.event_types else FAILED,
                 video_id=generation_id,
-                due_at=max(now, endpoint.resumes_at),
-                expires_at=now + TRIED_FOR,
             )
             for endpoint in listening
         ]
     )
+    _enqueue_due(written, now)
+
+
+def record_alert(workspace_id: UUID, *, occasion: str, data: dict[str, Any]) -> None:
+    """Write a delivery for every endpoint that listens to how much of a limit is used. Call it in the transaction that
+    used it.
+
+    Args:
+        occasion: names what it tells; told once, however often it is recorded.
+    """
+    listening = (
+        Endpoint.objects.enabled()
+        .select_for_update(no_key=True)
+        .filter(workspace=workspace_id, event_types__contains=[ALERT])
+    )
+    now = timezone.now()
+    event_id = f"evt_{hashlib.sha256(f'{workspace_id}:{occasion}'.encode()).hexdigest()[:32]}"
+    told = set(Delivery.objects.filter(event_id=event_id, endpoint__in=listening).values_list("endpoint", flat=True))
+    written = Delivery.objects.bulk_create(
+        [
+            _delivery(endpoint, now, event_id=event_id, event_type=ALERT, data=data)
+            for endpoint in listening
+            if endpoint.id not in told
+        ]
+    )
+    _enqueue_due(written, now)
+
+
+def _delivery(endpoint: Endpoint, now: datetime, **event: Any) -> Delivery:
+    return Delivery(endpoint=endpoint, due_at=max(now, endpoint.resumes_at), expires_at=now + TRIED_FOR, **event)
+
+
+def _enqueue_due(written: Iterable[Delivery], now: datetime) -> None:
     due = [(row.pk, 0) for row in written if row.due_at <= now]
     if due:
         transaction.on_commit(lambda: sending.enqueue(Delivery, due), robust=True)
 
 
-def body(*, event_id: str, event_type: str, video_id: UUID, created_at: datetime) -> str:
+def body(
+    *,
+    event_id: str,
+    event_type: str,
+    created_at: datetime,
+    video_id: UUID | None = None,
+    data: dict[str, Any] | None = None,
+) -> str:
     """The event as JSON: byte for byte the same at every attempt, since it is made of nothing that changes."""
     event: dict[str, Any] = {
         "id": event_id,
         "object": "event",
         "created_at": int(created_at.timestamp()),
         "type": event_type,
-        "data": {"id": str(video_id)},
+        "data": {"id": str(video_id)} if data is None else data,
     }
     return json.dumps(event, separators=(",", ":"))

@@ -367,13 +367,14 @@ def test_a_clip_that_goes_over_the_cap_is_refused_and_nothing_is_held(shop_steps
 def test_an_export_tells_the_plan_and_the_limits_to_who_may_see_payments(shop_steps: ShopSteps) -> None:
     _, workspace = member()
     shop_steps.subscribe(workspace.id)
-    Budget.objects.create(workspace=workspace.id, monthly_cap_credits=300)
+    Budget.objects.create(workspace=workspace.id, monthly_cap_credits=300, caps_by_item={"7": {"day": 5}})
     files = {
         f.path: str(f.content) for f in workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.OWNER]))
     }
     told = json.loads(files["plan.json"])
     assert [(each["plan"], each["status"]) for each in told["plans"]] == [("Creator", "active")]
-    assert told["limits"] == [{"monthly_cap_credits": 300, "warn_below_credits": None, "warn_address": ""}]
+    caps = {"daily_cap_credits": None, "monthly_cap_credits": 300, "caps_by_item": {"7": {"day": 5}}}
+    assert told["limits"] == [{**caps, "warn_below_credits": None, "warn_address": ""}]
     assert not list(workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.VIEWER])))
 
 

@@ -1,0 +1,63 @@
+"""What a workspace lets itself spend on one model in a day and in a month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from billing.shop import budgets
+from billing.shop.budgets import Period
+from generation.submission.spending_caps import Cap
+from loremotion.refusals import Forbidden
+
+Caps = Mapping[str, Mapping[str, int]]
+"""Id of a model → period → credits, as ``Entitlements.caps_by_item`` has it."""
+_SPENT: Final = f"""
+    WITH RECURSIVE mine AS (
+        SELECT %(account)s::uuid AS id
+        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
+    )
+    SELECT coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(day)s), 0),
+        coalesce(sum({budgets.SPENT_SQL}), 0)
+    FROM mine JOIN ledger_hold hold ON hold.account_id = mine.id AND hold.held_at >= %(month)s
+        JOIN generation_generation clip ON clip.id = hold.id
+        JOIN catalog_modelversion version ON version.id = clip.version_id AND version.model_id = %(model)s
+"""  # noqa: S608 - constants
+_WORDS: Final = {Period.DAY: ("a day", "today"), Period.MONTH: ("a month", "this month")}
+
+
+def refuse_beyond_cap(account: UUID, caps: Caps, *, model_id: int, model: str, credits: int) -> list[Cap]:
+    """Refuse what would go beyond a cap on the model. Certain while the workspace's row is locked. Returns the caps as
+    they stand without it. One query; none for a model without a cap.
+
+    Args:
+        model: its name.
+
+    Raises:
+        Forbidden: names the cap and what is left of it.
+    """
+    limits = caps.get(str(model_id))
+    if not limits:
+        return []
+    with connection.cursor() as cursor:
+        asked: dict[str, Any] = {
+            "account": account,
+            "model": model_id,
+            **{period.value: period.began for period in Period},
+        }
+        cursor.execute(_SPENT, asked)
+        spent = dict(zip(Period, map(int, cursor.fetchone()), strict=True))
+    found = [Cap(period, period.began, limits[period], spent[period]) for period in Period if period in limits]
+    for cap in found:
+        if credits > cap.left:
+            a_period, now = _WORDS[cap.period]
+            raise Forbidden(
+                "cap_reached",
+                f"This workspace can spend {cap.credits:,} credits {a_period} on {model}, "
+                f"with {cap.left:,} left {now}.",
+                next_step="Choose another model, or ask whoever handles billing to raise the limit on the Usage page.",
+            )
+    return found
