@@ -11,7 +11,7 @@ import yaml
 
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, Stage
-from gpu_worker.families import family
+from gpu_worker.families import FAMILIES, family
 from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
     CARDS_GIB,
@@ -32,7 +32,8 @@ GB = 10**9
 
 def hardware_table() -> str:
     """The table in Markdown: a line for each seeded row and size, a column for each card."""
-    rows = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    seeded = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    rows = {slug: row for slug, row in seeded.items() if row["version"]["family"] in FAMILIES}
     cards = " | ".join(f"{card} GB" for card in CARDS_GIB)
     lines = [f"| row | clip | {cards} |", "|---" * (2 + len(CARDS_GIB)) + "|"]
     for slug, row in rows.items():

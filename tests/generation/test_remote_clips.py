@@ -48,7 +48,7 @@ def asked(workspace: Workspace) -> Generation:
 
 
 def lengths(connection: redis.Redis) -> tuple[int, int]:
-    return connection.llen("rq:queue:render"), connection.llen("rq:queue:remote")  # type: ignore[return-value]  # not async
+    return connection.llen("rq:queue:render"), connection.llen("rq:queue:remote")
 
 
 def test_it_goes_into_the_line_of_remote_workers(far: Model, alice: Visitor, valkey: redis.Redis) -> None:
