@@ -147,6 +147,7 @@ def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
         "seed": generation.seed,
         "private": generation.is_private,
         "user_ref": generation.user_ref or None,
+        "cancel_at": int(generation.cancel_at.timestamp()) if generation.cancel_at is not None else None,
         "model_version": generation.version.number,
         "num_frames": generation.num_frames,
         "rendered_size": f"{generation.width}x{generation.height}",

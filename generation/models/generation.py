@@ -93,6 +93,8 @@ class Generation(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
+    cancel_at = models.DateTimeField(null=True)
+    """When it is cancelled unless it has ended, as whoever asked for it said; None for never."""
     deleted_at = models.DateTimeField(null=True)
     """When its owner deleted it: what is left is the receipt."""
 
@@ -164,6 +166,11 @@ class Generation(models.Model):
                 fields=["workspace"],
                 name="generation_open",
                 condition=Q(state__in=["queued", "dispatched", "running"]),
+            ),
+            models.Index(
+                fields=["cancel_at"],
+                name="generation_to_cancel",
+                condition=Q(state__in=["queued", "dispatched", "running"], cancel_at__isnull=False),
             ),
             # In the order of generation.scheduling.fair_order: all of them, and those that need as much memory.
             models.Index(

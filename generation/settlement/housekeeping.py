@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import redis
@@ -28,6 +29,7 @@ from gpu_worker.rq_seams import scripts
 from loremotion import health
 from loremotion.database import kept
 from loremotion.outbox import housekeeping as outbox
+from loremotion.refusals import Conflict
 from loremotion.sweeping import each
 from loremotion.valkey import connection
 
@@ -66,6 +68,18 @@ def beat() -> bool:
 def dispatch_waiting() -> None:
     """Dispatch what was committed and never dispatched."""
     dispatch.fill_window()
+
+
+def cancel_overdue() -> None:
+    """Cancel what was to be cancelled by now (``Cancel-After``)."""
+    now = timezone.now()
+    overdue = Generation.objects.open().filter(cancel_at__lte=now, cancel_asked_at=None).order_by("cancel_at")
+
+    def cancel(generation: Generation) -> None:
+        with suppress(Conflict):  # it ended just now
+            settle.cancel(generation)
+
+    each(overdue[:BATCH], cancel)
 
 
 def repeat_cancels() -> None:
@@ -139,6 +153,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     queue_depth.walk,
     forecasting.put_up_forecast,
     fleet_samples.sweep,
+    cancel_overdue,
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
@@ -24,6 +25,7 @@ from generation.submission.submit import look_ahead, submit
 from gpu_worker.families import Kind
 from gpu_worker.media.bounds import MOST_SECONDS
 from loremotion import prepared
+from loremotion.preferences import cancel_after_seconds
 from loremotion.refusals import Conflict, Invalid
 
 
@@ -56,6 +58,7 @@ def take(
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request)
     said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
+    cancel_after = cancel_after_seconds(request)
     repeat = idempotency.read_repeat(request, ask, **said, caller=caller)
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
         return made
@@ -80,6 +83,7 @@ def take(
                 network=network,
                 continued_seconds=continued_seconds,
                 user_ref=user_ref,
+                cancel_after=timedelta(seconds=cancel_after) if cancel_after is not None else None,
                 may=may,
             )
 

@@ -83,6 +83,7 @@ def submit(
     network: str = "",
     continued_seconds: float = 0.0,
     user_ref: str = "",
+    cancel_after: timedelta | None = None,
     may: Entitlements | None = None,
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
@@ -95,6 +96,7 @@ def submit(
             line in the queue.
         continued_seconds: of the clip or video that this one goes on from.
         user_ref: what the caller's own program calls it.
+        cancel_after: when from now it is cancelled, unless it has ended by then; None for never.
         may: what the workspace is entitled to, where it was asked a moment ago.
 
     Raises:
@@ -141,6 +143,7 @@ def submit(
             quote=offer.quote.to_json(),
             continued_seconds=continued_seconds,
             user_ref=user_ref,
+            cancel_at=timezone.now() + cancel_after if cancel_after is not None else None,
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
             needs_bytes=needs_bytes,
