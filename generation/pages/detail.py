@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.prompt_length import ignored_words
@@ -28,7 +28,7 @@ from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.sharing import links
 from generation.storage import conversions
-from generation.submission import privacy
+from generation.submission import privacy, rerolls
 from loremotion.refusals import Forbidden
 
 
@@ -41,6 +41,7 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "generation": generation,
         "may_change_privacy": privacy.may_change(caller, generation),
         "may_ask_for_review": caller.may(Action.GENERATE) and reviews.may_be_asked_for(generation),
+        "may_reroll": rerolls.is_offered(caller, generation),
         "may_keep": caller.may(Action.GENERATE) and generation.deleted_at is None,
         "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),
@@ -106,6 +107,14 @@ def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     generation = own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id)
     settle.cancel(generation)
     return redirect("generation:detail", generation.id)
+
+
+@require_POST
+def reroll(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """Make a clip that came out frozen or flickering once more, for nothing."""
+    caller = tenancy.caller_for(request, Action.GENERATE)
+    again = rerolls.make(own_generation(caller, generation_id), caller=caller, network=networks.fingerprint_of(request))
+    return redirect("generation:detail", again.id)
 
 
 @require_POST
