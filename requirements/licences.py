@@ -19,7 +19,7 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 
 FOLDER: Final = Path(__file__).parent
-INSTALLED: Final = ("web.txt", "gpu.txt", "conversion.txt", "sentry.txt", "pictures.txt")
+INSTALLED: Final = ("web.txt", "gpu.txt", "conversion.txt", "sentry.txt", "tracing.txt", "pictures.txt")
 _NAME: Final = re.compile(r"(lib.+?)(?:-[0-9a-f]{8,})*(?:-[0-9.]+)?\.(?:so|dylib)")
 _BETWEEN: Final = re.compile(r"\s+(?:AND|OR|WITH)\s+|\s*;\s*|[()]")
 

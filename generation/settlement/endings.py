@@ -10,7 +10,7 @@ from billing import free_gpu_budget
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import notifications
+from generation.settlement import clip_trace, notifications
 from generation.storage import retention
 from generation.webhooks import video_events
 from gpu_worker.contract import Progress
@@ -18,13 +18,14 @@ from gpu_worker.contract import Progress
 
 def wind_up(generation_id: uuid.UUID, state: State) -> None:
     """Do what every end needs, in its transaction: give back GPU time, write webhooks and mail, let uploads of a failed
-    clip go; and tell whoever watches, after the commit."""
+    clip go; and tell whoever watches, and OpenTelemetry, after the commit."""
     free_gpu_budget.let_go(generation_id)
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:
         retention.let_uploads_go(generation_id)
     notifications.write(generation_id, state)
     transaction.on_commit(lambda: _announce_end(generation_id))
+    transaction.on_commit(lambda: clip_trace.send(generation_id), robust=True)
 
 
 def _announce_end(generation_id: uuid.UUID) -> None:

@@ -42,3 +42,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"^(\S{20,
 SENTRY_DSN = env.str("SENTRY_DSN", "", validate=validate.Regexp(r"^(https?://\S+@\S+/\d+)?$", error="must be a DSN"))
 if SENTRY_DSN:
     alerts.start_sentry(SENTRY_DSN)
+# Where OpenTelemetry is sent a trace of each clip, as its own programs read the address: http://collector:4318, with
+# OTEL_EXPORTER_OTLP_HEADERS and the other variables of its SDK beside it. requirements/tracing.txt has the packages.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str(
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=validate.Regexp(r"^(https?://\S+)?$", error="must be an address")
+)
