@@ -13,9 +13,10 @@ from accounts.models import ApiKey, Workspace
 from accounts.roles import Action
 from billing import statements
 from billing.plans import entitlements
+from billing.shop.budgets import Period
 from generation.api.base import VideoView
 from generation.submission import spending_caps
-from generation.submission.spending_caps import Cap, Period
+from generation.submission.spending_caps import Cap
 
 
 class Me(VideoView):
