@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,6 +21,7 @@ from catalog.licences import in_plain_words
 from catalog.models import Model, Plan
 from catalog.requests import Ask
 from catalog.selection import find_model
+from generation.api.snippets import snippets
 from generation.pages import chips
 from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
 from generation.pages.samples import SAMPLES
@@ -32,6 +34,8 @@ from loremotion.refusals import Invalid, Refusal
 
 SAMPLES_OF_ALL = 100
 SAMPLES_OF_ONE = 4
+SAID = ("prompt", "seconds", "size")
+"""What a reader may fill the page's examples with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     samples = public.featured(model=slug, limit=SAMPLES_OF_ONE)
     (card,) = _cards(request, [model], {})
     version = card.entry.version
+    said = _said(request, model, Audience(plan=Plan.PAID, territory=territory_of(request)))
     context = {
         "card": card,
         "samples": samples,
@@ -75,10 +80,22 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "prices": length_prices(version),
         "licence": in_plain_words(version.licence),
         "ready": "" if card.choice.closed or card.choice.why_it_waits else _ready_now(request, model),
-        "site": settings.SITE_URL,
-        "prompt": EXAMPLE,
+        "said": said,
+        "snippets": snippets(settings.SITE_URL, {"model": model.slug, "prompt": EXAMPLE, **said}),
     }
     return render(request, "generation/model.html", context)
+
+
+def _said(request: HttpRequest, model: Model, audience: Audience) -> dict[str, Any]:
+    """What the address says of a clip, as its reader filled it in; nothing where the model cannot make it."""
+    said: dict[str, Any] = {name: text for name in SAID if (text := request.GET.get(name, "").strip())}
+    try:
+        if "seconds" in said:
+            said["seconds"] = float(said["seconds"])
+        offer_of(model, Ask(**{"prompt": EXAMPLE, **said}), audience)
+    except (Refusal, ValueError):
+        return {}
+    return said
 
 
 def _cards(request: HttpRequest, models: list[Model], samples: dict[str, SharedClip]) -> list[Card]:
