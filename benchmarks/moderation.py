@@ -5,7 +5,7 @@
 
 Recall is the share of hard prompts that are held or refused. Known words, their disguises and prompts written apart
 from the rules are counted apart, since the first two say nothing of the third. False is the share of innocent prompts
-that are refused.
+that are refused. Innocent ones are counted twice: those of the corpus, and 2,000 that are put together from parts.
 """
 
 from __future__ import annotations
@@ -46,14 +46,22 @@ def main() -> int:
         recalls["your own" if options.hard else "written apart from the rules"] = _recall(hard)
     for name, recall in recalls.items():
         print(f"recall, {name:30} {recall:.3f}")
-    outcomes = [judge(prompt).outcome for prompt in innocent]
-    refused, held = (100 * outcomes.count(each) / len(outcomes) for each in (Outcome.REFUSED, Outcome.HELD))
-    print(f"innocent, {len(innocent)} prompts: {refused:.2f} % refused, {held:.2f} % held")
+    refused = _print_false("your own" if options.innocent else "of the corpus", innocent)
+    if not options.innocent:
+        _print_false("put together from parts", corpus.composed())
     print(f"{_microseconds(innocent):.0f} µs of processor time a prompt")
     for name, prompt in HOSTILE.items():
         print(f"{_microseconds([prompt]) / 1000:.0f} ms for 8,000 characters of {name}")
-    print(f"recall {_recall(hard or known + disguised):.3f} false {refused:.2f} %")
+    print(f"recall {_recall(hard if options.hard else known + disguised):.3f} false {refused:.2f} %")
     return 0
+
+
+def _print_false(name: str, prompts: list[str]) -> float:
+    """Print how many innocent prompts are refused and held, and return the former in per cent."""
+    outcomes = [judge(prompt).outcome for prompt in prompts]
+    refused, held = (100 * outcomes.count(each) / len(outcomes) for each in (Outcome.REFUSED, Outcome.HELD))
+    print(f"innocent, {name}, {len(prompts)} prompts: {refused:.2f} % refused, {held:.2f} % held")
+    return refused
 
 
 def _recall(prompts: list[str]) -> float:
