@@ -33,7 +33,15 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits"]
     list_display_links = ["asked"]
-    list_filter = [clips.AskedFilter, "state", clips.ModelFilter, clips.TierFilter, clips.TroubleFilter]
+    list_filter = [
+        clips.AskedFilter,
+        "state",
+        clips.ModelFilter,
+        clips.PresetFilter,
+        clips.TierFilter,
+        clips.TroubleFilter,
+    ]
+    readonly_fields = ["privacy"]
     search_fields = ["id"]
     search_help_text = "The whole id of a clip or of a workspace, or the whole name of a worker"
     list_select_related = ["version__model", "workspace", "clip"]
@@ -42,10 +50,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     actions = ["cancel_selected", "retry_selected"]
     change_list_template = "admin/dated_change_list.html"
     change_form_template = "admin/generation/change_form.html"
-    ASKED = (
-        *("prompt", "negative_prompt", "inputs", "mode", "preset", "width", "height", "num_frames", "fps", "steps"),
-        *("seed", "call", "quote", "is_private"),
-    )
+    ASKED = ("prompt", "negative_prompt", "inputs", "seed", "privacy")
     WORDS = ("prompt", "negative_prompt", "inputs")
 
     def get_fieldsets(self, request: HttpRequest, obj: Generation | None = None) -> Any:
@@ -63,7 +68,12 @@ class GenerationAdmin(ReadOnlyAdmin):
     def get_exclude(self, request: HttpRequest, obj: Generation | None = None) -> tuple[str, ...]:
         """What somebody wrote is for staff who may look into workspaces, and of a private clip for nobody here."""
         may_read = obj is not None and not obj.is_private and request.user.has_perm("accounts.look_into_workspace")
-        return () if may_read else self.WORDS
+        return ("is_private",) if may_read else ("is_private", *self.WORDS)
+
+    @admin.display(description="seen by")
+    def privacy(self, generation: Generation) -> str:
+        """In words: neither is a fault, which Django's red cross would say."""
+        return "Its maker alone" if generation.is_private else "Its maker and whoever has the link"
 
     @admin.display(description="")
     def poster(self, generation: Generation) -> SafeString | str:
@@ -94,7 +104,7 @@ class GenerationAdmin(ReadOnlyAdmin):
         rows = super().get_queryset(request)
         return rows.prefetch_related(whose.owners("workspace__memberships")) if may_look_up(request) else rows
 
-    @admin.display(description="whose")
+    @admin.display(description="customer")
     def who(self, generation: Generation) -> SafeString | str:
         title = whose.title_of(generation.workspace)
         if title == generation.workspace.title and not generation.workspace.name:
@@ -163,6 +173,8 @@ class GenerationAdmin(ReadOnlyAdmin):
         if generation is not None and self.has_view_permission(request):
             shown = {
                 "why": explanation.explain(generation),
+                **clips.waiting(generation),
+                "charged": clips.charged(generation),
                 "timeline": clips.timeline(generation),
                 "whose": whose.title_of(generation.workspace),
                 "waited": clips.seconds_between(generation.created_at, generation.started_at),

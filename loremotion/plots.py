@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import template
 from django.utils.formats import date_format
+from django.utils.text import slugify
 
 register = template.Library()
 
@@ -39,6 +40,7 @@ class Line:
 
     colour: int
     runs: tuple[str, ...]
+    is_dashed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,15 @@ def line_plot(
     names = list(series)
     top = most or max((value for values in series.values() for value in values if value is not None), default=0.0)
     columns = [_column(at, edge, names, series, len(edges), unit, parts=()) for at, edge in enumerate(edges)]
-    lines = [Line(at % COLOURS, _runs(series[name], top, WIDTH, HEIGHT)) for at, name in enumerate(names)]
-    totals = [{"name": name, "colour": at % COLOURS, "total": None} for at, name in enumerate(names)]
+    # All but the last are dashed, so that colour is not all that tells them apart.
+    lines = [
+        Line(at % COLOURS, _runs(series[name], top, WIDTH, HEIGHT), is_dashed=at < len(names) - 1)
+        for at, name in enumerate(names)
+    ]
+    totals = [
+        {"name": name, "colour": line.colour, "total": None, "is_dashed": line.is_dashed}
+        for name, line in zip(names, lines, strict=True)
+    ]
     return {"lines": lines, "totals": totals, **_frame(title, names, columns, edges, top, unit)}
 
 
@@ -99,10 +108,20 @@ def _frame(
         "columns": columns,
         "names": names,
         "most": _said(most, unit),
+        "half": _said(most / 2, unit) if isinstance(most, float) or most % 2 == 0 else "",
         "is_empty": not any(column.said for column in columns),
-        "first": date_format(edges[0], "j M, H:i") if edges else "",
+        "id": slugify(title),
+        "ticks": _ticks(edges),
         "rows": [column for column in columns if column.said],
     }
+
+
+def _ticks(edges: Sequence[datetime]) -> list[str]:
+    """When the plot begins and each further quarter of it: hours within two days, else dates."""
+    if not edges:
+        return []
+    form = "H:i" if edges[-1] - edges[0] <= timedelta(days=2) else "j M"
+    return [date_format(edges[len(edges) * quarter // 4], form) for quarter in range(4)]
 
 
 def _column(

@@ -9,7 +9,7 @@ class State(models.TextChoices):
     """``QUEUED → DISPATCHED → RUNNING →`` one of the four ends. A lost worker leads back to ``QUEUED``."""
 
     QUEUED = "queued"
-    DISPATCHED = "dispatched"
+    DISPATCHED = "dispatched", "Handed to a GPU"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"

@@ -72,7 +72,7 @@ def page(request: HttpRequest) -> HttpResponse:
     tabs = [(name, title, sum(row.tab == name for row in rows), name == chosen) for name, title in TABS.items()]
     context = {
         **admin.site.each_context(request),
-        "title": "Models",
+        "title": "Prices, speed, margin",
         "tabs": tabs,
         "rows": [row for row in rows if row.tab == chosen],
         "may_change": request.user.has_perm("catalog.change_model"),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
+import redis
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
@@ -18,7 +19,9 @@ from accounts.models import User
 from billing.models import Hold
 from catalog.models import Model
 from generation.models import Clip, Generation, State
+from generation.scheduling import wait
 from generation.settlement import retries, settle
+from generation.staff import why_waiting
 from generation.storage import serving
 from generation.tiers import FREE_BEGINS
 from generation.webhooks.models import Delivery
@@ -50,6 +53,20 @@ class ModelFilter(admin.SimpleListFilter):
         return queryset.filter(version__model__slug=self.value()) if self.value() else queryset
 
 
+class PresetFilter(admin.SimpleListFilter):
+    title = "preset"
+    parameter_name = "preset"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Those of the models that are offered; clips are not read for it."""
+        offered = Model.objects.enabled().with_versions()
+        names = sorted({name for model in offered if model.current is not None for name in model.current.presets})
+        return [(name, name) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
+        return queryset.filter(preset=self.value()) if self.value() else queryset
+
+
 class TierFilter(admin.SimpleListFilter):
     title = "paid"
     parameter_name = "paid"
@@ -73,6 +90,23 @@ class TroubleFilter(admin.SimpleListFilter):
         if self.value() == "error":
             return queryset.exclude(error_code="")
         return queryset.filter(attempt__gt=1) if self.value() == "again" else queryset
+
+
+def waiting(generation: Generation) -> dict[str, str]:
+    """Return why a clip that no GPU has begun waits, and when it is ready; nothing of others, or if nobody knows."""
+    if generation.state not in (State.QUEUED, State.DISPATCHED):
+        return {}
+    try:
+        found = wait.waits_of([generation])[generation.id]
+    except redis.RedisError:
+        return {}
+    return {"why_waiting": why_waiting.why(generation, found), "ready": found.in_words}
+
+
+def charged(generation: Generation) -> int | None:
+    """Return the credits that were taken for it in the end; None while they are held."""
+    settled = Hold.objects.filter(id=generation.id, settled_at__isnull=False)
+    return settled.values_list("captured", flat=True).first()
 
 
 def seconds_between(begin: datetime | None, end: datetime | None) -> str:

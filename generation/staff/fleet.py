@@ -20,7 +20,7 @@ from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
-from generation.staff import fleet_commands
+from generation.staff import fleet_commands, why_waiting
 from generation.tiers import yields
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs
@@ -80,17 +80,29 @@ class Card:
     """Components that are not shown."""
     clips: tuple[ClipInHand, ...]
     hour: tuple[Minute, ...]
+    is_drain_asked: bool
+    """Whether it was told to take no more clips, and has not said yet that it heard it."""
 
     @property
     def takes_clips(self) -> bool:
-        return takes_jobs(self.status)
+        return takes_jobs(self.status) and not self.is_drain_asked
 
     @property
-    def hour_in_words(self) -> str:
-        """What its strip shows."""
+    def state(self) -> str:
+        return "drain asked" if self.is_drain_asked else self.status.state
+
+    @property
+    def legend(self) -> list[dict[str, str]]:
+        """What the colours of its strip stand for, each with its minutes; empty if it was never seen."""
         seen = Counter(minute.activity for minute in self.hour)
-        parts = [f"{seen[each]} min {each}" for each in fleet_samples.ACTIVITIES if seen[each]]
-        return ", ".join(parts) or "Nothing is known of it yet."
+        named = {each: each for each in fleet_samples.ACTIVITIES} | {"": "not seen"}
+        if set(seen) <= {""}:
+            return []
+        return [
+            {"activity": each or "away", "words": f"{words} {seen[each]} min"}
+            for each, words in named.items()
+            if seen[each]
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +151,11 @@ def _cards(statuses: Sequence[WorkerStatus]) -> list[Card]:
     expected = {str(id): each for id, each in wait.expectations([c for c in clips.values() if c.is_open]).items()}
     ready = {id: wait.ready_in_words(each) for id, each in expected.items()}
     hours = fleet_samples.last_hour([status.name for status in statuses])
-    return [_card(status, clips, heard, ready, hours[status.name]) for status in statuses]
+    asked = fleet_commands.with_drain_asked([status.name for status in statuses if takes_jobs(status)])
+    return [
+        _card(status, clips, heard, ready, hours[status.name], is_drain_asked=status.name in asked)
+        for status in statuses
+    ]
 
 
 def _uuid(text: str) -> uuid.UUID | None:
@@ -156,6 +172,8 @@ def _card(
     heard: Mapping[str, Progress],
     ready: Mapping[str, str],
     hour: Sequence[str],
+    *,
+    is_drain_asked: bool,
 ) -> Card:
     on_card = sorted((each for each in status.residents if each.tier == "device"), key=lambda each: -each.size_bytes)
     in_hand = [
@@ -166,7 +184,7 @@ def _card(
     parts = _parts(on_card[:MOST_COMPONENTS], status.budget_bytes)
     step = WIDTH // len(hour)
     minutes = tuple(Minute(step * at, len(hour) - 1 - at, activity) for at, activity in enumerate(hour))
-    return Card(status, parts, len(status.residents) - len(parts), tuple(in_hand), minutes)
+    return Card(status, parts, len(status.residents) - len(parts), tuple(in_hand), minutes, is_drain_asked)
 
 
 def _parts(residents: Sequence[ResidentComponent], budget_bytes: int) -> tuple[Part, ...]:
@@ -207,25 +225,11 @@ def _line(*, shows_owners: bool) -> list[Waiting]:
             clip,
             whose.title_of(clip.workspace),
             yields(clip.fair_finish),
-            _why(clip, waits[clip.id]),
+            why_waiting.why(clip, waits[clip.id]),
             waits[clip.id].in_words,
         )
         for clip in clips
     ]
-
-
-def _why(clip: Generation, found: wait.Wait) -> str:
-    """Why it is not made yet, for staff."""
-    if capacity.is_remote(clip.needs_bytes) and found.is_for_a_machine:
-        return "A provider makes it: no remote worker that is on takes it."
-    needs = f"Needs {clip.needs_bytes / wait.GB:.0f} GB of one GPU" if clip.needs_bytes else ""
-    if found.is_for_a_machine:
-        return needs + ": no GPU that is on takes it." if needs else found.reason
-    if clip.state == State.DISPATCHED and capacity.is_remote(clip.needs_bytes):
-        return "Next with a remote worker."
-    if clip.state == State.DISPATCHED:
-        return "Next on a GPU that has room for it."
-    return "First in the queue." if found.place == 0 else f"{found.place} before it."
 
 
 # --- what the buttons do ---------------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 import redis
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.core.cache import cache
 
 from accounts.models import User
 from catalog.models import Model
@@ -21,6 +22,9 @@ from loremotion.valkey import connection
 
 MOST_SECONDS: Final = 24 * 3600
 SHOWN: Final = 10
+UNHEARD_SECONDS: Final = 60
+"""For so long a drain counts as asked for: a worker hears it within its heartbeat, unless it is restarted meanwhile."""
+_DRAIN_ASKED: Final = "drain-asked:{}"
 
 
 def drain(worker: str, *, by: User, within_seconds: float | None = None) -> str:
@@ -34,13 +38,21 @@ def drain(worker: str, *, by: User, within_seconds: float | None = None) -> str:
     if within_seconds is not None and not (math.isfinite(within_seconds) and 0 <= within_seconds <= MOST_SECONDS):
         raise Invalid("bad_seconds", f"Give seconds from 0 to {MOST_SECONDS}.", field="within_seconds")
     _send(worker, partial(commands.drain, connection(), worker, within_seconds))
+    cache.set(_DRAIN_ASKED.format(worker), True, UNHEARD_SECONDS)
     late = "" if within_seconds is None else f" What takes longer than {within_seconds:g} s goes to another."
     return _note(by, worker, f"Worker {worker} takes no more clips.{late}")
+
+
+def with_drain_asked(workers: Sequence[str]) -> set[str]:
+    """Return those of ``workers`` that were told lately to take no more clips."""
+    keys = {_DRAIN_ASKED.format(worker): worker for worker in workers}
+    return {keys[key] for key in cache.get_many(keys)}
 
 
 def resume(worker: str, *, by: User) -> str:
     """Let a drained worker take clips again."""
     _send(worker, partial(commands.resume, connection(), worker))
+    cache.delete(_DRAIN_ASKED.format(worker))
     return _note(by, worker, f"Worker {worker} takes clips again.")
 
 

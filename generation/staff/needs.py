@@ -108,7 +108,7 @@ def of(user: PermissionsMixin) -> list[Need]:
     """Return what waits for this member of staff, of what they may see."""
     lately, found = timezone.now() - LATELY, []
     if user.has_perm("generation.view_fleet") and (count := _unfit()):
-        address = reverse("admin:generation_fleet")
+        address = reverse("admin:generation_fleet") + "#queue"
         found.append(Need("queued clip that no GPU fits", "queued clips that no GPU fits", count, address))
     for kind in _KINDS:
         if user.has_perm(kind.permission) and (count := kind.rows(lately)[:MOST_COUNTED].count()):

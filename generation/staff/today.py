@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +16,7 @@ from django.urls import reverse
 from billing import free_gpu_budget
 from billing.shop import revenue
 from billing.shop.money import decimals_of, formatted
+from catalog.models import Model
 from generation import figures
 from generation.figures import BUCKETS, Span
 from generation.models import Generation, State
@@ -108,7 +110,7 @@ def _clips(span: Span) -> dict[str, Any]:
         "edges": [edge.isoformat() for edge in span.edges],
         "plots": [
             _plot("Queue depth", {"waiting": course.queued}),
-            _plot("Clips made, by model", course.made),
+            _plot("Clips made, by model", _by_name(course.made)),
             _plot("Wait", {"p50": times.wait_p50, "p90": times.wait_p90}, unit="s", kind="lines"),
             _plot("Render", {"p50": times.render_p50, "p90": times.render_p90}, unit="s", kind="lines"),
             _plot("Clips that failed, by error code", course.failed),
@@ -116,6 +118,13 @@ def _clips(span: Span) -> dict[str, Any]:
             _plot("Credits charged", {"credits": times.credits}),
         ],
     }
+
+
+def _by_name(made: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """``made`` by the models' names in place of their slugs; two of the same name keep their slugs."""
+    names = dict(Model.objects.filter(slug__in=made).values_list("slug", "name"))
+    taken = Counter(names.values())
+    return {names[slug] if taken[names.get(slug, "")] == 1 else slug: each for slug, each in made.items()}
 
 
 def _plot(title: str, series: Any, *, unit: str = "", kind: str = "columns", most: int = 0) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from pytest_django import Settings
 
 from accounts.models import User, Visitor
 from catalog.models import Model
-from generation.models import State
+from generation import reports
+from generation.models import Generation, State
+from generation.scheduling import dispatch
 from loremotion import __version__
 from tests.generation import factories
+from tests.generation.test_fleet_page import GB, heard
 from tests.generation.test_housekeeping import heartbeat
 
 
@@ -83,3 +86,44 @@ def test_visitors_do_not_see_it(client: Client, db: None) -> None:
 def test_people_are_found_by_address(staff: Client) -> None:
     assert "staff@example.com" in staff.get("/admin/accounts/user/?q=staff").text
     assert staff.get("/admin/accounts/workspace/").status_code == 200
+
+
+def test_a_waiting_clip_begins_with_the_reason_that_the_fleet_gives(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(needs_bytes=96 * GB, state=State.QUEUED)
+    heard(valkey)
+    why = "Needs 96 GB of one GPU: no GPU that is on takes it."
+    page = staff.get(f"/admin/generation/generation/{clip.id}/change/").text
+    assert why in page.split("How it went")[0]
+    assert why in staff.get("/admin/fleet/").text
+    assert "icon-no" not in page.split("Every other field of the row")[0], "a clip that all may see is no fault"
+
+
+def test_a_clip_that_is_made_says_what_was_charged_and_gives_no_reason(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    clip = factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    clip.refresh_from_db()
+    factories.deliver_clip(clip)
+    reports.finished(factories.report(clip).to_wire())
+    page = staff.get(f"/admin/generation/generation/{clip.id}/change/")
+    assert f"{clip.credits_quoted} charged" in page.text
+    assert "why_waiting" not in page.context
+
+
+def test_clips_are_chosen_by_preset(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace)
+    clips = "/admin/generation/generation/"
+    assert f"?preset={clip.preset}" in staff.get(clips).text
+    assert [each.id for each in staff.get(f"{clips}?preset={clip.preset}").context["cl"].result_list] == [clip.id]
+    assert not staff.get(f"{clips}?preset=another").context["cl"].result_list
+
+
+def test_customers_are_searched_from_every_page_by_whoever_may(staff: Client, client: Client) -> None:
+    for path in ("", "fleet/", "system/", "generation/generation/"):
+        assert 'action="/admin/customers/"' in staff.get(f"/admin/{path}").text, path
+    client.force_login(User.objects.create_user("nobody@example.com", is_staff=True))
+    assert 'action="/admin/customers/"' not in client.get("/admin/").text

@@ -171,6 +171,8 @@ def test_what_waits_is_counted_for_whoever_may_see_it(toy: Model, alice: Visitor
     Generation.objects.filter(id=clip.id).update(needs_bytes=80 * 10**9)
     cache.clear()
     heard(valkey)
+    first = staff_who_may("view_fleet").get(reverse("admin:index")).context["needs"][0]
+    assert first.address == "/admin/fleet/#queue"
     needs = {
         need.one for need in staff_who_may("view_fleet", "view_model").get(reverse("admin:index")).context["needs"]
     }
@@ -224,6 +226,9 @@ def test_plots_and_tiles_have_their_pictures(toy: Model, alice: Visitor) -> None
     ):
         assert f"<figcaption>{title} " in page, title
     assert page.count('class="spark"') == 7
+    made = page.split('id="clips-made-by-model-title"')[1].split("</figure>")[0]
+    assert f"until now, {toy.name}; peak 1." in made
+    assert "<span>now</span>" in made
     assert "style=" not in page.split('id="today"')[1].split('id="content-main"')[0]
 
 

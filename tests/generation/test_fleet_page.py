@@ -196,6 +196,22 @@ def test_a_drained_worker_can_be_resumed_and_no_other(staff: Client, valkey: red
     assert "fleet/drain/" not in page
 
 
+def test_a_drain_shows_at_once_and_until_the_worker_has_heard_it(staff: Client, valkey: redis.Redis) -> None:
+    heard(valkey)
+    commands_to(valkey, "gpu-7")
+    page = staff.post("/admin/fleet/drain/", {"worker": "gpu-7"}, follow=True)
+    (card,) = page.context["cards"]
+    assert (card.state, card.takes_clips) == ("drain asked", False)
+    assert "Resume" in page.text
+    heard(valkey, state=DRAINING)
+    (card,) = staff.get("/admin/fleet/").context["cards"]
+    assert card.state == DRAINING
+    heard(valkey)
+    staff.post("/admin/fleet/resume/", {"worker": "gpu-7"})
+    (card,) = staff.get("/admin/fleet/").context["cards"]
+    assert (card.state, card.takes_clips) == ("idle", True)
+
+
 # --- samples ---------------------------------------------------------------------------------------------------------
 
 
