@@ -21,7 +21,7 @@ from gpu_worker.engine.memory.memory_needs import Room, needs_of
 from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residency import Residency
-from gpu_worker.families import family
+from gpu_worker.families import FAMILIES, family
 from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
     CARDS_GIB,
@@ -38,8 +38,9 @@ ROOT = Path(__file__).parents[2]
 WAN_5B = {"text_encoder": 11_360_000_000, "transformer": 10_000_000_000, "vae": 1_400_000_000}
 WAN_A14B = {"text_encoder": 11_360_000_000, "transformer": 28_580_000_000, "transformer_2": 28_580_000_000}
 BETTER = list(Fit)
+_SEEDED = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
 ROWS: dict[str, dict[str, Any]] = {
-    slug: row["version"] for slug, row in yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"].items()
+    slug: row["version"] for slug, row in _SEEDED.items() if row["version"]["family"] in FAMILIES
 }
 
 
