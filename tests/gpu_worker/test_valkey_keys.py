@@ -48,7 +48,7 @@ CACHED: Final = {"admin", "ledger", "outbox", "shop", "unconverted"}
 NO_KEYS: Final = {
     "folder": "an address of the storage",
     "http": "an address of the storage",
-    "accounts": "a page",
+    **dict.fromkeys(("accounts", "moderation"), "a page"),
     "data": "a source of the content security policy",
     "expandable_segments": "a setting of torch",
     **dict.fromkeys(("failed", "finished", "wip"), "the rest of a key that begins with rq:"),
