@@ -13,10 +13,13 @@ from loremotion.refusals import Invalid
 NONE: Final[frozenset[str]] = frozenset()
 PAGE: Final = frozenset({"after", "limit", "order"})
 """Of a list that comes in pages."""
+UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands in a text where bytes are not of its encoding, in an address as in a form."""
 
 
 def refuse_unknown(sent: QueryDict, known: Collection[str]) -> None:
-    """Refuse a parameter that is not ``known``, or comes twice: who deletes what a filter finds would delete all.
+    """Refuse a parameter that is not ``known``, comes twice or can't be read: who deletes what a filter finds would
+    delete all.
 
     Raises:
         Invalid: names the parameter.
@@ -32,6 +35,19 @@ def refuse_unknown(sent: QueryDict, known: Collection[str]) -> None:
             )
         if len(values) > 1:
             raise Invalid("repeated_parameter", f"{name} came more than once.", next_step="Send it once.", field=name)
+        refuse_unreadable(name, values)
+
+
+def refuse_unreadable(name: str, values: Collection[object]) -> None:
+    """Refuse a text that is not UTF-8, of which Django would leave a part out.
+
+    Raises:
+        Invalid: names what it was sent as.
+    """
+    if any(isinstance(value, str) and UNREADABLE in value for value in values):
+        shown = printable(name)
+        words = f"The text of {shown} is not UTF-8."
+        raise Invalid("invalid_encoding", words, next_step="Send it in UTF-8, or as JSON.", field=shown)
 
 
 def printable(name: str) -> str:

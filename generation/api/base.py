@@ -29,8 +29,6 @@ from loremotion import parameters
 from loremotion.parameters import printable
 from loremotion.refusals import Invalid
 
-UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands in a form's text where bytes are not of its encoding."""
 CSRF_FIELD: Final = "csrfmiddlewaretoken"
 KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
     (bool, "true or false"),
@@ -175,13 +173,7 @@ def _unfolded(data: Any) -> Any:
         nested = _NESTED.fullmatch(name)
         if name == CSRF_FIELD:
             continue
-        if any(isinstance(value, str) and UNREADABLE in value for value in values):
-            raise Invalid(
-                "invalid_encoding",
-                f"The text of {printable(name)} is not UTF-8.",
-                next_step="Send it in UTF-8, or as JSON.",
-                field=printable(name),
-            )
+        parameters.refuse_unreadable(name, values)
         if nested is None:
             unfolded.setlist(name, [*unfolded.getlist(name), *values])
         else:

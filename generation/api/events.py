@@ -26,7 +26,7 @@ from generation.live.broadcast import DONE, Entry, Update, follow, order_of
 from generation.models import OPEN_STATES, Generation
 from generation.submission import retries
 from gpu_worker.contract import Progress
-from loremotion import database
+from loremotion import database, parameters
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
 HEARTBEAT_SECONDS = 15.0
@@ -38,6 +38,8 @@ MOST_WATCHED_AT_ONCE = 500
 _watchers = StreamLimit("streams")
 ENDED: Final = "9" * 18 + "-0"
 """Id of ``done``: after every id that a stream gives."""
+LAST_ID: Final = "lastEventId"
+"""Parameter that stands for the header ``Last-Event-ID``: EventSource's polyfills, which can send a key, send it so."""
 _FROM_STREAMS: Final = frozenset({"stage", "step", "preview"})
 """Events that are sent on as they were written. Of all else that a GPU host may write nothing reaches a watcher."""
 _STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64 bits
@@ -48,9 +50,11 @@ _STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64
 async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """``queue``, ``stage``, ``step``, ``preview``, ``late`` and, at the end, ``done`` with the Video object.
 
-    Resumes after ``Last-Event-ID``. Who has heard ``done`` is answered 204, which tells an EventSource to stop.
+    Resumes after ``Last-Event-ID``, header or parameter. Who has heard ``done`` is answered 204, which tells an
+    EventSource to stop.
     """
-    asked = request.headers.get("Last-Event-ID", "")
+    parameters.refuse_unknown(request.GET, {LAST_ID})
+    asked = request.headers.get("Last-Event-ID") or request.GET.get(LAST_ID, "")
     after = asked if _STREAM_ID.match(asked) else "0-0"
     if await sync_to_async(_has_heard_the_end)(request, generation_id, after):
         return HttpResponse(status=204)

@@ -24,6 +24,7 @@ from billing.shop.offers import OPEN_CLIPS_A_SHARE
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.api.request_schemas import request_schemas
+from loremotion import parameters
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
 WEBHOOKS = Path(__file__).parents[2] / "docs" / "webhooks.md"
@@ -88,6 +89,7 @@ def _as_html(description: str) -> SafeString:
 @require_safe
 def openapi(request: HttpRequest) -> JsonResponse:
     """``GET /v1/openapi.json``."""
+    parameters.refuse_unknown(request.GET, parameters.NONE)
     return JsonResponse(contract(list(Model.objects.for_people())))
 
 

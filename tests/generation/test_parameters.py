@@ -10,6 +10,7 @@ from accounts.models import Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from catalog.models import Model
+from generation.api.events import ENDED
 from generation.models import Generation
 from generation.settlement import settle
 from generation.webhooks.models import Endpoint
@@ -58,6 +59,11 @@ def hook(studio: Workspace) -> Endpoint:
         ("/v1/videos/{clip}?include=receipt", "include"),
         ("/v1/videos/{clip}/content?varaint=thumbnail", "varaint"),
         ("/v1/videos/{clip}/content?variant=thumbnail&variant=video", "variant"),
+        ("/v1/videos/{clip}/events?after=1-0", "after"),
+        ("/v1/openapi.json?x=1", "x"),
+        ("/v1/videos?user_ref=%ff", "user_ref"),
+        ("/v1/usage?since=%ff", "since"),
+        ("/v1/me?%ff=1", "\N{REPLACEMENT CHARACTER}"),
     ],
 )
 def test_nothing_that_is_read_leaves_a_parameter_out_in_silence(
@@ -73,3 +79,9 @@ def test_a_deletion_that_says_more_than_its_address_deletes_nothing(
     for address in (f"/v1/videos/{clip.id}", f"/v1/webhook_endpoints/{hook.id}"):
         assert program.delete(f"{address}?dry_run=true").status_code == 422
         assert program.get(address).json()["id"] in address
+
+
+def test_a_stream_resumes_after_the_parameter_that_polyfills_send_for_the_header(
+    program: Client, clip: Generation
+) -> None:
+    assert program.get(f"/v1/videos/{clip.id}/events?lastEventId={ENDED}").status_code == 204
