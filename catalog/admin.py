@@ -49,12 +49,19 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         return self.fieldsets if obj is not None else catalogue_fieldsets.NEW
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        context = {"title": "Add a model, steps 2 and 3 of 4", "like": _started_from(request), **(extra_context or {})}
-        return super().add_view(request, form_url, context)
+        context = {
+            "title": "Add a model",
+            "steps": catalogue_fieldsets.STEPS,
+            "step": 2,
+            "like": _started_from(request),
+        }
+        return super().add_view(request, form_url, {**context, **(extra_context or {})})
 
     def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:
         if "_save" in request.POST and obj.status == Model.Status.DRAFT:
-            messages.success(request, f"Step 4 of 4: {obj} is a draft. Run a test render below, then enable it.")
+            messages.success(
+                request, f"{obj} is a draft: nobody is offered it yet. Run a test render below, then enable it."
+            )
             return self._to_versions(obj)
         return super().response_add(request, obj, post_url_continue)
 
@@ -173,6 +180,8 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "is_poor": shown is not None and measurements.is_poor(shown),
             "least_similarity": measurements.least_similarity(shown) if shown else None,
             "was_rendered": shown is not None and measurements.was_rendered(shown),
+            "steps": catalogue_fieldsets.STEPS if model.status == Model.Status.DRAFT else (),
+            "step": 4,
         }
         return TemplateResponse(request, "admin/catalog/model/versions.html", context)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+STEPS = ("Weights and family", "What it may be asked for", "What it costs", "Test render, then enable")
+"""What it takes to add a model; the form has the second and the third of them."""
+
 _IS = ["name", "slug", "summary", "family", "source", "revision"]
 _ASKED_FOR = [
     *("modes", "sizes", "fps", ("min_seconds", "default_seconds", "max_seconds")),
@@ -34,9 +37,9 @@ FIELDSETS: Any = [  # what types it is private to the stubs
     ("This change", {"fields": ["note", "is_canary", "canary_percent", "based_on"]}),
 ]
 NEW: Any = [
-    ("Step 1: what it is, and its licence", {"fields": [*_IS, *_LICENCE]}),
-    ("Step 2: what it may be asked for", {"fields": _ASKED_FOR}),
-    ("Step 3: what it costs", {"fields": _COSTS}),
+    ("What it is, and its licence", {"fields": [*_IS, *_LICENCE]}),
+    ("Step 2 of 4: what it may be asked for", {"fields": _ASKED_FOR}),
+    ("Step 3 of 4: what it costs", {"fields": _COSTS}),
     ("What its licence asks for", {"classes": ["collapse"], "fields": _LICENCE_ASKS}),
     ("Who may use it, once it is enabled", {"classes": ["collapse"], "fields": [*_MAY_USE, "note"]}),
     _ADVANCED,

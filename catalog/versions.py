@@ -100,6 +100,11 @@ _OF_ONE_MODEL = {
 }
 """What no model has from another: where its weights lie, what they weigh, and what its licence asks for."""
 
+_COMMON_PRESETS = {"draft", "standard", "final"}
+"""The other presets of a family are for distilled checkpoints."""
+_FIRST_SECONDS = 5.0
+"""Longest clip of a family's first model, until staff says otherwise."""
+
 
 def models_to_start_from(family: str = "") -> list[Model]:
     """Return the models after which a new one can be filled in, those whose steps nobody has distilled away first."""
@@ -124,19 +129,23 @@ def prefilled(like: Model) -> dict[str, Any]:
 
 
 def prefilled_by_family(family: str) -> dict[str, Any]:
-    """The same of the first model of its family: what its pipelines can do."""
+    """The same of the first model of its family: what all checkpoints of the family can do."""
     facts = EVERY_FAMILY.get(family)
     if facts is None:
         return {}
-    presets = {name: dict(call) for name, call in facts.presets.items()}
-    default = {"default_preset": "standard" if "standard" in presets else next(iter(presets))} if presets else {}
+    presets = {name: dict(call) for name, call in facts.presets.items() if name in _COMMON_PRESETS}
+    shortest = max(1.0, round(facts.frames.least / facts.fps, 2))
+    longest = max(shortest, min(facts.max_seconds, _FIRST_SECONDS))
     return {
-        **default,
         "family": family,
-        "modes": list(facts.modes),
+        "modes": [next(iter(facts.modes))],
+        "sizes": [*facts.sizes],
         "fps": facts.fps,
-        "max_seconds": facts.max_seconds,
-        "max_prompt_characters": facts.max_prompt_characters,
+        "min_seconds": shortest,
+        "default_seconds": longest,
+        "max_seconds": longest,
+        "max_steps": 1 if facts.is_remote else 50,
+        "max_prompt_characters": min(facts.max_prompt_characters, 2000),
         "presets": presets,
     }
 

@@ -15,8 +15,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from catalog import measurements
-from catalog.models import ModelVersion
+from catalog import catalogue_fieldsets, measurements
+from catalog.models import Model, ModelVersion
 from generation.models import TRIALS_WORKSPACE, Generation
 from generation.storage import serving
 from generation.submission import trials
@@ -49,6 +49,8 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Test render of {trial.version}",
         "trial": trial,
+        "steps": catalogue_fieldsets.STEPS if trial.version.model.status == Model.Status.DRAFT else (),
+        "step": 4,
         "others": trials.of(trial.version),
         "similarity": measurements.similarity(trial.version),
         "is_poor": measurements.is_poor(trial.version),

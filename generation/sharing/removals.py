@@ -13,15 +13,13 @@ from generation.sharing.models import Removal
 from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, bands_of, distance
 from loremotion.row_security import across_workspaces
 
-MOST_IN_BAND: Final = 100
-"""Removals that are found by one band. What many have in common tells little, and nobody's look is to grow with it."""
+MOST_COMPARED: Final = 1_000
 
 
 def remove(*, sha256: str, perceptual_hash: str, reason: UUID) -> None:
     """Show a file to nobody by a link any more. Its links stay, and lead nowhere."""
     if sha256:
-        bands = [band for band in _bands(perceptual_hash) if not _is_full(band)]
-        found = {"sha256": sha256, "perceptual_hash": perceptual_hash, "bands": bands}
+        found = {"sha256": sha256, "perceptual_hash": perceptual_hash, "bands": _bands(perceptual_hash)}
         Removal.objects.get_or_create(reason=reason, defaults=found)
 
 
@@ -40,20 +38,15 @@ def is_removed(sha256: str) -> bool:
 def nearly(clip: Clip) -> UUID | None:
     """Why something was taken down that has nearly the same picture; None where nothing was.
 
-    Pictures can look the same by chance. It is for staff to say, and refuses nobody anything. However many were taken
-    down, ``MOST_IN_BAND`` of each band are looked at, since no more have it.
+    Pictures can look the same by chance. It is for staff to say, and refuses nobody anything.
     """
     if not clip.perceptual_hash:
         return None
     near = Removal.objects.filter(bands__overlap=_bands(clip.perceptual_hash)).exclude(perceptual_hash="")
-    for reason, other in near.order_by("-created_at").values_list("reason", "perceptual_hash"):
+    for reason, other in near.order_by("-created_at").values_list("reason", "perceptual_hash")[:MOST_COMPARED]:
         if distance(clip.perceptual_hash, other) <= MOST_DIFFERENT_BITS:
             return reason
     return None
-
-
-def _is_full(band: int) -> bool:
-    return Removal.objects.filter(bands__contains=[band]).count() >= MOST_IN_BAND
 
 
 def _bands(perceptual_hash: str) -> list[int]:

@@ -20,7 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import User
-from catalog import costs, measurements, versions
+from catalog import catalogue_fieldsets, costs, measurements, versions
 from catalog.models import Alias, Measurement, Model, ModelVersion
 from catalog.offers import offer_with
 from catalog.requests import Ask
@@ -209,7 +209,9 @@ def add(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
     context = {
         **admin.site.each_context(request),
-        "title": "Add a model, step 1 of 4",
+        "title": "Add a model",
+        "steps": catalogue_fieldsets.STEPS,
+        "step": 1,
         "families": EVERY_FAMILY.values(),
         "family": family,
         "source": source,

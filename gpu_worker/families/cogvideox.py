@@ -63,6 +63,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("720x480",),
     frames=FrameRule(step=8, offset=1, least=9, most=161),
     fps=8,
     components=("text_encoder", "transformer", "vae"),

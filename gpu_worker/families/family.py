@@ -217,6 +217,8 @@ class Family:
     """Tokenizers that may cut nothing off. CLIP beside another encoder only sums up what it sees of the text."""
     call: tuple[str, ...] = ()
     """Arguments of the pipeline call that presets may set in every mode."""
+    sizes: tuple[str, ...] = ()
+    """``WIDTHxHEIGHT`` that all of its checkpoints were made for, the default first: where a new row begins."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``draft``, ``standard``, ``final`` … → ``{"steps": n, **call arguments}``."""
     provider: str = ""

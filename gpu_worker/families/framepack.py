@@ -47,6 +47,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("640x640", "832x480", "480x832"),
     frames=FrameRule(step=SECTION_FRAMES, offset=1, least=37, most=SECTION_FRAMES * MOST_SECTIONS + 1),
     frames_per_pass=SECTION_FRAMES,
     is_decoded_by_pass=True,

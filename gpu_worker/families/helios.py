@@ -57,6 +57,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("640x384", "384x640"),
     frames=FrameList(counts=tuple(_frames_made(chunks) for chunks in range(1, MOST_CHUNKS + 1))),
     frames_per_pass=CHUNK_FRAMES,
     is_decoded_by_pass=True,

@@ -52,6 +52,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=64,  # a quarter of a size is to be in whole patches still
+    sizes=helios.FAMILY.sizes,
     frames=helios.FAMILY.frames,
     frames_per_pass=helios.CHUNK_FRAMES,
     is_decoded_by_pass=True,

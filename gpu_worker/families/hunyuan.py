@@ -50,6 +50,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("960x544", "544x960", "1280x720", "720x1280"),
     frames=FrameRule(step=4, offset=1, least=5, most=129),
     fps=24,
     components=("text_encoder", "text_encoder_2", "transformer", "vae"),

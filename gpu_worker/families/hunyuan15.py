@@ -43,6 +43,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("848x480", "480x848"),
     frames=FrameRule(step=4, offset=1, least=5, most=241),
     fps=24,
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),

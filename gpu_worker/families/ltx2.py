@@ -96,6 +96,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=32,
+    sizes=("768x512", "512x768", "1280x704", "704x1280", "1920x1088"),
     frames=FrameRule(step=8, offset=1, least=9, most=481),
     fps=24,
     components=("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder"),

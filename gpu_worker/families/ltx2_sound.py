@@ -43,6 +43,7 @@ FAMILY = Family(
         )
     },
     size_multiple=ltx2.FAMILY.size_multiple,
+    sizes=ltx2.FAMILY.sizes,
     frames=ltx2.FAMILY.frames,
     fps=ltx2.FAMILY.fps,
     components=ltx2.FAMILY.components,

@@ -57,6 +57,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("48x48",),
     frames=FrameRule(step=1, offset=0, least=16, most=16),
     fps=8,
     components=("text_encoder", "transformer", "vae"),

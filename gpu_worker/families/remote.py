@@ -41,6 +41,7 @@ def _family(
         provider=provider,
         modes={"text": _TEXT, "image": _IMAGE},
         size_multiple=8,
+        sizes=("1280x720", "720x1280"),
         frames=frames,
         fps=fps,
         components=(),

@@ -59,6 +59,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("960x544", "544x960"),
     frames=FrameList(counts=_counts()),
     frames_per_pass=_NEW_FRAMES,
     window_frames=STRETCH_FRAMES,

@@ -22,6 +22,7 @@ FAMILY = Family(
     title="Wan 2.2 TI2V",
     modes={"text": TEXT, "image": replace(IMAGE, encodes_whole_clip=False)},
     size_multiple=32,
+    sizes=("1280x704", "704x1280"),
     frames=FRAMES,
     fps=24,
     components=("text_encoder", "transformer", "vae"),

@@ -86,6 +86,7 @@ FAMILY = Family(
         ),
     },
     size_multiple=16,
+    sizes=("832x480", "480x832"),
     frames=FRAMES,
     fps=16,
     components=("text_encoder", "transformer", "transformer_2", "vae"),

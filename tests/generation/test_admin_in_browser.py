@@ -188,7 +188,8 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     quick = Model.objects.get(slug="quick").current
     assert quick is not None
     assert quick.prices == costs.suggested_prices(quick)
-    page.goto(f"{site}/admin/catalogue/?tab=ready")
+    page.reload()
+    expect(page.locator("[aria-current=step]")).to_contain_text("Test render, then enable")
     press(page, "Enable Quick")
     press(page, "Make Quick the default")
     expect(page.locator("#content-main")).to_contain_text("Toy, the default now")

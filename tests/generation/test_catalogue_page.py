@@ -144,7 +144,8 @@ def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) ->
     address = "https://huggingface.co/owner/Quick_Base-Diffusers/tree/main"
     answer = staff.get(f"{PAGE}add/", {"family": "ltx", "source": address}, follow=True)
     assert f"Filled in as <strong>{toy}</strong> has it" in answer.text
-    assert "steps 2 and 3 of 4" in answer.text
+    assert "Step 2 of 4" in answer.text
+    assert "Step 3 of 4" in answer.text
     form = post_of(answer.text)
     assert (form["name"], form["slug"]) == ("Quick Base", "quick-base-2")
     assert (form["source"], form["family"]) == ("owner/Quick_Base-Diffusers", "ltx")
@@ -154,7 +155,8 @@ def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) ->
     page = staff.post("/admin/catalog/model/add/", {**new, "_save": "1"}, follow=True)
     assert '<a href="#id_licence">Licence</a>: This field is required.' in page.text
     page = staff.post("/admin/catalog/model/add/", {**new, "licence": "MIT", "_save": "1"}, follow=True)
-    assert "is a draft. Run a test render below" in page.text
+    assert "is a draft: nobody is offered it yet" in page.text
+    assert "Step 4 of 4" in page.text
     assert "serves everybody" not in page.text
     assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick-base-2').pk}/versions/"
 

@@ -15,7 +15,7 @@ from gpu_worker import media_input
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.ending import Ending
 from gpu_worker.engine.errors import RenderStopped
-from gpu_worker.engine.video.clip import Frames, measure_clip, picture_at, write_clip
+from gpu_worker.engine.video.clip import Frames, measure_clip, write_clip
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families import FAMILIES, family
@@ -77,13 +77,6 @@ def test_what_it_goes_on_from_comes_first_and_its_last_frame_once(tmp_path: Path
     facts = measure_clip(whole)
     assert (facts.num_frames, facts.has_audio) == (6, False)
     assert facts.duration_seconds == pytest.approx(6 / FPS)
-
-
-def test_its_middle_is_that_of_the_whole_as_copies_of_it_are_looked_for_there(tmp_path: Path) -> None:
-    write_clip(tmp_path / "source.mp4", grey(20, 60, 100, 140), FPS)
-    whole = whole_of(tmp_path, tmp_path / "source.mp4", extension(tmp_path), RawClip(grey(140, 180, 220)))
-    assert picture_at(whole, measure_clip(whole).num_frames // 2).mean() == pytest.approx(140, abs=3)
-    assert picture_at(whole, 99).mean() == pytest.approx(220, abs=3)
 
 
 def test_it_is_as_large_as_the_new_part_whatever_it_came_from(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import av
@@ -210,19 +209,6 @@ def enlarge(frame: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
     height, width, _ = frame.shape
     enlarged = Image.fromarray(frame).resize((width * factor, height * factor), Image.Resampling.BICUBIC)
     return np.asarray(enlarged)
-
-
-def picture_at(path: Path, index: int) -> npt.NDArray[np.uint8]:
-    """Return one picture of the file, counted from 0, or its last where it has fewer."""
-    with _failures(), av.open(str(path)) as container:
-        container.streams.video[0].thread_count = 1
-        last: av.VideoFrame | None = None
-        for last in islice(container.decode(video=0), index + 1):  # noqa: B007
-            pass
-        if last is None:
-            raise EncodingFailed("The clip holds no picture.")
-        picture: npt.NDArray[np.uint8] = last.to_ndarray(format="rgb24")
-        return picture
 
 
 def measure_clip(path: Path) -> ClipFacts:

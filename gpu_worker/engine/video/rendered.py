@@ -14,7 +14,7 @@ from gpu_worker.contract import ClipFacts, RenderJob, Stage
 from gpu_worker.engine.errors import ClipBroken
 from gpu_worker.engine.events import log_event
 from gpu_worker.engine.video.broken_clips import Fault, Signs, measure_signs
-from gpu_worker.engine.video.clip import measure_clip, picture_at, write_poster
+from gpu_worker.engine.video.clip import measure_clip, write_poster
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.engine.video.provenance import Provenance
@@ -100,9 +100,7 @@ class RenderedFrames:
         provenance = Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}")
         self.writer.finish(raw.frames, audio=raw.audio, before=before, provenance=provenance)
         write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
-        facts = measure_clip(clip)
-        middle = raw.frames[len(raw.frames) // 2] if before is None else picture_at(clip, facts.num_frames // 2)
-        facts = dataclasses.replace(facts, perceptual_hash=hash_of(middle))
+        facts = dataclasses.replace(measure_clip(clip), perceptual_hash=hash_of(raw.frames[len(raw.frames) // 2]))
         if job.is_judged:
             signs = self._signs(clip, raw, facts)
             if signs.fault is not None:
