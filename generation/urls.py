@@ -10,6 +10,7 @@ from generation.pages import (
     boards,
     detail,
     explore,
+    from_sora,
     home,
     library,
     models,
@@ -97,6 +98,7 @@ urlpatterns = [
     path("status.json", status.document, name="status-document"),
     path("worker/files/<str:token>", serving.worker_file, name="worker-file"),
     path("llms.txt", reference.llms, name="llms"),
+    path("from-sora/", from_sora.page, name="from-sora"),
     path("developers/", reference.developers, name="developers"),
     path("developers/webhooks/", reference.webhooks, name="developers-webhooks"),
 ]

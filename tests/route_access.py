@@ -100,6 +100,7 @@ ACCESS: dict[str, Access] = {
     "generation:trial-clip": Access(Kind.STAFF),
     "generation:trial-start": Access(Kind.STAFF, method="post"),
     "generation:llms": Access(Kind.PUBLIC),
+    "generation:from-sora": Access(Kind.PUBLIC),
     "generation:developers": Access(Kind.PUBLIC),
     "generation:status": Access(Kind.PUBLIC),
     "generation:verify": Access(Kind.PUBLIC),

@@ -24,7 +24,7 @@ from tests.patience import PATIENCE_SECONDS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROMPT = """a fox's "own" `$HOME` \\ <b>ü</b>"""
-RUNS = {
+RUNS: dict[str, list[str | Path]] = {
     "curl": ["bash", "-e"],
     "Python": [HERE / ".venv/bin/python"],
     "JavaScript": ["node"],
