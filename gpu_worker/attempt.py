@@ -20,7 +20,17 @@ class Tally:
     seconds_per_step: float = 0.0
     stage: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    snapshot_step: int = 0
+    """The step whose state was kept last."""
     _since: float = 0.0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that is done so far is in a snapshot, and something is left."""
+        return 0 < self.steps_done == self.snapshot_step < self.steps_total
+
+    def note_snapshot(self) -> None:
+        self.snapshot_step = self.steps_done
 
     @property
     def steps_seconds_left(self) -> float:

@@ -39,6 +39,8 @@ NOT_STORED = "The finished clip could not be stored."
 """All that people are told of it: what the worker says besides names servers, folders and signed addresses."""
 HANDED_BACK = "handed_back"
 """Code of the error of a render that its worker gave back because it had to leave: nobody's fault."""
+STEPPED_ASIDE = "stepped_aside"
+"""Code of the error of a render that let a short one go first, and goes on from its snapshot after that."""
 DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 CLIP_BROKEN = "clip_broken"
@@ -246,6 +248,11 @@ class RenderJob(Wire):
     """Whether a clip that came out broken is no clip. The site of the release before would not try another seed."""
     is_sampled: bool = False
     """Whether a few pictures of the finished clip are classified; see gpu_worker.picture_classifier."""
+
+    times_aside: int = 0
+    """How often it has let a short one go first. Nobody overtakes it while it waits to go on."""
+    kept_by: str = ""
+    """The worker that has its snapshot: as long as that one takes jobs, no other takes this. Empty: any may."""
 
     @property
     def job_id(self) -> str:

@@ -63,10 +63,11 @@ def choose(
     than ``affinity_fraction`` of its own service time; else the first. So a model that is there stays as long as jobs
     for it are in reach, and the one that comes after it shares most with it or is wanted most. ``loading_seconds`` is
     None where it cannot be told: such a job neither overtakes nor is overtaken. Nobody is overtaken more than
-    ``max_skips`` times, or who has waited for both ``max_wait_seconds`` and four times the service time of the whole
-    window; so a job is served at the latest after those before it and ``max_skips`` others. A job that yields overtakes
-    none that does not. With one that does not behind it, it yields no more, whatever its message says: it was passed
-    often enough. Asks what fits and what loads about no more jobs than the decision needs.
+    ``max_skips`` times, who waits to go on after stepping aside, or who has waited for both ``max_wait_seconds`` and
+    four times the service time of the whole window; so a job is served at the latest after those before it and
+    ``max_skips`` others. A job that yields overtakes none that does not. With one that does not behind it, it yields no
+    more, whatever its message says: it was passed often enough. Asks what fits and what loads about no more jobs than
+    the decision needs.
     """
     window = waiting[: bounds.window]
     line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
@@ -96,6 +97,7 @@ def choose(
             if is_worth_it:
                 best, least_share = candidate, share
         is_overdue = candidate.skips >= bounds.max_skips or candidate.waited_seconds > patience_seconds
+        is_overdue |= candidate.job is not None and candidate.job.times_aside > 0
         if is_overdue or seconds is None or not least_share:
             break
     return Choice(best, tuple(unfit))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.job_choice import Waiting, choose
+from gpu_worker.job_choice import Choice, Waiting, choose
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.rq_seams.render_queue import RenderQueue
 from gpu_worker.service_time import ServiceTimes
+from gpu_worker.step_aside import AsideBounds, SteppedAside, steps_aside
 
 logger = logging.getLogger(__name__)
 
@@ -23,25 +26,67 @@ class PickedJob:
     """Jobs wait, and none of them fits this card."""
 
 
+LOOK_SECONDS = 5.0
+"""Shortest time between two looks for a short job while a long one is rendered."""
+
+KEEPER_SECONDS = 900.0
+"""What goes on from a snapshot waits so long for the worker that has it. Then any makes it, from the first step."""
+
+
 class JobPicker:
     """Takes jobs out of the line. A job that makes the engine fail here is served in its turn: there it ends in a
     report, here it would end the worker, and every worker after it."""
 
-    def __init__(self, line: RenderQueue, engine: RenderEngine) -> None:
+    def __init__(
+        self,
+        line: RenderQueue,
+        engine: RenderEngine,
+        aside: AsideBounds,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.service_times = ServiceTimes()
         self._line = line
         self._engine = engine
+        self._aside = aside
+        self._clock = clock
+        self._looks_at = clock()
+        self._goes_first = ""
+        """RQ's id of the job that one has stepped aside for."""
+
+    def let_shorter_go_first(self, job: RenderJob, left_seconds: float) -> None:
+        """Look at times whether the job that this card would take next is short against what is left of ``job``.
+
+        Raises:
+            SteppedAside: it is, and is picked next.
+            Unreachable: Valkey is away.
+        """
+        if job.times_aside >= self._aside.times or left_seconds < self._aside.least_left_seconds:
+            return
+        if (now := self._clock()) < self._looks_at:
+            return
+        self._looks_at = now + LOOK_SECONDS
+        first = self._choice(self._line.window()).taken
+        if first is not None and first.job is not None and self._steps_aside(job, first.job, left_seconds):
+            self._goes_first = first.job_id
+            raise SteppedAside
+
+    def _steps_aside(self, job: RenderJob, first: RenderJob, left_seconds: float) -> bool:
+        return steps_aside(
+            job,
+            first,
+            self._aside,
+            left_seconds=left_seconds,
+            service_seconds=self.service_times.seconds(first),
+            loading_seconds=self.loading_seconds(first),
+        )
 
     def pick(self) -> PickedJob:
         """Take the best job of the window, and tell the engine what waits behind it."""
         window = self._line.window()
-        choice = choose(
-            window,
-            self._line.bounds,
-            can_hold=self._can_hold,
-            loading_seconds=self.loading_seconds,
-            service_seconds=self.service_times.seconds,
-        )
+        goes_first, self._goes_first = self._goes_first, ""
+        named = next((w for w in window if goes_first and w.job_id == goes_first), None)
+        choice = self._choice(window) if named is None else Choice(named)
         if choice.taken is None:
             return PickedJob(are_all_for_others=bool(choice.unfit))
         if not self._line.take(choice.taken.job_id, choice.unfit):
@@ -49,14 +94,29 @@ class JobPicker:
         self._engine.upcoming = [w.job for w in window if w.job is not None and w is not choice.taken]
         return PickedJob(choice.taken.job_id)
 
+    def _choice(self, window: Sequence[Waiting]) -> Choice:
+        return choose(
+            window,
+            self._line.bounds,
+            can_hold=self._can_hold,
+            loading_seconds=self.loading_seconds,
+            service_seconds=self.service_times.seconds,
+        )
+
     def _can_hold(self, waiting: Waiting) -> bool:
-        """Return whether this card can hold the job, or no live worker can, so that one of them reports it."""
+        """Return whether this card can hold the job, or no live worker can, so that one of them reports it. What goes
+        on from a snapshot of another worker's is held by that one."""
         try:
-            fits = waiting.job is None or self._engine.can_hold(waiting.job) is None
+            is_for_us = self._is_for_us(waiting)
+            fits = waiting.job is None or (is_for_us and self._engine.can_hold(waiting.job) is None)
         except Exception:
             logger.exception("Whether %s fits cannot be told", waiting.job_id)
             return True
         return fits or self._line.is_refused_by_all(waiting.job_id)
+
+    def _is_for_us(self, waiting: Waiting) -> bool:
+        is_ours = waiting.job is None or waiting.job.kept_by in ("", self._line.worker)
+        return is_ours or waiting.waited_seconds > KEEPER_SECONDS
 
     def loading_seconds(self, job: RenderJob) -> float | None:
         """Return the seconds of loading that ``job`` would begin with now; None where that is unknown."""

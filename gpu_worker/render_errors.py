@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 
-from gpu_worker.contract import DISK_FULL, HANDED_BACK, NOT_STORED, UPLOAD_FAILED, RenderError
+from gpu_worker.contract import DISK_FULL, HANDED_BACK, NOT_STORED, STEPPED_ASIDE, UPLOAD_FAILED, RenderError
 from gpu_worker.deadline import TimedOut
 from gpu_worker.inputs import InputUnavailable, InputUnreadable
 from gpu_worker.leaving import HandedBack
 from gpu_worker.sandbox import FileUnreadable
+from gpu_worker.step_aside import SteppedAside
 from gpu_worker.upload import UploadFailed
 
 DEVICE_LOST = "device_lost"
@@ -26,6 +27,8 @@ def error_of(error: Exception) -> RenderError:
             return RenderError(code="timeout", message=f"The render did not end in time: {error}.")
         case HandedBack():
             return RenderError(code=HANDED_BACK, message="Its GPU worker had to stop.", is_retryable=True)
+        case SteppedAside():
+            return RenderError(code=STEPPED_ASIDE, message="A short clip goes first.", is_retryable=True)
         case InputUnreadable():
             return RenderError(code="input_unreadable", message=str(error))
         case FileUnreadable():  # a continuation reads the rest of what is given once the new part is made

@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from gpu_worker.contract import (
     HANDED_BACK,
     LATE_SECONDS,
     RENDER_FUNCTION,
+    STEPPED_ASIDE,
     UPLOAD_FAILED,
     Outcome,
     Progress,
@@ -105,6 +106,9 @@ class Renderer:
     """Called when the frames have left the card."""
     picture_score: Callable[[Path], float | None]
     """How explicit the finished clip is; None where nobody can say. Raises nothing."""
+    let_shorter_go_first: Callable[[RenderJob, float], None]
+    """Called at a step after which all that is done is kept, with the seconds that are left; raises ``SteppedAside``
+    where a short one waits."""
     may_overlap: Callable[[RenderJob], bool]
     """Asked then: whether the rest is to be done beside the next job."""
 
@@ -163,7 +167,7 @@ class Renderer:
             folder=attempt.folder,
             on_progress=lambda progress: self._step(attempt, progress),
             should_stop=lambda: self._should_stop(attempt),
-            snapshots=self.snapshots,
+            snapshots=replace(self.snapshots, on_write=attempt.tally.note_snapshot),
         )
 
     def _finish(self, attempt: Attempt, frames: RenderedFrames) -> RenderReport:
@@ -216,9 +220,12 @@ class Renderer:
         Raises:
             TimedOut: the job has used up its time.
             HandedBack: the worker has to leave before the steps that are left would be done.
+            SteppedAside: a short one goes first.
         """
         attempt.deadline.check()
         self.leaving.check(attempt.tally.steps_seconds_left)
+        if attempt.tally.is_kept:
+            self.let_shorter_go_first(attempt.job, attempt.tally.steps_seconds_left)
         return self.is_cancelled(attempt.job)
 
     def _inputs(self, attempt: Attempt) -> dict[str, Input]:
@@ -264,8 +271,8 @@ class Renderer:
         tally.enter("")
         is_cancelled = isinstance(error, NotWanted | RenderStopped)
         reported = None if is_cancelled else error_of(error)
-        if reported is not None and reported.code == HANDED_BACK:
-            logger.info("Render %s is handed back after %d steps", job.job_id, tally.steps_done)
+        if reported is not None and reported.code in (HANDED_BACK, STEPPED_ASIDE):
+            logger.info("Render %s is handed back after %d steps: %s", job.job_id, tally.steps_done, reported.code)
         elif reported is not None:
             details = error if reported.code == INTERNAL else None
             said = error if reported.code == UPLOAD_FAILED else reported.message

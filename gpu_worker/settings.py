@@ -179,6 +179,34 @@ class Settings:
             "`module:function` that makes another; empty: nobody does.",
         ),
     ]
+    yield_times: Annotated[
+        int,
+        Variable(
+            "GPU_WORKER_YIELD_TIMES",
+            "2",
+            whole_number(0, 20),
+            "Times that one render steps aside at a step for a short one, and goes on from there; 0: never.",
+        ),
+    ]
+    yield_left_seconds: Annotated[
+        float,
+        Variable(
+            "GPU_WORKER_YIELD_LEFT_SECONDS",
+            "600",
+            number(0, 86_400),
+            "A render that is done sooner steps aside for none.",
+        ),
+    ]
+    yield_gain: Annotated[
+        float,
+        Variable(
+            "GPU_WORKER_YIELD_GAIN",
+            "10",
+            number(1, 10_000),
+            "A render steps aside if what is left of it takes so many times what goes first, loading there and back "
+            "included.",
+        ),
+    ]
     transfer_attempts: Annotated[
         int,
         Variable(

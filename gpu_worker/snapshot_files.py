@@ -33,6 +33,8 @@ class SnapshotFiles:
     folder: Path
     every_seconds: float
     """Shortest time between two of one render."""
+    on_write: Callable[[], None] = lambda: None
+    """Called when one is written."""
 
     def write(self, generation_id: str, content: bytes) -> None:
         """Replace the snapshot of this generation: a crash, also of the power, leaves the old one or the new one.
@@ -57,6 +59,7 @@ class SnapshotFiles:
         for path in before:
             if path != written:
                 path.unlink(missing_ok=True)
+        self.on_write()
 
     def of(self, generation_id: str) -> list[Path]:
         """The snapshots of a generation, newest first: one, or two where a crash came between."""

@@ -54,6 +54,7 @@ from gpu_worker.service_time import off_the_card, on_the_card
 from gpu_worker.settings import Settings
 from gpu_worker.snapshot_files import HourlySweep, SnapshotFiles
 from gpu_worker.status import StatusReporter, first_status
+from gpu_worker.step_aside import AsideBounds
 from gpu_worker.upload import Uploader
 from gpu_worker.valkey import Unreachable, connect
 from gpu_worker.warm_models import WarmModels
@@ -94,7 +95,8 @@ class GpuWorker(OneJobWorker):
         self.lifeline = lifeline
         bounds = Bounds(settings.window, settings.max_skips, settings.max_wait_seconds, settings.affinity_fraction)
         self.line = RenderQueue(connection, settings.name, bounds, queue)
-        self.picker = JobPicker(self.line, engine)
+        aside = AsideBounds(settings.yield_times, settings.yield_left_seconds, settings.yield_gain)
+        self.picker = JobPicker(self.line, engine, aside)
         self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
         self.reporter = StatusReporter(self.heart, engine)
         self.reports = Reports(connection, settings.name)
@@ -137,6 +139,7 @@ class GpuWorker(OneJobWorker):
             on_report=self._on_report,
             on_frames=self._on_frames,
             picture_score=ClipScorer(settings.classifier).score,
+            let_shorter_go_first=self._let_shorter_go_first,
             may_overlap=self._may_overlap,
         )
 
@@ -317,8 +320,18 @@ class GpuWorker(OneJobWorker):
 
     def _may_overlap(self, job: RenderJob) -> bool:
         """A worker that takes no other job ends the one in hand as it began it."""
-        is_ending = self.is_asked_to_stop or self.reporter.is_drained or self._leaving.is_set
-        return job.may_overlap and not is_ending
+        return job.may_overlap and not self._is_ending
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.is_asked_to_stop or self.reporter.is_drained or self._leaving.is_set
+
+    def _let_shorter_go_first(self, job: RenderJob, left_seconds: float) -> None:
+        if not self._is_ending:
+            try:
+                self.picker.let_shorter_go_first(job, left_seconds)
+            except Unreachable as problem:
+                logger.warning("Who waits cannot be seen: %s", problem)
 
     def _on_frames(self, job: RenderJob, frames: RenderedFrames) -> None:
         if not frames.resumed_from_step:  # else its seconds are those of a part

@@ -142,6 +142,7 @@ def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
         "state": generation.state,
         "attempt": generation.attempt,
         "resumed_from_step": generation.resumed_from_step,
+        "times_aside": generation.times_aside,
         "mode": generation.mode,
         "preset": generation.preset,
         "seed": generation.seed,

@@ -76,6 +76,10 @@ class Generation(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0)
     excused_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     """Of them, those that ended through no fault of the clip, and do not count against it."""
+    times_aside = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """How often it was on a card and let a short clip go first: see gpu_worker.step_aside."""
+    kept_by = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The worker that has its snapshot while it waits to go on; ``resumed_from_step`` says from where."""
     has_attempt_secret = models.BooleanField(default=False, db_default=False)
     """Whether reports on the present attempt must bear its secret. False for those that the last release handed out."""
     delivered = models.JSONField(null=True)
@@ -313,5 +317,7 @@ class Generation(models.Model):
             yields=yields(self.fair_finish),
             is_judged=True,
             is_sampled=self.is_sampled,
+            times_aside=self.times_aside,
+            kept_by=self.kept_by,
             may_overlap=self.attempt == 1,  # one that ended its worker may do so again, and takes none along
         )

@@ -67,7 +67,8 @@ def fill_window() -> None:
     """
     try:
         for taken in _take():
-            enqueue(taken.generation, before=[job_id(str(each.id), each.attempt) for each in taken.before])
+            before = [job_id(str(each.id), each.attempt) for each in taken.before]
+            enqueue(taken.generation, before=None if taken.generation.times_aside else before)
     except redis.RedisError as error:
         logger.warning("Valkey is away, dispatch waits for housekeeping: %s", error)
 
@@ -190,10 +191,15 @@ def go_before_free(generation: Generation) -> None:
 
 
 def _yielding_to(generation: Generation) -> list[str]:
-    if tiers.yields(generation.fair_finish):
+    """Return the ids of jobs that it goes before: one that is paid for before those that are not, and one that goes on
+    after stepping aside before all of its tier, too."""
+    is_free, is_going_on = tiers.yields(generation.fair_finish), generation.times_aside > 0
+    if is_free and not is_going_on:
         return []
     return [
-        job_id(str(id), attempt) for id, attempt, _, tag, *_ in _read_line() if id is not None and tiers.yields(tag)
+        job_id(str(id), attempt)
+        for id, attempt, _, tag, *_ in _read_line()
+        if id is not None and id != generation.id and (tiers.yields(tag) or (is_going_on and not is_free))
     ]
 
 

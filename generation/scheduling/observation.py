@@ -18,6 +18,7 @@ from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from generation.scheduling.snapshot import Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
 from generation.tiers import yields
 from gpu_worker.contract import Progress, Stage
+from gpu_worker.job_choice import Bounds
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
 
@@ -165,7 +166,8 @@ def _on(work: Work, card: str) -> Work:
 
 def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip:
     waited = now - clip.dispatched_at.timestamp() if clip.dispatched_at and clip.state == State.DISPATCHED else 0.0
-    service = times.service(work)
+    goes_on = clip.times_aside > 0  # it has some of its steps, and nobody overtakes it
+    service = times.remaining(work, steps_done=clip.resumed_from_step) if goes_on else times.service(work)
     return Clip(
         str(clip.id),
         work.build,
@@ -173,6 +175,7 @@ def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip
         service,
         clip.needs_bytes or 0,
         max(0.0, waited),
+        skips=Bounds().max_skips if goes_on else 0,
         passes=clip.passes if clip.state == State.DISPATCHED else 0,
     )
 

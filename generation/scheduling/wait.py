@@ -15,6 +15,7 @@ from billing.plans import Entitlements
 from catalog.offers import Offer
 from generation.models import Generation, State
 from generation.scheduling import (
+    aside,
     capacity,
     explanation,
     fair_queue,
@@ -194,6 +195,8 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
     if stands.is_held_up:
         return Wait(place, storage_pause.REASON, is_for_a_machine=True)
     reason = _reason(State(generation.state), stands, is_taken=bool(budgets))
+    if budgets and aside.is_aside(generation):
+        reason = aside.sentence(generation.resumed_from_step)
     return Wait(place, reason, expected, is_for_a_machine=not budgets and generation.state != State.RUNNING)
 
 

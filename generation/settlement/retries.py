@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -14,21 +14,38 @@ from billing import free_gpu_budget, ledger
 from catalog.requests import random_seed
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling import dispatch, storage_pause
+from generation.scheduling import aside, dispatch, storage_pause
 from generation.settlement import endings, error_words
-from gpu_worker.contract import CLIP_BROKEN, HANDED_BACK, STORAGE_ERRORS, Progress
+from gpu_worker.contract import CLIP_BROKEN, HANDED_BACK, STEPPED_ASIDE, STORAGE_ERRORS, Progress
 
 EXCUSED_HAND_BACKS = 20
-"""Attempts that end because their worker leaves in good order count for nothing, up to so many."""
+"""Attempts that end because their worker leaves in good order, or lets a short clip go first, count for nothing, up to
+so many."""
 
 
-def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, gpu_seconds: float = 0.0) -> bool:
+class Kept(NamedTuple):
+    """What a render that stepped aside goes on from."""
+
+    worker: str
+    step: int
+
+
+def requeue(
+    *,
+    generation_id: uuid.UUID,
+    attempt: int,
+    code: str,
+    reason: str,
+    gpu_seconds: float = 0.0,
+    kept: Kept | None = None,
+) -> bool:
     """Try again after an attempt that failed through no fault of the request, or give up and give the credits back.
 
     The request keeps its tags and therefore its place. Returns whether this call decided it.
 
     Args:
         gpu_seconds: what the attempt took, by its report or, without one, by its signs of life.
+        kept: of one that stepped aside.
     """
     reason = error_words.storable(reason)
     with transaction.atomic():
@@ -52,10 +69,14 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
             dispatched_at=None,
             excused_attempts=(excused := before.excused_attempts + _is_excused(before, code)),
             **_other_seed(code),
+            **_kept(kept),
         ):
             free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
             next_try = attempt + 1 - excused
-            transaction.on_commit(lambda: _announce_retry(generation_id, next_try, reason))
+            if kept is not None:
+                transaction.on_commit(lambda: _announce_aside(generation_id, kept))
+            else:
+                transaction.on_commit(lambda: _announce_retry(generation_id, next_try, reason))
             transaction.on_commit(dispatch.fill_window)
         else:
             return False
@@ -80,9 +101,16 @@ def _other_seed(code: str) -> dict[str, Any]:
     return {"first_seed": F("seed"), "seed": random_seed()} if code == CLIP_BROKEN else {}
 
 
+def _kept(kept: Kept | None) -> dict[str, Any]:
+    """Return the changes that tell where the clip goes on: with that worker alone, while it takes jobs."""
+    if kept is None:
+        return {"kept_by": "", "resumed_from_step": 0}
+    return {"times_aside": F("times_aside") + 1, "kept_by": kept.worker[:120], "resumed_from_step": kept.step}
+
+
 def _most_excused(code: str) -> int:
     """Return how many attempts may not count against a clip: it could not be stored, or its worker left."""
-    if code == HANDED_BACK:
+    if code in (HANDED_BACK, STEPPED_ASIDE):
         return EXCUSED_HAND_BACKS
     return storage_pause.EXCUSED_ATTEMPTS if code in STORAGE_ERRORS and storage_pause.is_in_force() else 0
 
@@ -91,6 +119,10 @@ def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None
     ledger.release(reference=generation_id)
     free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
     endings.wind_up(generation_id, state)
+
+
+def _announce_aside(generation_id: uuid.UUID, kept: Kept) -> None:
+    progress.publish(generation_id, Progress(kind="stage", stage="queued", message=aside.sentence(kept.step)))
 
 
 def _announce_retry(generation_id: uuid.UUID, next_try: int, reason: str) -> None:

@@ -27,6 +27,7 @@ from generation.storage import files, retention, traces
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
+    STEPPED_ASIDE,
     ClipFacts,
     Outcome,
     RenderError,
@@ -98,6 +99,7 @@ def settle(report: RenderReport, *, signs: bool = False) -> bool:
             code=code,
             reason=reason,
             gpu_seconds=report.gpu_seconds,
+            kept=retries.Kept(report.worker, report.steps_done) if code == STEPPED_ASIDE else None,
         )
     if report.outcome == Outcome.SUCCEEDED and outputs.is_kept_back(generation, report.picture_score):
         report = replace(report, outcome=Outcome.BLOCKED, error=outputs.EXPLICIT)

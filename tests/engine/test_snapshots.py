@@ -98,6 +98,17 @@ def test_a_snapshot_of_another_job_is_dropped(
     assert not snapshot.exists()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"may_overlap": True}, {"yields": True}, {"times_aside": 1}, {"kept_by": "gpu-2"}, {"timeout_seconds": 77}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_the_site_says_of_one_attempt_alone_is_nothing_to_its_snapshot(
+    engine: Engine, tmp_path: Path, files: SnapshotFiles, snapshot: Path, changes: dict[str, Any]
+) -> None:
+    assert steps_of(engine, render_job(attempt=2, **changes), tmp_path, files) == [3]
+
+
 def test_a_snapshot_made_from_another_picture_is_dropped(engine: Engine, tmp_path: Path, files: SnapshotFiles) -> None:
     job = render_job(mode="image")
     cut_off(engine, job, tmp_path, files, image=Image.new("RGB", (64, 64), "red"))

@@ -29,9 +29,16 @@ _OF_THE_ATTEMPT = {
     "timeout_seconds",
     "reference_gpu_seconds",
     "is_compared",
+    "is_judged",
+    "is_sampled",
     "request_id",
+    "yields",
+    "may_overlap",
+    "times_aside",
+    "kept_by",
 }
-"""Fields of a job that say nothing of its frames: addresses, for one, are signed anew for each attempt."""
+"""Fields of a job that say nothing of its frames: addresses, for one, are signed anew for each attempt, and only the
+first may overlap."""
 
 
 def identity_of(

@@ -1,0 +1,14 @@
+"""A render that let a short clip go first: how often, and who keeps what it goes on from."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("generation", "0050_cancel_at_index")]
+
+    operations = [
+        migrations.AddField("generation", "times_aside", models.PositiveSmallIntegerField(db_default=0, default=0)),
+        migrations.AddField(
+            "generation", "kept_by", models.CharField(blank=True, db_default="", default="", max_length=120)
+        ),
+    ]
