@@ -154,9 +154,37 @@ def test_why_a_clip_waits_is_said_beside_it(site: str, page: Page, valkey: redis
     clip = factories.submitted(factories.visitor(credits=100).workspace)
     Generation.objects.filter(id=clip.id).update(needs_bytes=80 * GB, state=State.QUEUED)
     heard(valkey)
+    why = "Needs 80 GB of one GPU: no GPU that is on takes it."
     page.goto(f"{site}/admin/")
-    press(page, "GPUs and queue")
-    expect(page.locator("#content-main")).to_contain_text("Needs 80 GB of one GPU: no GPU that is on takes it.")
+    press(page, "1 queued clip that no GPU fits")
+    assert page.url.endswith("/admin/fleet/#queue")
+    expect(page.get_by_role("region", name="Queue")).to_contain_text(why)
+    tab_to(page, f"(e.pathname || '').includes('{clip.id}')")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.locator("#at-a-look")).to_contain_text(why)
+
+
+def test_on_a_phone_every_page_has_the_menu_and_nothing_is_off_the_screen(
+    site: str, phone: BrowserContext, valkey: redis.Redis
+) -> None:
+    ada = person("ada@example.org")
+    clip = factories.submitted(factories.visitor(credits=100).workspace)
+    heard(valkey, doing=clip, **on_card(TRANSFORMER))
+    name = django_settings.SESSION_COOKIE_NAME
+    cookie = browser_of(person("staff@example.com", is_staff=True)).cookies[name].value
+    phone.add_cookies([{"name": name, "value": cookie, "url": site}])
+    page = phone.new_page()
+    for path in ("", "fleet/", "generation/generation/", f"generation/generation/{clip.id}/change/", "catalogue/"):
+        page.goto(f"{site}/admin/{path}")
+        page.locator(".phone-menu summary").press("Enter")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        found = Axe().run(page, options=RULES)
+        serious = [each["id"] for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
+        assert not serious, path
+    page.get_by_role("searchbox", name="Find a customer").fill("ada@exa")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=str(ada.email), exact=True)).to_be_visible()
 
 
 def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Page) -> None:
