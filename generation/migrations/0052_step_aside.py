@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0050_cancel_at_index")]
+    dependencies = [("generation", "0051_handed_to_a_gpu")]
 
     operations = [
         migrations.AddField("generation", "times_aside", models.PositiveSmallIntegerField(db_default=0, default=0)),
