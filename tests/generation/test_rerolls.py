@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.caller import Caller
@@ -128,3 +129,14 @@ def test_visitors_have_none(toy: Model, alice: Visitor) -> None:
     assert not rerolls.is_offered(caller, clip)
     with pytest.raises(Forbidden):
         rerolls.make(clip, caller=caller)
+
+
+def test_the_page_of_the_clip_has_the_button_until_it_was_pressed(caller: Caller) -> None:
+    clip = finished(caller)
+    assert caller.user is not None
+    browser = people.browser_of(caller.user, caller.workspace)
+    page = reverse("generation:detail", args=[clip.id])
+    assert "Try another seed, free" in browser.get(page).text
+    answer = browser.post(reverse("generation:reroll", args=[clip.id]), follow=True)
+    assert "Free re-roll" in answer.text
+    assert "Try another seed, free" not in browser.get(page).text
