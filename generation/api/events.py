@@ -22,7 +22,8 @@ from accounts.roles import Action
 from generation.api import presentation
 from generation.api.readers import may_still_read
 from generation.live import progress
-from generation.live.broadcast import DONE, Entry, Update, follow, order_of
+from generation.live.broadcast import Entry, Update
+from generation.live.following import DONE, follow, order_of
 from generation.models import OPEN_STATES, Generation
 from generation.submission import retries
 from gpu_worker.contract import Progress

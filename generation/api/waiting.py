@@ -21,7 +21,7 @@ from rest_framework.response import Response
 
 from generation.api import presentation
 from generation.api.readers import may_still_read
-from generation.live.broadcast import follow
+from generation.live.following import follow
 from generation.live.polling import Snapshot
 from generation.models import Generation
 from generation.submission import retries

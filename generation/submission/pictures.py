@@ -20,7 +20,7 @@ from PIL import Image
 from generation.submission import png_colours
 from generation.submission.picture_decoding import LONGEST_SIDE, MAX_DRAFTED_PIXELS, WrongSize, check_size
 from gpu_worker import confinement, sandbox
-from gpu_worker.media import heif
+from gpu_worker.media import heif, heif_boxes
 from loremotion import database
 from loremotion.refusals import Unavailable
 
@@ -97,9 +97,9 @@ def look_at(file: File[Any], name: str) -> None:
     with _place():
         try:
             still = heif.read_still(file)
-        except heif.Damaged as problem:
+        except heif_boxes.Damaged as problem:
             raise Unreadable(DAMAGED) from problem
-        except heif.Foreign as problem:
+        except heif_boxes.Foreign as problem:
             raise Unreadable(f"{problem}, which is not read here") from problem
         finally:
             file.seek(0)

@@ -1,7 +1,7 @@
 """Reads what a HEIC or AVIF says of its picture: where its parts lie, how they are coded, laid out and turned.
 
-The boxes of ISO/IEC 23008-12, and of them those that files of phones and encoders have. Decodes nothing, and needs the
-standard library alone: the site asks before a request is taken, the sandbox before it decodes.
+What ISO/IEC 23008-12 puts into boxes (``heif_boxes``), and of it what files of phones and encoders have. Decodes
+nothing, and needs the standard library alone: the site asks before a request is taken, the sandbox before it decodes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-MOST_META_BYTES: Final = 2 * 2**20
-MOST_TILES: Final = 4_096
+from gpu_worker.media.heif_boxes import MOST_ITEMS, MOST_TILES, Damaged, Foreign, Numbers, boxes, meta_box
+
 MOST_SPANS: Final = 16
 """In which one part of a picture lies."""
-_MOST_BOXES: Final = 64
-_MOST_ITEMS: Final = 2 * MOST_TILES + 64
-"""As many boxes may lie in another: a picture's tiles, those of its transparency, and what else a camera adds."""
-_MOST_REFERENCES: Final = 2 * _MOST_ITEMS
+_MOST_REFERENCES: Final = 2 * MOST_ITEMS
 _MOST_PROPERTIES: Final = 64
 """Of one item."""
 _MOST_ASSIGNMENTS: Final = 4
@@ -28,14 +25,6 @@ _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc
 MATRICES: Final = frozenset({0, 1, 2, 4, 5, 6, 7, 8, 9, 10})
 """Code points that ``gpu_worker.media.colour`` reads; not ICtCp and the like."""
 Span = tuple[int, int]
-
-
-class Damaged(ValueError):
-    """The file is no HEIC or AVIF, or not all of one."""
-
-
-class Foreign(ValueError):
-    """The file is sound and holds a picture of a kind that is not read here. The message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +53,7 @@ def read_still(file: IO[Any]) -> Still:
         Foreign: its picture is coded or put together in a way that is not read here.
     """
     try:
-        meta, base = _meta_box(file)
+        meta, base = meta_box(file)
         end = file.seek(0, 2)
         still = _Items(meta, base).still()
         for tile in (*still.tiles, *(still.alpha.tiles if still.alpha else ())):
@@ -73,75 +62,6 @@ def read_still(file: IO[Any]) -> Still:
     except (struct.error, IndexError, KeyError) as problem:
         raise Damaged("its description contradicts itself") from problem
     return still
-
-
-def _meta_box(file: IO[Any]) -> tuple[bytes, int]:
-    """The content of the box that describes the pictures, and where in the file it lies."""
-    end = file.seek(0, 2)
-    at = 0
-    for _ in range(_MOST_BOXES):
-        file.seek(at)
-        head = file.read(16)
-        length, name = struct.unpack(">I4s", head[:8])
-        start = 8
-        if length == 1:
-            (length,), start = struct.unpack(">Q", head[8:16]), 16
-        length = length or end - at
-        if length < start or at + length > end:
-            raise Damaged("a box is longer than the file")
-        if name == b"meta":
-            if length > MOST_META_BYTES:
-                raise Damaged("its description is too long")
-            file.seek(at + start)
-            return file.read(length - start), at + start
-        at += length
-    raise Damaged("there is no description")
-
-
-def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """``(name, start, end)`` of each box in a part of ``content``."""
-    left = _MOST_ITEMS
-    while at + 8 <= end:
-        left -= 1
-        if left < 0:
-            raise Damaged("it has more parts than pictures have")
-        length, name = struct.unpack_from(">I4s", content, at)
-        start = at + 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", content, start)
-            start += 8
-        length = length or end - at
-        if length < start - at or at + length > end:
-            raise Damaged("a box is longer than what it lies in")
-        yield name, start, at + length
-        at += length
-
-
-class _Numbers:
-    """Reads one number after the other, none of what lies behind ``end``."""
-
-    def __init__(self, content: bytes, at: int, end: int) -> None:
-        self._content = content
-        self.at = at
-        self._end = end
-
-    def next(self, size: int) -> int:
-        if self.at + size > self._end:
-            raise Damaged("it ends in the middle of a number")
-        self.at += size
-        return int.from_bytes(self._content[self.at - size : self.at])
-
-    def count(self, size: int, most: int) -> int:
-        """The next number, which says how many there are of something."""
-        count = self.next(size)
-        if count > most:
-            raise Damaged("it has more parts than pictures have")
-        return count
-
-    def version(self) -> int:
-        version = self.next(1)
-        self.next(3)
-        return version
 
 
 @dataclass(slots=True)
@@ -167,11 +87,11 @@ class _Items:
         self._inner = (0, 0)
         self._references_left = _MOST_REFERENCES
         self._spans_left = _MOST_REFERENCES
-        boxes: dict[bytes, Span] = {}
-        for name, start, end in _boxes(meta, 4, len(meta)):
-            if name in boxes and name != b"free":
+        places: dict[bytes, Span] = {}
+        for name, start, end in boxes(meta, 4, len(meta)):
+            if name in places and name != b"free":
                 raise Damaged("it says the same twice")
-            boxes[name] = (start, end)
+            places[name] = (start, end)
         for name, read in (
             (b"pitm", self._read_primary),
             (b"iinf", self._read_kinds),
@@ -179,30 +99,30 @@ class _Items:
             (b"iref", self._read_references),
             (b"iprp", self._read_properties),
         ):
-            if name in boxes:
-                read(*boxes[name])
-        self._inner = boxes.get(b"idat", (0, 0))
+            if name in places:
+                read(*places[name])
+        self._inner = places.get(b"idat", (0, 0))
 
     def still(self) -> Still:
         """The main picture, with what makes it transparent."""
         return self._still(self._primary, alpha=self._alpha_of(self._primary))
 
     def _item(self, number: int) -> _Item:
-        if number not in self._items and len(self._items) == _MOST_ITEMS:
+        if number not in self._items and len(self._items) == MOST_ITEMS:
             raise Damaged("it has more parts than pictures have")
         return self._items.setdefault(number, _Item())
 
     # --- boxes -----------------------------------------------------------------------------------------------------
 
     def _read_primary(self, start: int, end: int) -> None:
-        numbers = _Numbers(self._meta, start, end)
+        numbers = Numbers(self._meta, start, end)
         self._primary = numbers.next(2 if numbers.version() == 0 else 4)
 
     def _read_kinds(self, start: int, end: int) -> None:
-        numbers = _Numbers(self._meta, start, end)
+        numbers = Numbers(self._meta, start, end)
         numbers.next(2 if numbers.version() == 0 else 4)
-        for name, inner, inner_end in _boxes(self._meta, numbers.at, end):
-            entry = _Numbers(self._meta, inner, inner_end)
+        for name, inner, inner_end in boxes(self._meta, numbers.at, end):
+            entry = Numbers(self._meta, inner, inner_end)
             version = entry.version()
             if name == b"infe" and version >= 2:
                 item = self._item(entry.next(2 if version == 2 else 4))
@@ -210,12 +130,12 @@ class _Items:
                 item.kind = entry.next(4).to_bytes(4)
 
     def _read_places(self, start: int, end: int) -> None:
-        numbers = _Numbers(self._meta, start, end)
+        numbers = Numbers(self._meta, start, end)
         version = numbers.version()
         sizes = numbers.next(2)
         offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
         index_size = sizes & 15 if version else 0
-        for _ in range(numbers.count(2 if version < 2 else 4, _MOST_ITEMS)):
+        for _ in range(numbers.count(2 if version < 2 else 4, MOST_ITEMS)):
             item = self._item(numbers.next(2 if version < 2 else 4))
             method = numbers.next(2) & 15 if version else 0
             if method > 1:
@@ -235,9 +155,9 @@ class _Items:
                 item.spans.append((base + offset, numbers.next(length_size)))
 
     def _read_references(self, start: int, end: int) -> None:
-        size = 2 if _Numbers(self._meta, start, end).version() == 0 else 4
-        for name, inner, inner_end in _boxes(self._meta, start + 4, end):
-            numbers = _Numbers(self._meta, inner, inner_end)
+        size = 2 if Numbers(self._meta, start, end).version() == 0 else 4
+        for name, inner, inner_end in boxes(self._meta, start + 4, end):
+            numbers = Numbers(self._meta, inner, inner_end)
             item = self._item(numbers.next(size))
             count = numbers.count(2, min(MOST_TILES, self._references_left))
             self._references_left -= count
@@ -246,11 +166,11 @@ class _Items:
     def _read_properties(self, start: int, end: int) -> None:
         found: list[tuple[bytes, bytes]] | None = None
         assignments = 0
-        for name, inner, inner_end in _boxes(self._meta, start, end):
+        for name, inner, inner_end in boxes(self._meta, start, end):
             if name == b"ipco":
                 if found is not None:
                     raise Damaged("it says the same twice")
-                found = [(kind, self._meta[at:until]) for kind, at, until in _boxes(self._meta, inner, inner_end)]
+                found = [(kind, self._meta[at:until]) for kind, at, until in boxes(self._meta, inner, inner_end)]
             elif name == b"ipma":
                 assignments += 1
                 if assignments > _MOST_ASSIGNMENTS:
@@ -258,10 +178,10 @@ class _Items:
                 self._assign(found or [], inner, inner_end)
 
     def _assign(self, properties: list[tuple[bytes, bytes]], start: int, end: int) -> None:
-        numbers = _Numbers(self._meta, start, end)
+        numbers = Numbers(self._meta, start, end)
         version = numbers.next(1)
         flags = numbers.next(3)
-        for _ in range(numbers.count(4, _MOST_ITEMS)):
+        for _ in range(numbers.count(4, MOST_ITEMS)):
             item = self._item(numbers.next(2 if version < 1 else 4))
             for _ in range(numbers.count(1, _MOST_PROPERTIES - len(item.properties))):
                 index = numbers.next(2) & 0x7FFF if flags & 1 else numbers.next(1) & 0x7F
@@ -318,7 +238,7 @@ class _Items:
         start = self._inner[0] + item.spans[0][0]
         if not item.is_within_meta or start < self._inner[0]:
             raise Foreign("keeps its layout outside of its description")
-        numbers = _Numbers(self._meta, start, self._inner[1])
+        numbers = Numbers(self._meta, start, self._inner[1])
         numbers.next(1)
         size = 4 if numbers.next(1) & 1 else 2
         rows, columns = numbers.next(1) + 1, numbers.next(1) + 1

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from PIL import Image
 
-from gpu_worker.media import bounds, colour, heif
+from gpu_worker.media import bounds, colour, heif, heif_boxes
 from gpu_worker.media.colour import Colour, Pixels
 from gpu_worker.media.profile import by_profile
 from gpu_worker.media.reply import Reply
@@ -30,9 +30,9 @@ def decode(file: BinaryIO, least_width: int, least_height: int) -> Pixels:
     """``(height, width, 3)`` of the main picture, made smaller as long as it covers the given size."""
     try:
         still = heif.read_still(file)
-    except heif.Damaged as problem:
+    except heif_boxes.Damaged as problem:
         bounds.refuse(f"is damaged or cut off: {problem}.")
-    except heif.Foreign as problem:
+    except heif_boxes.Foreign as problem:
         bounds.refuse(f"{problem}, which is not read here.")
     bounds.refuse_size(still.width, still.height, bounds.MOST_STILL_PIXELS)
     is_sideways = sum(quarters for what, quarters in still.turns if what == "turn") % 2

@@ -16,7 +16,7 @@ from django.db import connection as database
 
 from accounts.models import Visitor
 from generation.api import events
-from generation.live import broadcast, polling
+from generation.live import broadcast, following, polling
 from generation.models import Generation
 from generation.settlement import settle
 from tests.generation import factories
@@ -46,7 +46,7 @@ def test_whoever_joins_whenever_hears_each_step_once_and_in_order(running: Gener
 
 
 def board() -> broadcast.Broadcaster | None:
-    return broadcast._broadcasters.get(asyncio.get_running_loop())
+    return following._broadcasters.get(asyncio.get_running_loop())
 
 
 async def until_all_follow() -> broadcast.Broadcaster:
@@ -81,7 +81,7 @@ def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
 
     async def slowly() -> list[int]:
         publish = sync_to_async(step, thread_sensitive=False)
-        heard = broadcast.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)
+        heard = following.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)
         first = asyncio.create_task(anext(heard))
         there = await until_all_follow()
         await publish(running.id, 1)
@@ -149,7 +149,7 @@ def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch:
 
     async def left_open() -> tuple[list[broadcast.Update], set[str]]:
         async def listen() -> list[broadcast.Update]:
-            return [news async for news in broadcast.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)]
+            return [news async for news in following.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)]
 
         watchers = [asyncio.create_task(listen()) for _ in range(3)]
         (await until_all_follow())._thread.shutdown()  # as the interpreter does before it waits for threads
@@ -158,7 +158,7 @@ def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch:
         return [news for each in heard for news in each], tasks
 
     heard, tasks = async_to_sync(left_open)()
-    assert not any(broadcast._is_the_end(news) for news in heard)  # the clip goes on: a browser asks again
+    assert not any(following._is_the_end(news) for news in heard)  # the clip goes on: a browser asks again
     assert tasks == set()
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from gpu_worker.media import formats, heif
+from gpu_worker.media import formats, heif, heif_boxes
 from gpu_worker.media.headers import faults
 from tests.heif_files import Coded, box, full, heif_of
 
@@ -94,15 +94,15 @@ def test_a_heic_that_says_more_than_a_picture_has_is_damaged_and_takes_little_me
     content = HEIC[what]()
 
     def read() -> None:
-        with pytest.raises(heif.Damaged, match=REASONS):
+        with pytest.raises(heif_boxes.Damaged, match=REASONS):
             heif.read_still(io.BytesIO(content))
 
     assert _peak_bytes_of(read) < MOST_PEAK_BYTES
 
 
 def test_the_largest_grid_is_read() -> None:
-    still = heif.read_still(io.BytesIO(heif_of([TILE] * heif.MOST_TILES, columns=64, size=(4096, 4096))))
-    assert (len(still.tiles), still.columns) == (heif.MOST_TILES, 64)
+    still = heif.read_still(io.BytesIO(heif_of([TILE] * heif_boxes.MOST_TILES, columns=64, size=(4096, 4096))))
+    assert (len(still.tiles), still.columns) == (heif_boxes.MOST_TILES, 64)
     assert all(second[0][0] - first[0][0] == 64 for first, second in pairwise(still.tiles))
 
 
