@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import InMemoryUploadedFile, TemporaryUpload
 from accounts.caller import Caller
 from generation.submission import uploads
 from gpu_worker.families import ROLES, Kind
-from loremotion import outbound
+from loremotion import outbound, page_deadline
 from loremotion.refusals import Invalid
 from loremotion.stream_limits import StreamLimit
 
@@ -58,6 +58,8 @@ def _spelled_out(role: str, said: str) -> UploadedFile[Any]:
 
 
 def _fetched(role: str, url: str, caller: Caller) -> UploadedFile[Any]:
+    if page_deadline.seconds_left() <= 0:  # several slow ones would add up to minutes
+        raise _refuse(role, "The files took too long to fetch.", "Send them themselves.")
     workspace = caller.workspace
     slot = _fetches.take(workspace.id if workspace is not None else None, most=MOST_AT_ONCE)
     most_bytes = uploads.MAX_BYTES[ROLES[role].kind if role in ROLES else Kind.PICTURE]

@@ -20,6 +20,7 @@ from accounts.models import Visitor
 from generation.models import Generation
 from generation.submission import remote_files, uploads
 from gpu_worker.families import Kind
+from loremotion import page_deadline
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -144,3 +145,10 @@ def test_an_unknown_browser_fetches_nothing(client: Client, pictures: str) -> No
     nobody = Client()
     nobody.get("/")
     assert make(nobody, address="/v1/quotes", image=f"{pictures}/fox.png").status_code == 422
+
+
+def test_slow_addresses_do_not_add_up(client: Client, pictures: str) -> None:
+    with page_deadline.within(0):
+        refused = make(client, image=f"{pictures}/fox.png")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_image")
+    assert "too long" in refused.json()["detail"]
