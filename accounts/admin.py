@@ -15,11 +15,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts import bans, impersonation, networks, workspaces
+from accounts import bans, impersonation, networks, whose, workspaces
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
 from accounts.whose_column import WhoseColumn
 from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.exact_search import ExactSearchAdmin, any_of
+from loremotion.staff_words import as_words
 
 AN_EVENT: Final = re.compile(r"[a-z_]+\.[a-z_]+")
 
@@ -41,8 +42,21 @@ class MembershipInline(admin.TabularInline[Membership, Workspace]):
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin[User]):
     ordering = ["email"]
-    list_display = ["email", "name", "is_staff", "is_active", "joined_at"]
-    list_filter = ["is_staff", "is_active"]
+    list_display = ["email", "name", "standing", "joined_at"]
+    list_filter = ["is_staff", "is_active", "groups"]
+
+    @admin.display(description="role")
+    def standing(self, user: User) -> str:
+        """What a member of staff may do, and whether anybody may sign in at all."""
+        roles = [group.name for group in user.groups.all()] if user.is_staff else []
+        role = (
+            "superuser" if user.is_superuser else ", ".join(roles) or ("staff, without a role" if user.is_staff else "")
+        )
+        return role if user.is_active else f"{role}, switched off".lstrip(", ")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
     search_fields = ["^email", "^name"]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -69,7 +83,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 @admin.register(Workspace)
 class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
-    list_display = ["id", "name", "kind", "created_at", "suspended_at"]
+    list_display = ["title", "kind", "created_at", "suspended_at", "id"]
     list_filter = ["kind"]
     search_fields = ["^name"]
     search_help_text = "The beginning of a name. Find a customer by anything else under Customers."
@@ -78,6 +92,13 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        return super().get_queryset(request).prefetch_related(whose.owners())
+
+    @admin.display(description="workspace", ordering="name")
+    def title(self, workspace: Workspace) -> str:
+        return whose.title_of(workspace)
 
     def has_look_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(impersonation.PERMISSION)
@@ -226,10 +247,15 @@ class BanAdmin(admin.ModelAdmin[Ban]):
 class AuditEntryAdmin(WhoseColumn, ExactSearchAdmin):
     """Read only, for staff as for everybody."""
 
-    list_display = ["at", "event", "actor", "subject", "whose"]
+    list_display = ["at", "what", "actor", "subject", "whose"]
+    is_found_by_address = False  # an address is an actor there
     whose_field = "workspace_id"
     search_help_text = "The whole id of a workspace or of a thing, an actor, what was acted on, or an event"
     ordering = ["-id"]
+
+    @admin.display(description="what", ordering="event")
+    def what(self, entry: AuditEntry) -> str:
+        return as_words(entry.event)
 
     def named_by(self, wanted: UUID) -> Q:
         """What happened in the workspace of this id; there being none, what was done to the thing of this id."""

@@ -28,6 +28,11 @@ def title_of(workspace: Workspace) -> str:
     return next((member.user.email for member in workspace.memberships.all()), workspace.title)
 
 
+def title_by_id(workspace: UUID) -> str:
+    """Return what staff calls it, and of one that was erased its id."""
+    return titles([workspace]).get(workspace, str(workspace))
+
+
 def titles(ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return id → what staff calls it, of those workspaces that there are."""
     return {each.id: title_of(each) for each in Workspace.objects.filter(id__in=[*ids]).prefetch_related(owners())}

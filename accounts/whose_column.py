@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import whose
+from accounts.models import Membership
+
+MOST_WORKSPACES: Final = 100
+"""Of one person, of which rows are looked for."""
 
 
 class WhoseColumn(admin.ModelAdmin[Any]):
@@ -22,6 +27,23 @@ class WhoseColumn(admin.ModelAdmin[Any]):
 
     whose_field: ClassVar[str] = "workspace"
     """Of a row: the id of the workspace."""
+    is_found_by_address: ClassVar[bool] = True
+    """Whether a search for an e-mail address finds the rows of its workspaces."""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Rows of the workspaces of whoever has the address, or what the list finds otherwise."""
+        text = search_term.replace("\x00", "").strip()
+        if "@" not in text or not self.is_found_by_address or not request.user.has_perm("accounts.view_workspace"):
+            return super().get_search_results(request, queryset, search_term)
+        theirs = Membership.objects.filter(user__email=text.lower()).values_list("workspace_id", flat=True)
+        return queryset.filter(**{f"{self.whose_field}__in": list(theirs[:MOST_WORKSPACES])}), False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and "whose" in self.readonly_fields and request.user.has_perm("accounts.view_workspace"):
+            workspace = getattr(found, self.whose_field)
+            found.whose = whose.titles([workspace]).get(workspace)
+        return found
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)
@@ -32,7 +54,7 @@ class WhoseColumn(admin.ModelAdmin[Any]):
                 row.whose = titles.get(getattr(row, self.whose_field))
         return shown
 
-    @admin.display(description="whose")
+    @admin.display(description="customer")
     def whose(self, row: Any) -> SafeString | str:
         workspace: UUID | None = getattr(row, self.whose_field)
         title: str | None = getattr(row, "whose", None)

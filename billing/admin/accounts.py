@@ -14,11 +14,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 
+from accounts import whose
 from billing import ledger, proposals
 from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import AdjustmentForm, WriteOffForm
 from billing.models import Account, Hold, Lot, Proposal
 from billing.shop import history
+from loremotion.number_column import number_column
 from loremotion.refusals import Refusal
 from loremotion.row_number import row_number
 from loremotion.value_filter import ValueFilter
@@ -31,7 +33,11 @@ NEWEST_ROWS = 50
 class AccountAdmin(LedgerAdmin):
     """An account: what is in it now, lot by lot, and every movement with the balance after it."""
 
-    list_display = ("id", "whose", "available", "held", "debt", "seq", "merged_into", "opened_at")
+    list_display = (
+        *("whose", number_column("available"), number_column("held"), number_column("debt", "owed")),
+        *("merged_into", "opened_at", "id"),
+    )
+    list_display_links = ("id",)
     list_select_related = ("merged_into",)
     ordering = ("-opened_at",)
     whose_field = "id"
@@ -60,7 +66,7 @@ class AccountAdmin(LedgerAdmin):
         lines = ledger.movements(account=account.id, before=before, limit=LINES_A_PAGE + 1)
         shown = lines[:LINES_A_PAGE]
         context = {
-            "title": "Account",
+            "title": f"Account of {whose.title_by_id(account.id)}",
             "balance": ledger.balance(account=account.id),
             "live_lots": ledger.lots(account=account.id),
             "used_lots": Lot.objects.filter(account=account, has_remaining=False).order_by("-granted_at")[:NEWEST_ROWS],
@@ -150,12 +156,16 @@ class LotAdmin(LedgerAdmin):
     """Credits that came together, and where each of them is now."""
 
     list_display = (
-        *("reference", "kind", "whose", "expires_at", "issued"),
-        *("remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid", "forgiven"),
+        *("whose", "kind", "granted_at", "expires_at"),
+        *map(number_column, ("issued", "remaining", "held", "consumed", "expired")),
+        number_column("clawed", "clawed back"),
+        *map(number_column, ("adjusted", "moved", "repaid", "forgiven")),
+        "reference",
     )
+    list_display_links = ("reference",)
     list_filter = (KindFilter,)
     ordering = ("-id",)
-    search_help_text = "A whole reference or account id"
+    search_help_text = "An e-mail address, or a whole reference or account id"
 
     def called(self, wanted: str) -> Q:
         return Q(reference=wanted)
@@ -165,10 +175,14 @@ class LotAdmin(LedgerAdmin):
 class HoldAdmin(LedgerAdmin):
     """What was set aside for each request, and how that ended."""
 
-    list_display = ("id", "whose", "amount", "state", "captured", "released", "held_at", "settled_at", "expires_at")
+    list_display = (
+        *("held_at", "whose", number_column("amount", "held"), "state", number_column("captured", "charged")),
+        *(number_column("released", "given back"), "settled_at", "expires_at", "id"),
+    )
+    list_display_links = ("held_at",)
     list_filter = ("state",)
     ordering = ("-held_at",)
-    search_help_text = "A whole request or account id"
+    search_help_text = "An e-mail address, or a whole request or account id"
 
     def named_by(self, wanted: UUID) -> Q:
         return Q(id=wanted) | Q(account=wanted)

@@ -29,6 +29,7 @@ from billing.shop.models import (
 )
 from billing.shop.money import formatted, parse
 from loremotion.exact_search import ExactSearchAdmin
+from loremotion.number_column import number_column
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
 from loremotion.time_filter import TimeFilter
@@ -82,12 +83,12 @@ class PackAdmin(admin.ModelAdmin[Pack]):
 
 @admin.register(Order)
 class OrderAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["id", "whose", "price", "state", "actor", "created_at", "closed_at"]
+    list_display = ["created_at", "whose", "price", "state", "actor", "closed_at"]
     list_filter = ["state"]
     ordering = ["-created_at", "-id"]
     found_by_id = ("id", "workspace", "account")
     found_by_text = ("stripe_session_id",)
-    search_help_text = "The whole id of an order or of a workspace, or of a session at Stripe"
+    search_help_text = "An e-mail address, or the whole id of an order or of a workspace, or of a session at Stripe"
     list_select_related = ["price__plan", "price__pack"]
 
 
@@ -105,16 +106,16 @@ class SubscriptionAdmin(WhoseColumn, ExactSearchAdmin):
     ordering = ["-id"]
     found_by_id = ("workspace",)
     found_by_text = ("stripe_subscription_id",)
-    search_help_text = "The whole id of a workspace, or of a subscription at Stripe"
+    search_help_text = "An e-mail address, or the whole id of a workspace, or of a subscription at Stripe"
     list_select_related = ["price__plan"]
 
 
 @admin.register(Budget)
 class BudgetAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["workspace", "whose", "monthly_cap_credits", "warn_below_credits", "warned_at"]
+    list_display = ["whose", "monthly_cap_credits", "warn_below_credits", "warned_at"]
     ordering = ["-id"]
     found_by_id = ("workspace",)
-    search_help_text = "The whole id of a workspace"
+    search_help_text = "An e-mail address, or the whole id of a workspace"
 
 
 class RefundForm(forms.Form):
@@ -142,14 +143,19 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
         "amount",
         "refunded",
         "dispute_status",
-        "credits",
-        "clawed_credits",
+        number_column("credits"),
+        number_column("clawed_credits", "credits taken back"),
     ]
+    fields = (
+        *("paid_at", "whose", "price", "amount", "refunded", "dispute_status", "credits", "clawed_credits"),
+        *("source", "stripe_invoice_id", "stripe_payment_intent_id", "invoice_url"),
+    )
+    readonly_fields = ("whose", "amount", "refunded")
     list_filter = [PaidFilter]
     ordering = ["-paid_at", "-id"]
     found_by_id = ("workspace", "account")
     found_by_text = ("source", "stripe_payment_intent_id", "stripe_invoice_id")
-    search_help_text = "The whole id of a workspace, or of a payment or an invoice at Stripe"
+    search_help_text = "An e-mail address, or the whole id of a workspace, or of a payment or an invoice at Stripe"
     list_select_related = ["price__plan", "price__pack"]
     change_list_template = "admin/shop/payment/change_list.html"
     change_form_template = "admin/shop/payment/change_form.html"

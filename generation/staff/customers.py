@@ -10,6 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from accounts import audit, impersonation, whose, workspaces
 from accounts.models import AuditEntry, Membership, User, Workspace
@@ -125,7 +126,7 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
     else:
         messages.success(request, f"{proposal}: {proposal.reason}")
-    return _to(workspace)
+    return redirect(f"{reverse('admin:customer', args=[workspace.id])}#credits")
 
 
 def look_into(request: HttpRequest, workspace_id: UUID) -> HttpResponse:

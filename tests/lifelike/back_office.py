@@ -65,7 +65,7 @@ def bring_before_staff(workspaces: list[Any]) -> None:
         state="dead",
         last_error="No such price",
     )
-    look = Reconciliation.objects.create(kind="daily", finished_at=now, checked=36)
+    look = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, finished_at=now, checked=36)
     Mismatch.objects.create(reconciliation=look, subject="pi_lifelike3", detail="Stripe has 39.00 USD, we have 19.00.")
     endpoint = Endpoint.objects.create(
         workspace=workspaces[0],

@@ -1,0 +1,65 @@
+"""Lists of the admin say whose a row is, find it by an address, and write numbers as people read them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+
+from accounts.models import Membership, User
+from billing import ledger
+from tests.accounts.factories import browser_of, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff() -> Client:
+    return browser_of(person("staff@example.com", is_staff=True))
+
+
+def with_credits(email: str, amount: int) -> User:
+    user = person(email)
+    ledger.grant(account=workspace_of(user), reference=f"gift:{email}", amount=amount, kind=ledger.LotKind.PACK)
+    return user
+
+
+def workspace_of(user: User) -> UUID:
+    return Membership.objects.get(user=user).workspace_id
+
+
+@pytest.mark.parametrize("typed", ["ada@example.org", " ADA@example.org "])
+def test_lots_are_found_by_the_address_of_their_owner(staff: Client, typed: str) -> None:
+    with_credits("ada@example.org", 12_000)
+    with_credits("bob@example.org", 7)
+    page = staff.get("/admin/billing/lot/", {"q": typed})
+    assert [lot.issued for lot in page.context["cl"].result_list] == [12_000]
+    assert "12,000" in page.text
+    assert "ada@example.org</a>" in page.text
+
+
+def test_who_may_not_look_customers_up_finds_nobody_by_an_address() -> None:
+    with_credits("ada@example.org", 12_000)
+    reader = User.objects.create_user("reader@example.com", "irrelevant", is_staff=True)
+    reader.groups.add(only := Group.objects.create(name="Books alone"))
+    only.permissions.add(Permission.objects.get(codename="view_lot"))
+    browser = Client()
+    browser.force_login(reader)
+    assert not browser.get("/admin/billing/lot/", {"q": "ada@example.org"}).context["cl"].result_list
+
+
+def test_an_account_is_called_as_its_owner_is(staff: Client) -> None:
+    ada = with_credits("ada@example.org", 12_000)
+    page = staff.get(f"/admin/billing/account/{workspace_of(ada)}/change/").text
+    assert "Account of ada@example.org" in page
+
+
+def test_people_have_a_role_and_no_crosses(staff: Client) -> None:
+    helper = person("helper@example.org")
+    User.objects.filter(pk=helper.pk).update(is_active=False)
+    page = staff.get("/admin/accounts/user/").text
+    assert "icon-no" not in page
+    assert "superuser" in page
+    assert "switched off" in page
