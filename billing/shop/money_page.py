@@ -44,8 +44,19 @@ def page(request: HttpRequest) -> HttpResponse:
         "proposals": Proposal.objects.waiting()[:MOST_COUNTED].count(),
         "edges": _edges(now),
         "plots": [
-            (f"Revenue in {currency.upper()}", {"paid": _whole(days[DAYS:], currency)})
-            for currency, days in sorted(paid.items())
+            *(
+                (f"Revenue in {currency.upper()}, by day", {"paid": _whole(days[DAYS:], currency)})
+                for currency, days in sorted(paid.items())
+            ),
+            *(
+                (f"Refunds in {currency.upper()}, by day of their payment", {"refunded": _whole(days, currency)})
+                for currency, days in sorted(revenue.refunds_by_day(days=DAYS, until=now).items())
+            ),
+            *(
+                [("Stripe events that failed, by day", {"failed": failed})]
+                if any(failed := _failed_events(now))
+                else ()
+            ),
         ],
     }
     return TemplateResponse(request, "admin/shop/money.html", context)
@@ -55,6 +66,16 @@ def _edges(now: datetime) -> list[datetime]:
     """When each day of the plots begins."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return [today - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
+
+
+def _failed_events(now: datetime) -> list[int]:
+    """How many events of Stripe were given up, by the day on which they came."""
+    edges = _edges(now)
+    found = [0] * DAYS
+    dead = StripeEvent.objects.filter(state=StripeEvent.State.DEAD, received_at__gte=edges[0])
+    for at in dead.order_by("-received_at").values_list("received_at", flat=True)[:MOST_COUNTED]:
+        found[min((at - edges[0]).days, DAYS - 1)] += 1
+    return found
 
 
 def _whole(days: list[Any], currency: str) -> list[int]:

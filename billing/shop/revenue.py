@@ -37,6 +37,21 @@ def by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
     return dict(found)
 
 
+def refunds_by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
+    """Return currency → what went back of the payments of each of the last ``days`` of UTC, in its smallest unit.
+
+    A currency of which nothing went back has no entry.
+    """
+    last = until.astimezone(UTC).date()
+    first = last - timedelta(days=days - 1)
+    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    rows = Payment.objects.filter(paid_at__gte=since, refunded_minor__gt=0)
+    found: dict[str, list[int]] = defaultdict(lambda: [0] * days)
+    for row in rows.values("currency", day=TruncDate("paid_at", tzinfo=UTC)).annotate(back=Sum("refunded_minor")):
+        found[row["currency"]][_place(row["day"], first, days)] += row["back"]
+    return dict(found)
+
+
 def by_part(*, since: datetime, until: datetime, parts: int) -> dict[str, list[int]]:
     """Return currency → what was paid less what went back, in its smallest unit, in each of so many equal parts."""
     found: dict[str, list[int]] = defaultdict(lambda: [0] * parts)

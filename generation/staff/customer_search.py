@@ -14,6 +14,7 @@ from billing.shop.models import Customer, Order, Payment, Subscription
 from generation.models import Generation
 
 MOST_FOUND: Final = 20
+NEWEST: Final = 10
 LEAST_LETTERS: Final = 2
 """Of a name or an address: whoever types one letter looks for nobody yet."""
 
@@ -32,6 +33,13 @@ def find(wanted: str) -> list[Workspace]:
     text = wanted.replace("\x00", "").strip()
     rows = Workspace.objects.prefetch_related(whose.owners())
     return list(rows.filter(id__in=_ids(text)).order_by("kind", "name", "id")[:MOST_FOUND])
+
+
+def newest() -> list[Workspace]:
+    """Return the workspaces of those who signed up last, the latest first."""
+    people = User.objects.order_by("-id")[:NEWEST]
+    rows = Workspace.objects.filter(id__in=_of_users(people)).prefetch_related(whose.owners())
+    return list(rows.order_by("-created_at", "id")[:NEWEST])
 
 
 def _ids(text: str) -> Iterable[UUID]:

@@ -41,6 +41,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "found": found,
         "rows": [(whose.title_of(each), each) for each in found],
         "most": customer_search.MOST_FOUND,
+        "newest": [] if wanted else [(whose.title_of(each), each) for each in customer_search.newest()],
     }
     return TemplateResponse(request, "admin/generation/customers.html", context)
 

@@ -168,3 +168,11 @@ def test_staff_looks_into_the_workspace_and_suspends_it(ada: User, staff: Client
     staff.post(f"{page_of(workspace)}unsuspend/")
     events = AuditEntry.objects.filter(workspace=workspace).order_by("id").values_list("event", flat=True)
     assert [*events][-3:] == ["staff.looked", "workspace.suspended", "workspace.unsuspended"]
+
+
+def test_before_a_search_those_who_signed_up_last_are_there(db: None) -> None:
+    browser = browser_of(person("staff@example.com", is_staff=True))
+    person("ada@example.org")
+    latest = browser.get("/admin/customers/").text.split("Signed up last")[1]
+    assert latest.index("ada@example.org") < latest.index("staff@example.com")
+    assert "Signed up last" not in browser.get("/admin/customers/", {"q": "nobody at all"}).text

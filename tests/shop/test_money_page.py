@@ -69,7 +69,19 @@ def test_the_page_says_what_came_in_and_what_is_owed(staff: Client, settings: Se
     assert answer.context["owed"] == ["$24.99"]
     assert answer.context["free_left_minutes"] == pytest.approx(40)
     assert answer.context["dead"] == 1
-    assert "Revenue in USD" in answer.text
+    assert [title for title, _ in answer.context["plots"]] == [
+        *("Revenue in USD, by day", "Stripe events that failed, by day")
+    ]
+    assert [sum(series["failed"]) for _, series in answer.context["plots"][1:]] == [1]
+
+
+def test_refunds_have_a_plot_where_there_are_any(staff: Client) -> None:
+    now = timezone.now()
+    paid(3_000, at=now, back=1_000)
+    paid(3_000, at=now - timedelta(days=40), back=3_000)
+    assert revenue.refunds_by_day(days=2, until=now) == {"usd": [0, 1_000]}
+    plots = dict(staff.get("/admin/money/").context["plots"])
+    assert plots["Refunds in USD, by day of their payment"]["refunded"][-1] == 10
 
 
 def test_what_differs_from_stripe_stays_whatever_events_are_read_afterwards(staff: Client) -> None:
