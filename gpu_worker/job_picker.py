@@ -33,6 +33,16 @@ KEEPER_SECONDS = 900.0
 """What goes on from a snapshot waits so long for the worker that has it. Then any makes it, from the first step."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """A render that has stepped aside here."""
+
+    job: RenderJob
+    left_seconds: float
+    ends_at: float
+    """Until then short ones go before it."""
+
+
 class JobPicker:
     """Takes jobs out of the line. A job that makes the engine fail here is served in its turn: there it ends in a
     report, here it would end the worker, and every worker after it."""
@@ -51,8 +61,7 @@ class JobPicker:
         self._aside = aside
         self._clock = clock
         self._looks_at = clock()
-        self._goes_first = ""
-        """RQ's id of the job that one has stepped aside for."""
+        self._lets_pass: _Aside | None = None
 
     def let_shorter_go_first(self, job: RenderJob, left_seconds: float) -> None:
         """Look at times whether the job that this card would take next is short against what is left of ``job``.
@@ -68,7 +77,7 @@ class JobPicker:
         self._looks_at = now + LOOK_SECONDS
         first = self._choice(self._line.window()).taken
         if first is not None and first.job is not None and self._steps_aside(job, first.job, left_seconds):
-            self._goes_first = first.job_id
+            self._lets_pass = _Aside(job, left_seconds, now + self._aside.seconds)
             raise SteppedAside
 
     def _steps_aside(self, job: RenderJob, first: RenderJob, left_seconds: float) -> bool:
@@ -84,15 +93,29 @@ class JobPicker:
     def pick(self) -> PickedJob:
         """Take the best job of the window, and tell the engine what waits behind it."""
         window = self._line.window()
-        goes_first, self._goes_first = self._goes_first, ""
-        named = next((w for w in window if goes_first and w.job_id == goes_first), None)
-        choice = self._choice(window) if named is None else Choice(named)
+        choice = self._short_one(window) or self._choice(window)
         if choice.taken is None:
             return PickedJob(are_all_for_others=bool(choice.unfit))
         if not self._line.take(choice.taken.job_id, choice.unfit):
             return PickedJob()  # the line has changed meanwhile
         self._engine.upcoming = [w.job for w in window if w.job is not None and w is not choice.taken]
         return PickedJob(choice.taken.job_id)
+
+    def _short_one(self, window: Sequence[Waiting]) -> Choice | None:
+        """Return what goes before the render that stepped aside here, which counts as no skip of it; None once nothing
+        short waits, or its time aside is over."""
+        aside, self._lets_pass = self._lets_pass, None
+        if aside is None or self._clock() >= aside.ends_at:
+            return None
+        generation_id = aside.job.generation_id
+        own = [w.job_id for w in window if w.job is not None and w.job.generation_id == generation_id]
+        choice = self._choice([w for w in window if w.job_id not in own])
+        if choice.taken is None or choice.taken.job is None:
+            return None
+        if not self._steps_aside(aside.job, choice.taken.job, aside.left_seconds):
+            return None
+        self._lets_pass = aside
+        return Choice(choice.taken, (*choice.unfit, *own))
 
     def _choice(self, window: Sequence[Waiting]) -> Choice:
         return choose(

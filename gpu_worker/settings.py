@@ -183,10 +183,14 @@ class Settings:
         int,
         Variable(
             "GPU_WORKER_YIELD_TIMES",
-            "2",
+            "10",
             whole_number(0, 20),
-            "Times that one render steps aside at a step for a short one, and goes on from there; 0: never.",
+            "Times that one render steps aside at a step for short ones, and goes on from there; 0: never.",
         ),
+    ]
+    yield_seconds: Annotated[
+        float,
+        Variable("GPU_WORKER_YIELD_SECONDS", "120", number(0, 86_400), "Each time, short ones are taken for so long."),
     ]
     yield_left_seconds: Annotated[
         float,

@@ -1,8 +1,8 @@
 """When a long render lets a short one go first: it hands itself back at a step whose state is kept.
 
 Nothing is in two hands: the attempt ends as ``STEPPED_ASIDE``, the site puts the clip first in line, and the worker
-takes the short one before it. Whoever is killed at any point in between leaves a clip that waits, as after any other
-attempt that ended.
+takes short ones before it for a while. Whoever is killed at any point in between leaves a clip that waits, as after any
+other attempt that ended.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ class SteppedAside(Exception):
 class AsideBounds:
     """For how much a render steps aside, and how often."""
 
-    times: int = 2
+    times: int = 10
     """0: never."""
+    seconds: float = 120.0
+    """Each time short ones are taken for so long."""
     least_left_seconds: float = 600.0
     """A render that would end sooner goes on."""
     gain: float = 10.0

@@ -95,7 +95,9 @@ class GpuWorker(OneJobWorker):
         self.lifeline = lifeline
         bounds = Bounds(settings.window, settings.max_skips, settings.max_wait_seconds, settings.affinity_fraction)
         self.line = RenderQueue(connection, settings.name, bounds, queue)
-        aside = AsideBounds(settings.yield_times, settings.yield_left_seconds, settings.yield_gain)
+        aside = AsideBounds(
+            settings.yield_times, settings.yield_seconds, settings.yield_left_seconds, settings.yield_gain
+        )
         self.picker = JobPicker(self.line, engine, aside)
         self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
         self.reporter = StatusReporter(self.heart, engine)

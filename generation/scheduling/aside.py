@@ -12,4 +12,4 @@ def is_aside(generation: Generation) -> bool:
 
 def sentence(step: int) -> str:
     """Return why it waits, for whoever asked for it."""
-    return f"A short clip goes first. Yours goes on from step {step} after it."
+    return f"Short clips go first for a moment. Then yours goes on from step {step}."

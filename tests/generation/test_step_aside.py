@@ -79,6 +79,6 @@ def test_its_page_says_why_it_waits_and_its_receipt_how_often(
 ) -> None:
     report_status(valkey, "gpu-test", state="idle")
     step_aside(running)
-    assert wait.wait_of(running).reason == "A short clip goes first. Yours goes on from step 3 after it."
+    assert wait.wait_of(running).reason == "Short clips go first for a moment. Then yours goes on from step 3."
     page = client_of(alice).get(reverse("generation:detail", args=[running.id])).content.decode()
-    assert "It let a short clip go first once." in page
+    assert "It let short clips go first once." in page

@@ -20,7 +20,7 @@ from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job
 from tests.gpu_worker.scripted import ScriptedClip, ScriptedEngine
 
-BOUNDS = AsideBounds(times=2, least_left_seconds=600.0, gain=10.0)
+BOUNDS = AsideBounds(times=2, seconds=60.0, least_left_seconds=600.0, gain=10.0)
 
 
 @pytest.mark.parametrize(
