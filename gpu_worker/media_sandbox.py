@@ -58,8 +58,11 @@ def main() -> None:
             of_clips = {"conversion": conversion, "likeness": likeness}
             reads = {"video": footage, "picture": still, "audio": sound} | of_clips
             reads[said["kind"]].read(said, reply)
-    except (av.FFmpegError, MemoryError, OverflowError, ValueError) as problem:
-        bounds.refuse(f"cannot be decoded ({type(problem).__name__}).")
+    except MemoryError:  # FFmpeg's too, where there are more streams than it was told to look for
+        most = f"it has more than {bounds.MOST_STREAMS} streams, or takes more memory than a file may"
+        bounds.refuse(f"cannot be decoded: {most}.")
+    except (av.FFmpegError, OverflowError, ValueError):
+        bounds.refuse("cannot be decoded: it is damaged or cut off.")
     sys.stdout.buffer.flush()
 
 

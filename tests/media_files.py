@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from PIL import Image
 
 
 def write_video(
@@ -89,4 +91,22 @@ def with_length_claimed(path: Path, seconds: float) -> Path:
     at = content.index(b"\x44\x89\x88") + 3
     content[at : at + 8] = struct.pack(">d", seconds * 1000)
     path.write_bytes(content)
+    return path
+
+
+def id3(length: int) -> bytes:
+    """An ID3v2 tag with a picture of that many bytes."""
+    content = b"\x00image/jpeg\x00\x03\x00" + b"\xff\xd8\xff" + bytes(length)
+    body = b"APIC" + struct.pack(">IH", len(content), 0) + content
+    return b"ID3\x03\x00\x00" + bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0)) + body
+
+
+def with_cover(path: Path) -> Path:
+    """The FLAC with a picture in front of its sound."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "JPEG")
+    picture = file.getvalue()
+    block = struct.pack(">II", 3, 10) + b"image/jpeg" + struct.pack(">6I", 0, 64, 64, 24, 0, len(picture)) + picture
+    content = path.read_bytes()
+    path.write_bytes(content[:42] + b"\x06" + len(block).to_bytes(3) + block + content[42:])  # behind STREAMINFO
     return path

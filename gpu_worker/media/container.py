@@ -6,21 +6,33 @@ import sys
 from typing import Any
 
 from gpu_worker.media import bounds
-from gpu_worker.media.formats import CODECS, HEAD_BYTES, Format, format_of, wrong_codec
+from gpu_worker.media.formats import AAC, CODECS, FLAC, HEAD_BYTES, Format, format_of, tag_bytes, wrong_codec
+
+_MOST_TAGS = 8
 
 
 def given_format() -> Format | None:
-    """What the file on standard input is; it is left at its beginning."""
+    """What the file on standard input is; it is left at its beginning. Behind a tag of MP3's lies AAC or FLAC too, as
+    radio stations and some players write it."""
     file = sys.stdin.buffer
-    found = format_of(file.read(HEAD_BYTES))
+    head = file.read(HEAD_BYTES)
+    named, at = format_of(head), 0
+    for _ in range(_MOST_TAGS):
+        if not (length := tag_bytes(head)):
+            break
+        at += length
+        file.seek(at)
+        head = file.read(HEAD_BYTES)
     file.seek(0)
-    return found
+    behind = format_of(head) if at else None
+    return behind if behind in (AAC, FLAC) else named
 
 
 def open_stream(kind: str) -> tuple[Any, Any]:
     """The container on standard input and its first stream of ``kind`` that is read here, which say that they are small
     enough. A phone adds others, of its own codecs."""
     import av
+    from av.stream import Disposition
 
     found = given_format()
     if found is None or not found.demuxer:
@@ -33,7 +45,8 @@ def open_stream(kind: str) -> tuple[Any, Any]:
     container = av.open(sys.stdin.buffer, format=found.demuxer, options=options)
     if len(container.streams) > bounds.MOST_STREAMS:
         bounds.refuse(f"has {len(container.streams)} streams, and {bounds.MOST_STREAMS} are the most.")
-    streams = getattr(container.streams, kind)
+    # a cover is a stream of one picture
+    streams = [one for one in getattr(container.streams, kind) if not one.disposition & Disposition.attached_pic]
     if not streams:
         bounds.refuse(bounds.no_stream(kind))
     stream = next((stream for stream in streams if _codec_of(stream) in CODECS[kind]), streams[0])

@@ -46,6 +46,7 @@ FLAC: Final = Format("FLAC", _SOUND, "flac")
 ON_GPU_HOST: Final = frozenset({HEIC, AVIF})
 """Pictures that the site keeps as they came, because the sandbox has the decoders: those of videos."""
 
+_TRANSPORT_STREAM: Final = Format("MPEG transport stream")
 _BEGINNINGS: Final[tuple[tuple[bytes, Format], ...]] = (
     (b"\xff\xd8\xff", JPEG),
     (b"\x89PNG\r\n\x1a\n", PNG),
@@ -69,6 +70,8 @@ _BEGINNINGS: Final[tuple[tuple[bytes, Format], ...]] = (
     (b"FLV\x01", Format("FLV")),
     (b"0&\xb2u\x8ef\xcf\x11", Format("Windows Media file")),
     (b"\x00\x00\x01\xba", Format("MPEG program stream")),
+    (b"G@\x00", _TRANSPORT_STREAM),
+    (b"G@\x11", _TRANSPORT_STREAM),
     (b"caff", Format("CAF")),
     (b"#!AMR", Format("AMR")),
 )
@@ -97,10 +100,20 @@ def format_of(head: bytes) -> Format | None:
         return _RIFF.get(head[8:12])
     if head[:4] == b"FORM" and head[8:11] == b"AIF":
         return Format("AIFF")
+    if head[4:7] in (b"G@\x00", b"G@\x11"):  # as camcorders write it: each packet behind its time
+        return _TRANSPORT_STREAM
     for beginning, known in _BEGINNINGS:
         if head.startswith(beginning):
             return known
     return _format_of_sync(head)
+
+
+def tag_bytes(head: bytes) -> int:
+    """How long the ID3v2 tag is with which ``head`` begins; 0 where there is none."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    length = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    return 10 + length + (10 if head[5] & 0x10 else 0)  # a flag says that it has a foot
 
 
 def _format_of_brands(head: bytes) -> Format:

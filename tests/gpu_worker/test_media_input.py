@@ -19,7 +19,7 @@ from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.media import bounds
 from gpu_worker.media_input import Wanted
 from gpu_worker.sandbox import FileUnreadable
-from tests.media_files import add_tone, with_length_claimed, without_ftyp, write_sound, write_video
+from tests.media_files import add_tone, id3, with_cover, with_length_claimed, without_ftyp, write_sound, write_video
 
 WANTED = Wanted(width=64, height=48, fps=8, first=8)
 
@@ -176,6 +176,28 @@ def test_a_sound_is_no_video(tmp_path: Path) -> None:
     assert "holds no video" in refusal(write_sound(tmp_path / "a.m4a"))
 
 
+def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    assert "holds no video" in refusal(with_cover(write_sound(tmp_path / "a.flac")))
+    assert media_input.sound(tmp_path / "a.flac", WANTED).seconds == pytest.approx(1, abs=0.06)
+
+
+def test_what_is_damaged_is_said_to_be_so_in_words(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", codec="libx264", frames=16)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert refusal(path) == "cannot be decoded: it is damaged or cut off."
+
+
+@pytest.mark.parametrize("options", [{}, {"mpegts_m2ts_mode": "1"}])
+def test_a_recording_of_a_camcorder_is_refused_by_its_name(tmp_path: Path, options: dict[str, str]) -> None:
+    path = tmp_path / "a.m2ts"
+    with av.open(str(path), "w", format="mpegts", options=options) as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        container.mux([*stream.encode(picture), *stream.encode(None)])
+    assert "(MPEG transport stream)" in refusal(path)
+
+
 def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = tmp_path / "stuck.py"
     stuck.write_text("import time\ntime.sleep(600)\n")
@@ -254,6 +276,13 @@ def test_sounds_that_recorders_and_editors_write_become_samples(
     heard = media_input.sound(path, Wanted(width=64, height=48, fps=8, first=8))
     assert heard.seconds == pytest.approx(0.5, abs=0.06)
     assert np.argmax(np.abs(np.fft.rfft(heard.samples[0]))) / heard.seconds == pytest.approx(440, abs=5)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.aac"])
+def test_a_sound_behind_tags_of_any_length_is_what_it_is(tmp_path: Path, name: str) -> None:
+    path = write_sound(tmp_path / name, seconds=0.5)
+    path.write_bytes(id3(300) + id3(200_000) + path.read_bytes())
+    assert media_input.sound(path, WANTED).seconds == pytest.approx(0.5, abs=0.06)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
