@@ -55,7 +55,11 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "step": 2,
             "like": _started_from(request),
         }
-        return super().add_view(request, form_url, {**context, **(extra_context or {})})
+        one_way_on = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        answer = super().add_view(request, form_url, {**context, **one_way_on, **(extra_context or {})})
+        if isinstance(answer, TemplateResponse) and answer.context_data is not None:
+            answer.context_data["save_on_top"] = False  # it comes after the third step
+        return answer
 
     def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:
         if "_save" in request.POST and obj.status == Model.Status.DRAFT:

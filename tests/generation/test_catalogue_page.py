@@ -146,6 +146,8 @@ def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) ->
     assert f"Filled in as <strong>{toy}</strong> has it" in answer.text
     assert "Step 2 of 4" in answer.text
     assert "Step 3 of 4" in answer.text
+    assert [name for name in ("_save", "_addanother", "_continue") if f'name="{name}"' in answer.text] == ["_save"]
+    assert answer.text.count('name="_save"') == 1
     form = post_of(answer.text)
     assert (form["name"], form["slug"]) == ("Quick Base", "quick-base-2")
     assert (form["source"], form["family"]) == ("owner/Quick_Base-Diffusers", "ltx")
