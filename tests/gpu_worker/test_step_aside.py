@@ -174,3 +174,21 @@ def test_who_has_the_snapshot_goes_on_unless_it_is_gone(
     assert picker._is_for_us(Waiting(job.job_id, job, job_picker.KEEPER_SECONDS + 1, 0))
     run_worker(engine)  # nobody of that name is on
     assert [report.outcome for report in finished_reports(valkey)] == [Outcome.SUCCEEDED]
+
+
+def test_while_it_is_aside_short_ones_go_first_and_no_long_one(
+    valkey: redis.Redis, run_worker: Callable[..., GpuWorker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, short, more = make_job(tmp_path, steps=8), make_job(tmp_path), make_job(tmp_path)
+    other = make_job(tmp_path, slug="other", timeout_seconds=20_000)  # nobody knows it to be short
+    again = replace(long, attempt=2, times_aside=1, kept_by="worker-under-test")
+
+    def at_pick() -> None:
+        if not valkey.exists(f"rq:job:{again.job_id}"):
+            enqueue(valkey, more)
+            enqueue(valkey, other)
+            enqueue(valkey, again, at_front=True)
+
+    reports = _run(valkey, run_worker, monkeypatch, long, short, at_pick)
+    in_turn = [job.generation_id for job in (long, short, more, long, other)]
+    assert [each.generation_id for each in reports] == in_turn
