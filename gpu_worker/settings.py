@@ -183,9 +183,10 @@ class Settings:
         int,
         Variable(
             "GPU_WORKER_YIELD_TIMES",
-            "10",
+            "0",
             whole_number(0, 20),
-            "Times that one render steps aside at a step for short ones, and goes on from there; 0: never.",
+            "Times that one render steps aside at a step for short ones, and goes on from there; 0: never. Long "
+            "renders then end later, and forecasts do not reckon with it.",
         ),
     ]
     yield_seconds: Annotated[

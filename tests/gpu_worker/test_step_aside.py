@@ -118,7 +118,7 @@ def _run(
         return picked
 
     monkeypatch.setattr(job_picker.JobPicker, "pick", coming)
-    run_worker(Keeping(3600.0, resident={"toy": 10.0}), **(changes or {}))
+    run_worker(Keeping(3600.0, resident={"toy": 10.0}), **{"GPU_WORKER_YIELD_TIMES": "10", **(changes or {})})
     return finished_reports(valkey)
 
 
