@@ -62,7 +62,7 @@ def authenticate(sent: str) -> ApiKey:
     shape = SHAPE.fullmatch(sent)
     key = None
     if shape is not None:
-        key = _found(shape[1])
+        key = _find(shape[1])
     matches = hmac.compare_digest(key.digest if key else _NO_KEY, _digest_of(sent))
     if key is None or not matches:
         raise Unauthorized(
@@ -217,7 +217,7 @@ def revoked() -> Unauthorized:
     return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Create a new one under API keys.")
 
 
-def _found(prefix: str) -> ApiKey | None:
+def _find(prefix: str) -> ApiKey | None:
     with prepared_cursor() as cursor:
         cursor.execute(_BY_PREFIX, [prefix])
         row = cursor.fetchone()

@@ -78,16 +78,16 @@ def shut_out() -> QuerySet[Visitor]:
 
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
     """The ban that holds against ``visitor``, or against the network that the request comes from."""
-    return _found("%s", [list(networks.lasting_fingerprints_of(request)), visitor.id if visitor is not None else None])
+    return _find("%s", [list(networks.lasting_fingerprints_of(request)), visitor.id if visitor is not None else None])
 
 
 def against_workspace(workspace: Workspace, *, prints: Sequence[str]) -> Ban | None:
     """The same against the visitor whose ``workspace`` is, or against a network by ``lasting_fingerprints_of`` it."""
-    return _found("(SELECT id FROM accounts_visitor WHERE workspace_id = %s)", [list(prints), workspace.id])
+    return _find("(SELECT id FROM accounts_visitor WHERE workspace_id = %s)", [list(prints), workspace.id])
 
 
 @across_workspaces("a ban is the site's own and is told by its refusal alone")
-def _found(visitor: str, whom: list[list[str] | UUID | None]) -> Ban | None:
+def _find(visitor: str, whom: list[list[str] | UUID | None]) -> Ban | None:
     with connection.cursor() as cursor:
         cursor.execute(AGAINST.format(visitor=visitor), [timezone.now(), *whom])
         found = cursor.fetchone()

@@ -107,8 +107,8 @@ def _frame(
         "height": HEIGHT,
         "columns": columns,
         "names": names,
-        "most": _said(most, unit),
-        "half": _said(most / 2, unit) if isinstance(most, float) or most % 2 == 0 else "",
+        "most": _value_text(most, unit),
+        "half": _value_text(most / 2, unit) if isinstance(most, float) or most % 2 == 0 else "",
         "is_empty": not any(column.said for column in columns),
         "id": slugify(title),
         "ticks": _ticks(edges),
@@ -134,8 +134,8 @@ def _column(
     parts: tuple[Part, ...],
 ) -> Column:
     values = [series[name][at] for name in names]
-    said = ", ".join(f"{name} {_said(value, unit)}" for name, value in zip(names, values, strict=True) if value)
-    shown = tuple(_said(value, unit) for value in values)
+    said = ", ".join(f"{name} {_value_text(value, unit)}" for name, value in zip(names, values, strict=True) if value)
+    shown = tuple(_value_text(value, unit) for value in values)
     return Column(at * WIDTH / count, WIDTH / count, date_format(edge, "j M, H:i"), said, parts, shown)
 
 
@@ -176,7 +176,7 @@ def _unbroken(values: Sequence[Value]) -> Iterator[list[tuple[int, float]]]:
         yield run
 
 
-def _said(value: Value, unit: str) -> str:
+def _value_text(value: Value, unit: str) -> str:
     """A figure as people read it: whole where it is a count, one digit after the point where it is small."""
     if value is None:
         return "\N{EN DASH}"

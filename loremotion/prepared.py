@@ -140,14 +140,14 @@ def together(*sends: Callable[[], Answer]) -> list[Answer]:
     """What each of ``sends`` returns, sent ``unanswered``, and once more where PostgreSQL has other statements prepared
     than psycopg believes: see the top. For what only reads, outside of a transaction."""
     try:
-        return _sent(sends)
+        return _send_all(sends)
     except (NotSupportedError, ProgrammingError) as error:
         if not _forgot_prepared(error):
             raise
-        return _sent(sends)
+        return _send_all(sends)
 
 
-def _sent(sends: Iterable[Callable[[], Answer]]) -> list[Answer]:
+def _send_all(sends: Iterable[Callable[[], Answer]]) -> list[Answer]:
     with unanswered():
         return [send() for send in sends]
 

@@ -51,7 +51,7 @@ class Endpoints(VideoView):
 
     def get(self, request: Request) -> Response:
         own = Endpoint.objects.of(self.caller(MAY).workspace).order_by("-created_at")
-        data = [told(endpoint) for endpoint in own]  # MOST_ENDPOINTS of them: one page
+        data = [endpoint_json(endpoint) for endpoint in own]  # MOST_ENDPOINTS of them: one page
         return Response(
             {
                 "object": "list",
@@ -69,14 +69,14 @@ class Endpoints(VideoView):
         said = read(EndpointSerializer, request)
         is_enabled = said.pop("enabled", True)
         endpoint, secret = endpoints.create(workspace=workspace, actor=self.actor, is_enabled=is_enabled, **said)
-        return Response({**told(endpoint), "signing_secret": secret})
+        return Response({**endpoint_json(endpoint), "signing_secret": secret})
 
 
 class OneEndpoint(VideoView):
     """``GET`` reads it, ``POST`` changes what is named, ``DELETE`` ends it."""
 
     def get(self, request: Request, endpoint_id: UUID) -> Response:
-        return Response(told(own_endpoint(self.site_request, endpoint_id)))
+        return Response(endpoint_json(own_endpoint(self.site_request, endpoint_id)))
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         endpoint = own_endpoint(self.site_request, endpoint_id)
@@ -87,7 +87,7 @@ class OneEndpoint(VideoView):
         if is_wanted is not None:
             (endpoints.enable if is_wanted else endpoints.disable)(endpoint, actor=self.actor)
         endpoint.refresh_from_db()
-        return Response(told(endpoint))
+        return Response(endpoint_json(endpoint))
 
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
         endpoints.delete(own_endpoint(self.site_request, endpoint_id), actor=self.actor)
@@ -101,7 +101,7 @@ class RotateSecret(VideoView):
         endpoint = own_endpoint(self.site_request, endpoint_id)
         keeps_old = read(RotateSerializer, request)["keep_old_secret_active_for_24_hours"]
         secret = endpoints.rotate(endpoint, actor=self.actor, keeps_old=keeps_old)
-        return Response({**told(endpoint), "signing_secret": secret})
+        return Response({**endpoint_json(endpoint), "signing_secret": secret})
 
 
 class Test(VideoView):
@@ -129,7 +129,9 @@ class Deliveries(VideoView):
 
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         endpoint = own_endpoint(self.site_request, endpoint_id)
-        return Response({"object": "list", "data": [sent(row) for row in endpoints.recent(endpoint, count=SHOWN)]})
+        return Response(
+            {"object": "list", "data": [delivery_json(row) for row in endpoints.recent(endpoint, count=SHOWN)]}
+        )
 
 
 class Redeliver(VideoView):
@@ -144,7 +146,7 @@ class Redeliver(VideoView):
         read(Nothing, request)
         endpoints.redeliver(delivery)
         delivery.refresh_from_db()
-        return Response(sent(delivery))
+        return Response(delivery_json(delivery))
 
 
 def own_endpoint(request: HttpRequest, endpoint_id: UUID) -> Endpoint:
@@ -165,7 +167,7 @@ def _place_of(request: HttpRequest) -> Workspace | None:
     return tenancy.caller_of(request).workspace
 
 
-def told(endpoint: Endpoint) -> dict[str, Any]:
+def endpoint_json(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint as OpenAI's clients read it."""
     ours = {
         "enabled": endpoint.is_enabled,
@@ -175,7 +177,7 @@ def told(endpoint: Endpoint) -> dict[str, Any]:
     return {"object": "webhook_endpoint", **facts(endpoint), "lm": ours}
 
 
-def sent(delivery: Delivery) -> dict[str, Any]:
+def delivery_json(delivery: Delivery) -> dict[str, Any]:
     """One delivery and how its last attempt went."""
     return {
         "id": delivery.pk,

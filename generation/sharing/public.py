@@ -64,7 +64,7 @@ def find(token: str) -> SharedClip:
     Raises:
         Http404: no link has this token, or what it showed is deleted, private, or of somebody who is shut out.
     """
-    found = _shown().filter(token=token).first() if _TOKEN.fullmatch(token) else None
+    found = _visible_shares().filter(token=token).first() if _TOKEN.fullmatch(token) else None
     if found is None:
         raise Http404
     return as_shown(found)
@@ -78,7 +78,7 @@ def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip
         model: of this one alone, by its slug.
         after: the token of the last one of the page before; one that is no pick, or not any more, starts over.
     """
-    picked = _shown().filter(featured_at__isnull=False, shows_prompt=True, is_indexed=True)
+    picked = _visible_shares().filter(featured_at__isnull=False, shows_prompt=True, is_indexed=True)
     if model:
         picked = picked.filter(clip__generation__version__model__slug=model)
     if _TOKEN.fullmatch(after):
@@ -89,7 +89,7 @@ def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip
 
 
 def as_shown(share: Share) -> SharedClip:
-    """What of a row of ``_shown`` is public."""
+    """What of a row of ``_visible_shares`` is public."""
     clip, generation = share.clip, share.clip.generation
     model = generation.version.model
     return SharedClip(
@@ -113,7 +113,7 @@ def as_shown(share: Share) -> SharedClip:
     )
 
 
-def _shown() -> QuerySet[Share]:
+def _visible_shares() -> QuerySet[Share]:
     """Links that lead to something now: not to what is deleted, private or taken down, nor into a workspace that is
     closed, suspended, or a visitor's who is banned, by name or by network."""
     banned = bans.shut_out().filter(workspace=OuterRef("clip__generation__workspace"))

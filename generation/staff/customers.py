@@ -48,10 +48,10 @@ def search(request: HttpRequest) -> HttpResponse:
 
 def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     """Everything about one workspace, as far as staff may see it. Costs the same however much it has."""
-    return _shown(request, _workspace(workspace_id), AdjustmentForm(initial={"reference": uuid4()}))
+    return _render_page(request, _workspace(workspace_id), AdjustmentForm(initial={"reference": uuid4()}))
 
 
-def _shown(request: HttpRequest, workspace: Workspace, form: AdjustmentForm) -> HttpResponse:
+def _render_page(request: HttpRequest, workspace: Workspace, form: AdjustmentForm) -> HttpResponse:
     user = cast(User, request.user)
     context = {
         **admin.site.each_context(request),
@@ -103,7 +103,7 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     workspace, user = _workspace(workspace_id), cast(User, request.user)
     form = AdjustmentForm(request.POST)
     if not form.is_valid():
-        return _shown(request, workspace, form)
+        return _render_page(request, workspace, form)
     wanted = form.cleaned_data
     try:
         with transaction.atomic():
@@ -119,10 +119,10 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
             audit.record(workspace, "credits.adjusted", actor=f"staff {user}", subject=str(proposal.id), **done)
     except ledger.NotEnoughCredits as refusal:
         form.add_error("amount", f"Only {refusal.available} credits are available to take.")
-        return _shown(request, workspace, form)
+        return _render_page(request, workspace, form)
     except Refusal as refusal:
         form.add_error(None, str(refusal))
-        return _shown(request, workspace, form)
+        return _render_page(request, workspace, form)
     if proposal.state == Proposal.State.WAITING:
         messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
     else:

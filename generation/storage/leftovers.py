@@ -29,7 +29,7 @@ def sweep_leftovers() -> None:
     """Remove, of the next few files of clips, what belongs to no clip and no open request."""
     lying = store()
     found = [(file, *_parts_of(file.key)) for file in lying.next_found(PLACE)]
-    kept = _kept(generation_id for _, generation_id, _ in found)
+    kept = _find_kept(generation_id for _, generation_id, _ in found)
     written_before = time.time() - LEFT_AFTER_SECONDS
     for file, generation_id, name in found:
         is_needed = generation_id in kept and (name in _NAMES or name.rpartition(".")[0] == kept[generation_id])
@@ -41,7 +41,7 @@ def sweep_leftovers() -> None:
                 logger.warning("%s stays: %s", file.key, problem.strerror)
 
 
-def _kept(generation_ids: Iterable[str]) -> dict[str, str]:
+def _find_kept(generation_ids: Iterable[str]) -> dict[str, str]:
     """Those that are needed, each with the name of its signed file without its ending; empty where there is none."""
     kept_back = Q(state=State.BLOCKED, deleted_at=None, finished_at__gt=timezone.now() - KEPT_BACK)
     needed = Q(clip__isnull=False) | Q(state__in=OPEN_STATES) | kept_back

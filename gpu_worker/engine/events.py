@@ -17,10 +17,10 @@ def log_event(logger: logging.Logger, event: str, **fields: object) -> None:
         return
     job_id = current(JOB_ID)
     said = {"job": job_id or "-", **fields}
-    text = " ".join(f"{name}={_shown(value)}" for name, value in said.items())
+    text = " ".join(f"{name}={_field_text(value)}" for name, value in said.items())
     logger.info("%s %s", event, text, extra={"event": event, "job_id": job_id, "fields": fields}, stacklevel=2)
 
 
-def _shown(value: object) -> str:
+def _field_text(value: object) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     return repr(text) if " " in text else text

@@ -75,7 +75,7 @@ class Agent:
     async def asked(self, method: str, path: str, **said: Any) -> Any:
         """The API's answer. What it refuses, the agent reads in its words, which say what to do."""
         async with self.api.open(method, path, **said) as answer:
-            return _said(answer.status, await answer.read())
+            return _answer_of(answer.status, await answer.read())
 
 
 def server_of(version: str) -> MCPServer:
@@ -172,7 +172,7 @@ async def wait(
     with anyio.move_on_after(seconds):
         async with agent.api.open("GET", f"{path}/events") as answer:
             if answer.status != 200:
-                _said(answer.status, await answer.read())
+                _answer_of(answer.status, await answer.read())
             async with aclosing(_events(answer)) as events:
                 async for kind, told in events:
                     if kind == "done":
@@ -205,7 +205,7 @@ async def download(ctx: Context[Any], video_id: VideoId) -> ResourceLink:
     agent, path = _agent(ctx), _path(video_id)
     async with agent.api.open("GET", f"{path}/content", headers={"Range": "bytes=0-0"}) as answer:
         if answer.status >= 400:
-            _said(answer.status, await answer.read())
+            _answer_of(answer.status, await answer.read())
         size = answer.headers.get(b"content-range", b"").rpartition(b"/")[2]
     return ResourceLink(
         name=f"{video_id}.mp4",
@@ -230,7 +230,7 @@ def _agent(ctx: Context[Any]) -> Agent:
     return agent
 
 
-def _said(status: int, content: bytes) -> Any:
+def _answer_of(status: int, content: bytes) -> Any:
     said = json.loads(content) if content else {}
     if status >= 400:
         raise Refused(said)

@@ -118,9 +118,9 @@ def test_staff_sees_its_picture_and_the_workspace_reads_that(running: Generation
 
 def test_its_files_lie_there_for_the_review_and_go_then(running: Generation) -> None:
     settle.settle(scored(running, 0.9))
-    kept = leftovers._kept([str(running.id)])
+    kept = leftovers._find_kept([str(running.id)])
     Generation.objects.update(finished_at=timezone.now() - leftovers.KEPT_BACK - timedelta(minutes=1))
-    assert (list(kept), list(leftovers._kept([str(running.id)]))) == ([str(running.id)], [])
+    assert (list(kept), list(leftovers._find_kept([str(running.id)]))) == ([str(running.id)], [])
 
 
 def test_who_deletes_it_leaves_neither_files_nor_a_review(

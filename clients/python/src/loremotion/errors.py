@@ -111,7 +111,7 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 def error_of(response: httpx.Response) -> ApiError:
     """The error for an answer whose body has been read; also for one that a proxy wrote."""
-    said = {} if response.is_redirect else _said(response)
+    said = {} if response.is_redirect else _problem_of(response)
     kind = ServerError if response.status_code >= 500 else _BY_STATUS.get(response.status_code, ApiError)
     error = kind(
         said.get("message") or _unsaid(response),
@@ -145,7 +145,7 @@ def _unsaid(response: httpx.Response) -> str:
     return f"{host} answered {response.status_code} {response.reason_phrase}."
 
 
-def _said(response: httpx.Response) -> dict[str, str]:
+def _problem_of(response: httpx.Response) -> dict[str, str]:
     try:
         error = response.json()["error"]
         said = {name: error.get(name) for name in ("message", "code", "param")}
