@@ -89,7 +89,7 @@ def begin(*, name: str, network: str) -> Begun:
     device_code = secrets.token_urlsafe(32)
     address = _of_device(device_code)
     origin = {"name": name[:LONGEST_NAME], "begun_at": timezone.now().isoformat(), "network": network}
-    with _noted():
+    with _refuse_while_valkey_is_away():
         valkey = connection()
         letters = _letters_by_chance()
         while not valkey.set(_of_user(letters), address, ex=LASTS_SECONDS, nx=True):  # another device shows them
@@ -105,7 +105,7 @@ def find(user_code: str) -> Waiting | None:
     Raises:
         Unavailable: nobody can say now.
     """
-    with _noted():
+    with _refuse_while_valkey_is_away():
         found = _waiting(connection().get(_of_user(user_code)), user_code)
     if found is None:
         return None
@@ -136,7 +136,7 @@ def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> N
         ends = terms["expires_at"].isoformat() if terms["expires_at"] is not None else None
         decided = {"status": Status.APPROVED, "by": by.id, "terms": {**terms, "expires_at": ends}}
     is_noted: Any = False
-    with _noted():
+    with _refuse_while_valkey_is_away():
         address: Any = connection().getdel(_of_user(user_code))  # whoever decides second finds nothing
         if _waiting(address, user_code) is not None:
             is_noted = connection().set(address, _signed(decided, address.decode()), xx=True, keepttl=True)
@@ -155,7 +155,7 @@ def claim(device_code: str) -> Claimed:
         Unavailable: nobody can say now.
     """
     address = _of_device(device_code)
-    with _noted():
+    with _refuse_while_valkey_is_away():
         noted = _record(connection().get(address), address)
     if noted is None:
         return Claimed(Status.EXPIRED)
@@ -187,7 +187,7 @@ def _issue(*, by: int, terms: dict[str, Any], login: str) -> Claimed:
 
 
 @contextmanager
-def _noted() -> Iterator[None]:
+def _refuse_while_valkey_is_away() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as problem:

@@ -137,7 +137,7 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
         Unreachable: no answer came, or none in time.
     """
     networks = settings.WEBHOOK_PRIVATE_NETWORKS
-    with _asked(url, "POST", body=body, headers=headers, resolve=resolve, networks=networks) as response:
+    with _open(url, "POST", body=body, headers=headers, resolve=resolve, networks=networks) as response:
         text = response.read(ANSWER_BYTES).decode(errors="replace").replace("\x00", "")
         return Answer(response.status, text)
 
@@ -150,7 +150,7 @@ def fetch(url: str, *, into: IO[bytes], most_bytes: int, resolve: Resolver | Non
         Unreachable: it isn't there, is larger than ``most_bytes``, or did not come in time.
     """
     headers, networks = {"Accept-Encoding": "identity"}, settings.INPUT_PRIVATE_NETWORKS
-    with _asked(url, "GET", headers=headers, resolve=resolve, networks=networks) as response:
+    with _open(url, "GET", headers=headers, resolve=resolve, networks=networks) as response:
         if response.status != HTTPStatus.OK:
             moved = " It redirects, which is not followed." if 300 <= response.status < 400 else ""
             raise Unreachable(f"The answer was {response.status}.{moved}")
@@ -164,7 +164,7 @@ def fetch(url: str, *, into: IO[bytes], most_bytes: int, resolve: Resolver | Non
 
 
 @contextmanager
-def _asked(
+def _open(
     url: str,
     method: str,
     *,

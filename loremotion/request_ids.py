@@ -23,10 +23,10 @@ class RequestIds:
         said = next((value for name, value in scope["headers"] if name == HEADER), b"").decode("latin-1")
         request_id = log_context.cleaned(said) or uuid4().hex
 
-        async def sent(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), (HEADER, request_id.encode())]}
             await send(message)
 
         with log_context.bound(request_id=request_id):
-            await self._app(scope, receive, sent)
+            await self._app(scope, receive, send_with_id)

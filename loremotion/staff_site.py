@@ -110,7 +110,7 @@ class SuperusersOnly(admin.ModelAdmin[Any]):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered: dict[str, Any] = super().get_actions(request) or {}
         return {
-            name: (action if name == "delete_selected" else _noted(action, str(description)), name, description)
+            name: (action if name == "delete_selected" else _with_note(action, str(description)), name, description)
             for name, (action, name, description) in offered.items()
         }
 
@@ -135,7 +135,7 @@ def _for_superusers(admin_class: type[admin.ModelAdmin[Any]] | None) -> type[adm
     return type(f"SuperusersOnly{bases[-1].__name__}", bases, {})
 
 
-def _noted(action: Callable[..., Any], description: str) -> Callable[..., Any]:
+def _with_note(action: Callable[..., Any], description: str) -> Callable[..., Any]:
     @functools.wraps(action)
     def noted(model_admin: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         rows = list(queryset)  # before: it may be why they are in it no more

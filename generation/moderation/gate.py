@@ -103,10 +103,10 @@ def refuse(workspace: Workspace | None, *, prompt: str, negative_prompt: str, fi
     if names := ". ".join(filter(None, map(words_of_file_name, file_names))):
         together = judge(workspace, prompt=f"{prompt}. {names}", negative_prompt=negative_prompt)
         if together.outcome > verdict.outcome:
-            raise _noted(workspace, FileNameRefused(together), together)
+            raise _count_refusal(workspace, FileNameRefused(together), together)
     if verdict.outcome is Outcome.ALLOWED or _is_allowed_by_staff(workspace, prompt, negative_prompt):
         return
-    raise _noted(workspace, PromptRefused(verdict), verdict)
+    raise _count_refusal(workspace, PromptRefused(verdict), verdict)
 
 
 def _is_allowed_by_staff(workspace: Workspace | None, prompt: str, negative_prompt: str) -> bool:
@@ -114,7 +114,7 @@ def _is_allowed_by_staff(workspace: Workspace | None, prompt: str, negative_prom
     return reviews.filter(state=Review.State.ALLOWED).exists()
 
 
-def _noted(workspace: Workspace | None, refusal: Invalid, verdict: Verdict) -> Invalid:
+def _count_refusal(workspace: Workspace | None, refusal: Invalid, verdict: Verdict) -> Invalid:
     """The refusal, counted for its workspace."""
     assert verdict.category is not None
     if workspace is not None and verdict.category is not Category.UNJUDGED:

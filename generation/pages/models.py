@@ -70,7 +70,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     samples = public.featured(model=slug, limit=SAMPLES_OF_ONE)
     (card,) = _cards(request, [model], {})
     version = card.entry.version
-    said = _said(request, model, Audience(plan=Plan.PAID, territory=territory_of(request)))
+    said = _clip_in_address(request, model, Audience(plan=Plan.PAID, territory=territory_of(request)))
     context = {
         "card": card,
         "samples": samples,
@@ -86,7 +86,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "generation/model.html", context)
 
 
-def _said(request: HttpRequest, model: Model, audience: Audience) -> dict[str, Any]:
+def _clip_in_address(request: HttpRequest, model: Model, audience: Audience) -> dict[str, Any]:
     """What the address says of a clip, as its reader filled it in; nothing where the model cannot make it."""
     said: dict[str, Any] = {name: text for name in SAID if (text := request.GET.get(name, "").strip())}
     try:

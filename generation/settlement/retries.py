@@ -69,7 +69,7 @@ def requeue(
             dispatched_at=None,
             excused_attempts=(excused := before.excused_attempts + _is_excused(before, code)),
             **_other_seed(code),
-            **_kept(kept),
+            **_where_it_goes_on(kept),
         ):
             free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
             next_try = attempt + 1 - excused
@@ -101,7 +101,7 @@ def _other_seed(code: str) -> dict[str, Any]:
     return {"first_seed": F("seed"), "seed": random_seed()} if code == CLIP_BROKEN else {}
 
 
-def _kept(kept: Kept | None) -> dict[str, Any]:
+def _where_it_goes_on(kept: Kept | None) -> dict[str, Any]:
     """Return the changes that tell where the clip goes on: with that worker alone, while it takes jobs."""
     if kept is None:
         return {"kept_by": "", "resumed_from_step": 0}

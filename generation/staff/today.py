@@ -74,7 +74,7 @@ def figures_of(request: HttpRequest) -> dict[str, Any]:
         if user.has_perm(permission)
     ]
     if parts:
-        counted = [_kept(part.__name__, chosen, part) for part in parts]
+        counted = [_count_once(part.__name__, chosen, part) for part in parts]
         shown |= {
             "ranges": [
                 {"name": name, "title": each.title, "is_chosen": name == chosen} for name, each in RANGES.items()
@@ -88,7 +88,7 @@ def figures_of(request: HttpRequest) -> dict[str, Any]:
     return shown
 
 
-def _kept(name: str, chosen: str, count: Callable[[Span], dict[str, Any]]) -> dict[str, Any]:
+def _count_once(name: str, chosen: str, count: Callable[[Span], dict[str, Any]]) -> dict[str, Any]:
     """What ``count`` finds for the range, counted once in a while however many look: a month's rows are many."""
     shown = RANGES[chosen]
     return get_or_make(

@@ -64,7 +64,7 @@ class RenderSnapshots:
             return None
         try:
             self._identity = identify()
-            self._recorder = Recorder(self._found(self._files))
+            self._recorder = Recorder(self._find(self._files))
         except (OSError, TypeError, ValueError) as problem:
             self._give_up(problem)
         self._taken_at = self._clock()
@@ -105,7 +105,7 @@ class RenderSnapshots:
         if self._files is not None:
             self._files.discard(self._generation_id)
 
-    def _found(self, files: SnapshotFiles) -> dict[str, Any] | None:
+    def _find(self, files: SnapshotFiles) -> dict[str, Any] | None:
         files.sweep()
         for path in files.of(self._generation_id):
             try:

@@ -97,7 +97,7 @@ def _help_of(role: str) -> str | None:
     return {"image": "Start frame.", "last_image": "End frame.", "video": "A video to change or continue."}.get(role)
 
 
-def _said(options: dict[str, Any]) -> ClipOptions:
+def _clip_options(options: dict[str, Any]) -> ClipOptions:
     for role in INPUTS:
         path = options.get(role)
         if path and not Path(path).is_file() and clip_id(path) is None:
@@ -119,7 +119,7 @@ def generate(
     client: Client, /, prompt: str, out: Path | None, force: bool, detach: bool, preview: bool, **options: Any
 ) -> None:
     """Make a clip of PROMPT and download it."""
-    said = _said(options)
+    said = _clip_options(options)
     if out is not None:
         _check_free(out, force)
     asked = client.create(prompt, **said)
@@ -198,7 +198,7 @@ def models(client: Client) -> None:
 @with_client
 def quote(client: Client, /, prompt: str, **options: Any) -> None:
     """Say what a clip would cost, and when it would be ready. Makes nothing."""
-    found = client.quote(prompt, **_said(options))
+    found = client.quote(prompt, **_clip_options(options))
     click.echo(f"{found.model}, {found.seconds:g} s at {found.size}, {found.preset}: {found.in_words}")
 
 

@@ -26,7 +26,7 @@ def key_from(address: str, *, show: Callable[[str, str], None]) -> str | None:
         LoreMotionError: it was denied, took too long, or the site cannot be reached.
     """
     with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS) as http:
-        begun = _asked(http, "/v1/device_logins", {"name": f"loremotion on {socket.gethostname()}"[:80]})
+        begun = _post(http, "/v1/device_logins", {"name": f"loremotion on {socket.gethostname()}"[:80]})
         if begun is None:
             return None
         show(begun["verification_uri_complete"], begun["user_code"])
@@ -42,7 +42,7 @@ def _claimed(http: httpx.Client, begun: dict[str, Any]) -> str:
         time.sleep(min(pause, left))
         pause = interval
         try:
-            claimed = _asked(http, "/v1/device_logins/claim", {"device_code": begun["device_code"]}) or {}
+            claimed = _post(http, "/v1/device_logins/claim", {"device_code": begun["device_code"]}) or {}
         except RateLimited as problem:
             interval += SLOWER_BY_SECONDS
             pause = max(interval, problem.retry_after_seconds)
@@ -68,7 +68,7 @@ def _claimed(http: httpx.Client, begun: dict[str, Any]) -> str:
     raise LoreMotionError("The code has expired. Begin anew.")
 
 
-def _asked(http: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+def _post(http: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
     """The answer; None where there is no such address."""
     try:
         response = http.post(path, json=body)
