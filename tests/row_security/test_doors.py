@@ -23,7 +23,6 @@ REVIEWED = {
     "billing/shop/webhook.py": 1,
     "generation/scheduling/dispatch.py": 1,
     "generation/scheduling/wait.py": 4,
-    "generation/submission/remote_ceilings.py": 1,  # credits of a day by all; only whether there is room comes out
     "generation/storage/arrivals.py": 2,  # a file and its announcement: the permit in the address names one attempt
     "generation/storage/retention.py": 3,
     "generation/moderation/totals.py": 1,  # sums that name nobody
@@ -36,6 +35,7 @@ REVIEWED = {
     "generation/live/polling.py": 1,
     "generation/pages/family.py": 1,
     "generation/pages/search.py": 1,  # only ids come out, of the caller's own; the rows are read behind the wall
+    "generation/submission/remote_ceilings.py": 1,  # credits of a day by all; only whether there is room comes out
     "loremotion/metrics.py": 1,  # figures of the whole site, which hold nobody's words
     "loremotion/row_security/middleware.py": 1,  # lift(), for staff on the admin's pages
 }
