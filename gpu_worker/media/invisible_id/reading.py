@@ -1,0 +1,112 @@
+"""Reading a label from the pictures of a copy, which may be smaller, cut or encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gpu_worker.media.invisible_id import code, pattern
+from gpu_worker.media.invisible_id.pattern import HEIGHT, TILE, Floats, Spectrum
+
+_CLEAREST: Final = 4.5
+"""How far above the rest the place where the tile begins must stand to be worth a try: the checksum decides."""
+_GROUND, _NEAR = 25, 17
+"""Lines around a point that tell its ground, and how loud the picture is there."""
+_PLACES_TRIED: Final = 2
+SCALES: Final = (1.0, *(round(0.996 - 0.004 * step, 3) for step in range(50)))
+"""What is left of the height when a copy is cut and enlarged again."""
+_DOWN: Final = np.fft.fftfreq(TILE)[:, None]
+_ACROSS: Final = np.fft.rfftfreq(TILE)[None]
+
+
+class Label(NamedTuple):
+    id: int
+    clearness: float
+    """How far the place of the tile stood above the rest, in deviations."""
+    scale: float
+
+
+def read(pictures: Iterable[npt.NDArray[np.uint8]], key: str, *, scales: Iterable[float] = SCALES) -> Label | None:
+    """The label in a video's brightness, ``(height, width)`` a picture, all of one size; None when none is found."""
+    whole: Floats | None = None
+    for picture in pictures:
+        remainder = _remainder(_in_common_size(picture))
+        whole = remainder if whole is None else whole + remainder
+    if whole is None:
+        return None
+    carrier = pattern.carrier(key)
+    synchronising = np.conj(carrier.synchronising)
+    for scale in scales:
+        spectrum = _spectrum(whole if scale == 1 else _scaled(whole, scale))
+        for clearness, place in _places(spectrum, synchronising):
+            label_id = code.decode(_soft_bits(spectrum, carrier, place)) if clearness >= _CLEAREST else None
+            if label_id is not None:
+                return Label(label_id, clearness, scale)
+    return None
+
+
+def _in_common_size(picture: npt.NDArray[np.uint8]) -> Floats:
+    return _scaled(picture.astype(np.float32), HEIGHT / picture.shape[0])
+
+
+def _scaled(picture: Floats, scale: float) -> Floats:
+    height, width = (max(1, round(side * scale)) for side in picture.shape)
+    scaled: Floats = _weights(picture.shape[0], height) @ picture @ _weights(picture.shape[1], width).T
+    return scaled
+
+
+def _weights(old: int, new: int) -> Floats:
+    """``(new, old)``: the share of each old line in each new one, over the new one's width and no less than one old."""
+    at = (np.arange(new) + 0.5) * old / new - 0.5
+    reach = max(1.0, old / new)
+    weights = np.maximum(0, 1 - np.abs(np.arange(old)[None] - at[:, None]) / reach)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _remainder(picture: Floats) -> Floats:
+    """The picture without its ground, and as loud everywhere."""
+    remainder = picture - _blurred(picture, _GROUND)
+    remainder /= np.sqrt(np.maximum(_blurred(remainder * remainder, _NEAR), 0)) + 1.5
+    return np.clip(remainder, -1.5, 1.5, out=remainder)
+
+
+def _blurred(picture: Floats, side: int) -> Floats:
+    """The mean of the square of ``side`` lines around each point."""
+    for axis in (0, 1):
+        wide = [(0, 0), (0, 0)]
+        wide[axis] = (side // 2 + 1, side // 2)
+        sums = np.cumsum(np.pad(picture, wide, mode="edge"), axis=axis, dtype=np.float64)
+        first, last = (sums[:-side], sums[side:]) if axis == 0 else (sums[:, :-side], sums[:, side:])
+        picture = ((last - first) / side).astype(np.float32)
+    return picture
+
+
+def _spectrum(whole: Floats) -> Spectrum:
+    """The tile's spectrum, half-way to its phases alone: loud frequencies of the picture shall not outvote others."""
+    height, width = (-(-side // TILE) * TILE for side in whole.shape)
+    filled = np.zeros((height, width), np.float32)
+    filled[: whole.shape[0], : whole.shape[1]] = whole
+    spectrum = np.fft.rfft2(filled.reshape(height // TILE, TILE, width // TILE, TILE).sum(axis=(0, 2)))
+    loudness = np.abs(spectrum)
+    around = _blurred(loudness.astype(np.float32), 7)
+    return spectrum / np.sqrt(loudness * around + 1e-9)
+
+
+def _places(spectrum: Spectrum, synchronising: Spectrum) -> Iterable[tuple[float, tuple[int, int]]]:
+    """Where the tile may begin, the clearest first."""
+    match = np.fft.irfft2(spectrum * synchronising, s=(TILE, TILE))
+    match = (match - match.mean()) / (match.std() + 1e-12)
+    for _ in range(_PLACES_TRIED):
+        row, column = divmod(int(match.argmax()), TILE)
+        yield float(match[row, column]), (row, column)
+        match[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = -np.inf
+
+
+def _soft_bits(spectrum: Spectrum, carrier: pattern.Carrier, place: tuple[int, int]) -> npt.NDArray[np.float64]:
+    turned = spectrum * np.exp(2j * np.pi * (_DOWN * place[0] + _ACROSS * place[1]))
+    values = np.real(turned.ravel()[carrier.places] * np.conj(carrier.phases))
+    told = carrier.bits >= 0
+    return np.bincount(carrier.bits[told], weights=values[told], minlength=code.CODED_BITS)
