@@ -92,4 +92,4 @@ def _marked(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _scenery(height: int, width: int) -> npt.NDArray[np.uint8]:
     rows, columns = np.mgrid[0:height, 0:width]
     noise = np.random.default_rng(3).normal(0, 4, (height, width))
-    return np.rint(120 + 40 * np.sin(rows / 90) * np.cos(columns / 70) + noise).astype(np.uint8)
+    return np.asarray(np.rint(120 + 40 * np.sin(rows / 90) * np.cos(columns / 70) + noise), np.uint8)

@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+Soft = npt.NDArray[np.floating]
+
 MOST_ID: Final = 2**32 - 1
 _ID_BYTES, _CHECKSUM_BYTES = 4, 3
 _DATA_BITS: Final = 8 * (_ID_BYTES + _CHECKSUM_BYTES)
@@ -55,7 +57,7 @@ def encode(label_id: int) -> npt.NDArray[np.uint8]:
     return placed
 
 
-def decode(soft: npt.NDArray[np.float64]) -> int | None:
+def decode(soft: Soft) -> int | None:
     """The id of which ``CODED_BITS`` soft bits, above nought for a one, tell; None when the checksum is wrong."""
     scale = np.abs(soft).mean()
     if not scale > 0:
@@ -65,7 +67,7 @@ def decode(soft: npt.NDArray[np.float64]) -> int | None:
     return int.from_bytes(data[:_ID_BYTES], "big") if _checksum(data[:_ID_BYTES]) == data[_ID_BYTES:] else None
 
 
-def _likeliest(received: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+def _likeliest(received: Soft) -> npt.NDArray[np.uint8]:
     """The bits of the likeliest way through the states, which begins and ends in state 0."""
     score = np.full(_STATES, -np.inf)
     score[0] = 0

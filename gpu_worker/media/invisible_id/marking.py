@@ -51,13 +51,12 @@ class Marking:
         square = (blocks * blocks).mean(axis=(1, 3))
         activity = np.sqrt(np.maximum(_least_of_neighbours(square - mean * mean), 0))
         strength = np.clip(_LEAST + activity / _ACTIVITY_FOR_MORE, _LEAST, _MOST)
-        strength *= np.clip(0.6 + mean / _DARK, 0.6, 1.0)
-        bearable: pattern.Floats = strength[: self._rows, : self._columns]
-        return bearable
+        in_the_dark = np.clip(0.6 + mean / _DARK, 0.6, 1.0)
+        return np.asarray((strength * in_the_dark)[: self._rows, : self._columns], np.float32)
 
 
 def _least_of_neighbours(blocks: pattern.Floats) -> pattern.Floats:
-    """The second thought on an edge: flat ground beside it stays flat. The least of each block and those around it."""
+    """The least of each block and those around it, so that flat ground beside an edge stays flat."""
     around = np.pad(blocks, 1, mode="edge")
     lines = np.minimum(np.minimum(around[:-2], around[1:-1]), around[2:])
     least: pattern.Floats = np.minimum(np.minimum(lines[:, :-2], lines[:, 1:-1]), lines[:, 2:])

@@ -61,7 +61,7 @@ def tile_of(key: str, label_id: int) -> Floats:
     whole = np.zeros(TILE * (TILE // 2 + 1), np.complex128)
     whole[places] = phases * signs
     tile = np.fft.irfft2(whole.reshape(TILE, -1), s=(TILE, TILE))
-    return (tile / tile.std()).astype(np.float32)
+    return np.asarray(tile / tile.std(), np.float32)
 
 
 def spread(tile: Floats, height: int, width: int) -> Floats:

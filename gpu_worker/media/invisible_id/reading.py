@@ -54,8 +54,8 @@ def _in_common_size(picture: npt.NDArray[np.uint8]) -> Floats:
 
 def _scaled(picture: Floats, scale: float) -> Floats:
     height, width = (max(1, round(side * scale)) for side in picture.shape)
-    scaled: Floats = _weights(picture.shape[0], height) @ picture @ _weights(picture.shape[1], width).T
-    return scaled
+    down, across = _weights(picture.shape[0], height), _weights(picture.shape[1], width)
+    return np.asarray(down @ picture @ across.T, np.float32)
 
 
 def _weights(old: int, new: int) -> Floats:
@@ -63,7 +63,7 @@ def _weights(old: int, new: int) -> Floats:
     at = (np.arange(new) + 0.5) * old / new - 0.5
     reach = max(1.0, old / new)
     weights = np.maximum(0, 1 - np.abs(np.arange(old)[None] - at[:, None]) / reach)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def _remainder(picture: Floats) -> Floats:
@@ -92,7 +92,8 @@ def _spectrum(whole: Floats) -> Spectrum:
     spectrum = np.fft.rfft2(filled.reshape(height // TILE, TILE, width // TILE, TILE).sum(axis=(0, 2)))
     loudness = np.abs(spectrum)
     around = _blurred(loudness.astype(np.float32), 7)
-    return spectrum / np.sqrt(loudness * around + 1e-9)
+    flat: Spectrum = spectrum / np.sqrt(loudness * around + 1e-9)
+    return flat
 
 
 def _places(spectrum: Spectrum, synchronising: Spectrum) -> Iterable[tuple[float, tuple[int, int]]]:
@@ -105,8 +106,9 @@ def _places(spectrum: Spectrum, synchronising: Spectrum) -> Iterable[tuple[float
         match[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = -np.inf
 
 
-def _soft_bits(spectrum: Spectrum, carrier: pattern.Carrier, place: tuple[int, int]) -> npt.NDArray[np.float64]:
+def _soft_bits(spectrum: Spectrum, carrier: pattern.Carrier, place: tuple[int, int]) -> code.Soft:
     turned = spectrum * np.exp(2j * np.pi * (_DOWN * place[0] + _ACROSS * place[1]))
     values = np.real(turned.ravel()[carrier.places] * np.conj(carrier.phases))
     told = carrier.bits >= 0
-    return np.bincount(carrier.bits[told], weights=values[told], minlength=code.CODED_BITS)
+    summed = np.bincount(carrier.bits[told], weights=values[told], minlength=code.CODED_BITS)
+    return np.asarray(summed, np.float64)
