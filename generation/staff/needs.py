@@ -84,7 +84,7 @@ _KINDS: Final = (
         "?state__exact=dead",
     ),
     _Kind(
-        *("mail that nobody took", "mails that nobody took"),
+        *("mail that could not be delivered", "mails that could not be delivered"),
         *("outbox.view_mailmessage", "outbox_mailmessage_changelist"),
         lambda lately: MailMessage.objects.filter(state=MailState.DEAD, ended_at__gte=lately).exclude(last_error=""),
         "?state__exact=dead",
@@ -96,7 +96,7 @@ _KINDS: Final = (
         "?failing=yes",
     ),
     _Kind(
-        *("webhook event that was given up", "webhook events that were given up"),
+        *("webhook event that could not be delivered", "webhook events that could not be delivered"),
         *("webhooks.view_delivery", "webhooks_delivery_changelist"),
         lambda lately: Delivery.objects.filter(state=MailState.DEAD, ended_at__gte=lately),
         "?state__exact=dead",

@@ -195,7 +195,7 @@ def test_endpoints_that_fail_and_events_that_were_given_up_are_counted(alice: Vi
     needs = browser.get(reverse("admin:index")).context["needs"]
     assert [(need.count, need.one) for need in needs] == [
         (1, "webhook endpoint that fails"),
-        (2, "webhook event that was given up"),
+        (2, "webhook event that could not be delivered"),
     ]
     assert [len(browser.get(need.address).context["cl"].result_list) for need in needs] == [1, 3]
     (endpoints,) = staff_who_may("view_endpoint").get(reverse("admin:index")).context["needs"]
