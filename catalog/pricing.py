@@ -5,11 +5,11 @@ The same function serves the page's live price, the API's quote and the receipt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from catalog.models import ModelVersion
 from catalog.sizes import Size
@@ -42,6 +42,15 @@ class Priced(Protocol):
     def fps(self) -> float: ...
     @property
     def steps(self) -> int: ...
+
+
+FREE_REROLL: Final = "Free re-roll"
+"""The line on the receipt of a clip that is made once more for nothing."""
+
+
+def is_free_reroll(quote: Mapping[str, Any]) -> bool:
+    """Whether what was quoted is a clip that is made once more for nothing."""
+    return any(line.get("label") == FREE_REROLL for line in quote.get("lines", ()))
 
 
 @dataclass(frozen=True, slots=True)

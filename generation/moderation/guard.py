@@ -42,6 +42,10 @@ class NoAnswer(Exception):
     """The guard model gave none that can be used; says why, and nothing of the text."""
 
 
+class Away(NoAnswer):
+    """It cannot be reached, whatever it is asked."""
+
+
 class _Rest:
     """Until when on the monotonic clock this process asks nobody."""
 
@@ -69,7 +73,8 @@ def judge(texts: Sequence[str], *, strictness: Strictness) -> Verdict:
     except NoAnswer as problem:
         if time.monotonic() >= _rest.until:
             logger.warning("The guard model was of no use: %s", problem)
-            _rest.until = time.monotonic() + REST_SECONDS
+            if isinstance(problem, Away):  # else one text that takes it long would have all others pass it by
+                _rest.until = time.monotonic() + REST_SECONDS
         return _unjudged(guard)
     verdicts = [_verdict(scores, guard.labels, strictness) for scores in found]
     return max(verdicts, key=lambda verdict: verdict.outcome)
@@ -130,6 +135,8 @@ def _ask(url: str, model: str, texts: tuple[str, ...], timeout_seconds: float) -
             if answer.status_code != 200:
                 raise NoAnswer(f"it answered {answer.status_code}")
             return _read(json.loads(_body(answer)), len(texts))
+    except requests.ConnectionError as problem:
+        raise Away(type(problem).__name__) from None
     except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise NoAnswer(type(problem).__name__) from None
 

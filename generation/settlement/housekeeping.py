@@ -18,6 +18,7 @@ from accounts import audit, visitors, workspaces
 from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
+from catalog.pricing import is_free_reroll
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
@@ -97,7 +98,7 @@ def release_orphaned_holds() -> None:
         if hold.id not in needed:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
             with transaction.atomic():
-                ledger.release(reference=hold.id)
+                ledger.release(reference=hold.id, is_our_failure=not is_free_reroll(hold.quote))
                 free_gpu_budget.let_go(hold.id)
 
     each(holds, release)

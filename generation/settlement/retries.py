@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing import free_gpu_budget, ledger
+from catalog.pricing import is_free_reroll
 from catalog.requests import random_seed
 from generation.live import progress
 from generation.models import Generation, State
@@ -116,7 +117,8 @@ def _most_excused(code: str) -> int:
 
 
 def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
-    ledger.release(reference=generation_id)
+    quote = Generation.objects.values_list("quote", flat=True).get(id=generation_id)
+    ledger.release(reference=generation_id, is_our_failure=not is_free_reroll(quote))
     free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
     endings.wind_up(generation_id, state)
 

@@ -17,6 +17,7 @@ from rq.command import send_command
 
 from billing import free_gpu_budget, ledger
 from catalog import measurements
+from catalog.pricing import is_free_reroll
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.moderation import outputs
 from generation.provenance import signing
@@ -121,8 +122,11 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
                 _measure(generation, report)
         elif report.outcome == Outcome.CANCELLED and generation.cancel_asked_at:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
+        elif report.outcome == Outcome.BLOCKED and not outputs.is_given_back(generation):
+            ledger.capture(reference=generation.id)
         else:
-            ledger.release(reference=generation.id)
+            is_ours = report.outcome != Outcome.BLOCKED and not is_free_reroll(generation.quote)
+            ledger.release(reference=generation.id, is_our_failure=is_ours)
         free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
         endings.wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop

@@ -1,7 +1,7 @@
 """A free re-roll: a clip that came out frozen or flickering, which may be what was asked for, is made once more.
 
 The price is given to the workspace and held in the same transaction, so the new clip has a hold and a receipt like
-every other. What was given lapses within seconds: whoever cancels the clip has nothing of it.
+every other. What was given lapses within seconds, and does not come anew however the clip ends: it was for that clip.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from billing import ledger
 from billing.models import Lot
 from catalog.models import Model
 from catalog.offers import Offer
-from catalog.pricing import Line, quote
+from catalog.pricing import FREE_REROLL, Line, is_free_reroll, quote
 from catalog.requests import ClipRequest, random_seed
 from generation.models import Generation, State
+from generation.moderation import gate
 from generation.storage import files
 from generation.submission import uploads
 from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Forbidden, TooMany
 
-LABEL: Final = "Free re-roll"
-"""Of the line on its receipt, by which a clip that is one itself is known."""
 LASTS: Final = timedelta(days=7)
 MOST_A_DAY: Final = 3
 """Of one workspace: a still picture may be just what somebody asks for, again and again."""
@@ -70,6 +69,7 @@ def make(generation: Generation, *, caller: Caller, network: str = "") -> Genera
     if not _is_odd(generation):
         raise Conflict("no_reroll", "This clip has no free re-roll.", next_step="Make it again with another seed.")
     offer = _offer(generation)
+    gate.refuse(workspace, prompt=generation.prompt, negative_prompt=generation.negative_prompt)  # locks nothing yet
     given = _inputs(generation)
     offer = replace(offer, request=replace(offer.request, inputs=uploads.keys(given)))
     with uploads.store(given), transaction.atomic():
@@ -82,7 +82,7 @@ def make(generation: Generation, *, caller: Caller, network: str = "") -> Genera
             kind=ledger.LotKind.ADJUSTMENT,
             priority=_SPENT_FIRST,
             expires_at=timezone.now() + _LAPSES,
-            reason=f"{LABEL} of {generation.id}, {generation.clip.remark}",
+            reason=f"{FREE_REROLL} of {generation.id}, {generation.clip.remark}",
         )
         return submit(
             workspace=workspace,
@@ -104,7 +104,7 @@ def _is_odd(generation: Generation) -> bool:
         and hasattr(generation, "clip")
         and bool(generation.clip.remark)
         and generation.version.model.status == Model.Status.ENABLED
-        and not any(line.get("label") == LABEL for line in generation.quote.get("lines", ()))
+        and not is_free_reroll(generation.quote)
     )
 
 
@@ -130,7 +130,7 @@ def _offer(generation: Generation) -> Offer:
     same: dict[str, Any] = {field.name: getattr(generation, field.name) for field in fields(ClipRequest)}
     request = ClipRequest(**{**same, "seed": random_seed()})
     price = quote(generation.version, request)
-    return Offer(generation.version, request, replace(price, lines=(*price.lines, Line(LABEL, Fraction(0)))))
+    return Offer(generation.version, request, replace(price, lines=(*price.lines, Line(FREE_REROLL, Fraction(0)))))
 
 
 def _inputs(generation: Generation) -> list[uploads.Input]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.caller import Caller
 from accounts.models import Membership, Visitor
@@ -89,16 +90,30 @@ def test_who_cancels_it_gets_nothing(caller: Caller, ledger_clock: LedgerClock) 
     assert available(caller) == before
 
 
-def test_one_that_we_fail_to_make_leaves_its_price(caller: Caller) -> None:
+def test_one_that_we_fail_to_make_leaves_no_credits(caller: Caller, ledger_clock: LedgerClock) -> None:
     first = finished(caller)
+    before = available(caller)
     again = rerolls.make(first, caller=caller)
+    ledger_clock.advance(rerolls._LAPSES + timedelta(seconds=1))
     dispatch.fill_window()
     again.refresh_from_db()
     settle.start(generation_id=again.id, attempt=1, worker="gpu-test")
     settle.settle(factories.report(again, Outcome.FAILED, error=RenderError(code="out_of_memory", message="No.")))
     again.refresh_from_db()
     assert again.state == State.FAILED
-    assert ledger.receipt(reference=again.id).released == again.credits_quoted
+    assert (ledger.receipt(reference=again.id).released, available(caller)) == (again.credits_quoted, before)
+
+
+def test_one_that_is_given_up_leaves_no_credits(caller: Caller, ledger_clock: LedgerClock, settings: Settings) -> None:
+    settings.MAX_ATTEMPTS = 1
+    first = finished(caller)
+    before = available(caller)
+    again = rerolls.make(first, caller=caller)
+    ledger_clock.advance(rerolls._LAPSES + timedelta(seconds=1))
+    dispatch.fill_window()
+    assert factories.lose_worker(again, 1)
+    again.refresh_from_db()
+    assert (again.state, available(caller)) == (State.FAILED, before)
 
 
 @pytest.mark.parametrize("why", ["fine", "old", "deleted", "retired"])

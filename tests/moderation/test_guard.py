@@ -18,6 +18,7 @@ from generation.models import Generation
 from generation.moderation import gate, guard, guard_labels, reviews
 from generation.moderation.models import Guard, PlanPolicy, Policy, RefusalCount, Review
 from generation.moderation.verdict import Category, Outcome
+from loremotion.local.ports import free_port
 from loremotion.refusals import Unavailable
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -137,14 +138,22 @@ class TestSilence:
         assert (answer.status_code, answer.json()["code"]) == (503, "prompt_unjudged")
         assert not Generation.objects.exists()
 
-    def test_nobody_waits_for_it_again_for_a_moment(self, service: Service) -> None:
-        for prompt in (FRESH, "a lake", "a tomb"):
-            assert said_of(prompt) == (Outcome.ALLOWED, None)
-        assert len(service.asked) <= 1
+    def test_one_text_that_takes_it_long_has_no_other_pass_it_by(self, service: Service) -> None:
+        assert said_of("a text that takes it long") == (Outcome.ALLOWED, None)
+        assert guard._rest.until == 0.0
+        service.silence.set()
+        Guard.objects.update(timeout_ms=5_000)
+        assert said_of(FRESH) == (Outcome.HELD, Category.SEXUAL)
+
+    def test_nobody_asks_for_a_moment_while_it_cannot_be_reached(self, settings: Settings) -> None:
+        address, settings.GUARD_URL = settings.GUARD_URL, f"http://127.0.0.1:{free_port()}/"
+        assert said_of("a lake") == (Outcome.ALLOWED, None)
+        guard._rest.until += 3_600
+        settings.GUARD_URL = address
+        assert said_of(FRESH) == (Outcome.ALLOWED, None)
 
     def test_when_it_answers_again_it_is_asked_again(self, service: Service) -> None:
         said_of(FRESH)
-        guard._rest.until = 0.0
         service.silence.set()
         Guard.objects.update(timeout_ms=5_000)
         assert said_of(FRESH) == (Outcome.HELD, Category.SEXUAL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.files.storage import default_storage
@@ -18,8 +20,10 @@ from generation.models import Clip, Generation, State
 from generation.models.files import output_key
 from generation.moderation import outputs, reviews
 from generation.moderation.models import Policy, Review
+from generation.scheduling import dispatch
 from generation.settlement import deletion, settle
 from generation.storage import leftovers
+from generation.tiers import FREE_BEGINS
 from gpu_worker.contract import RenderReport
 from loremotion.refusals import Conflict
 from tests.accounts import factories as people
@@ -92,10 +96,29 @@ def test_what_staff_allows_is_delivered_when_it_is_made_again(
     staff = people.person("staff@example.org", is_staff=True)
     reviews.decide(Review.objects.get().id, staff=staff, is_allowed=True, statement="A statue.")
 
-    again = Generation(workspace=alice.workspace, prompt=running.prompt, seed=running.seed)
-    other_seed = Generation(workspace=alice.workspace, prompt=running.prompt, seed=running.seed + 1)
+    again = copy(running)
+    other_seed, other_start = copy(running), copy(running)
+    other_seed.seed += 1
+    other_start.inputs = {"image": "inputs/another/image.png"}
     assert not outputs.is_kept_back(again, 0.9)
     assert outputs.is_kept_back(other_seed, 0.9)
+    assert outputs.is_kept_back(other_start, 0.9)
+
+
+def test_free_credits_pay_for_no_endless_row_of_such_clips(running: Generation, alice: Visitor) -> None:
+    settle.settle(scored(running, 0.9))
+    for _ in range(outputs.MOST_GIVEN_BACK - 1):
+        again = copy(running)
+        again.id, again.state, again.fair_finish = uuid4(), State.BLOCKED, FREE_BEGINS
+        again.save(force_insert=True)
+    clip = factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    clip.refresh_from_db()
+    settle.start(generation_id=clip.id, attempt=1, worker="gpu-test")
+    factories.deliver_clip(clip)
+    Generation.objects.filter(id=clip.id).update(fair_finish=FREE_BEGINS)
+    settle.settle(scored(clip, 0.9))
+    assert receipt_of(clip) == (State.BLOCKED, clip.credits_quoted, 0)
 
 
 def test_a_clip_that_was_not_kept_back_has_no_review(running: Generation) -> None:
