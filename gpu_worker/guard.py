@@ -41,9 +41,11 @@ class TextClassifier:
     def __init__(self, source: str, *, revision: str | None = None) -> None:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision, use_fast=True)
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(
+            source, revision=revision, use_fast=True, trust_remote_code=False
+        )
         self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-            source, revision=revision, use_safetensors=True
+            source, revision=revision, use_safetensors=True, trust_remote_code=False
         ).eval()
         config = self._model.config
         self.labels: tuple[str, ...] = tuple(config.id2label[index] for index in range(config.num_labels))

@@ -260,7 +260,10 @@ def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
     while line:
         jobs = {
             c.id: SimpleNamespace(
-                model=SimpleNamespace(slug=c.build), clip=c, yields=yields(c.tag) or c.passes >= MOST_PASSES
+                model=SimpleNamespace(slug=c.build),
+                clip=c,
+                yields=yields(c.tag) or c.passes >= MOST_PASSES,
+                times_aside=0,
             )
             for c in line
         }

@@ -140,12 +140,14 @@ def test_every_row_and_guard_is_what_it_was_and_what_was_noted_is_written_once(a
     for table in ("outbox_letter", "outbox_delivery", "shop_stripeevent"):
         for row in before[table]:
             row.update(request_id="")
+    for row in before["outbox_delivery"]:
+        row.update(data=None)
     written = MailMessage.objects.exclude(id__in=[row["id"] for row in before["outbox_letter"]]).order_by("content")
     new = {mail_message.pk for mail_message in written}
     after = {table: rows(table) for table in TABLES}
     after["outbox_letter"] = [row for row in after["outbox_letter"] if row["id"] not in new]
     assert after == before
-    gone = {"invitation_untold", "outbox_letter_workspace_id_not_null"}
+    gone = {"invitation_untold", "outbox_letter_workspace_id_not_null", "outbox_delivery_video_id_not_null"}
     shape_after = shape()
     known = {row[1] for row in shape_before["indexes"]}
     shape_after["indexes"] = {row for row in shape_after["indexes"] if row[1] in known}  # later releases add others

@@ -10,10 +10,10 @@ from billing.shop.models import Plan
 
 
 def migrate(name: str = "") -> None:
-    """To the migration of this name, or to the last one, so that the tests after this one find every table."""
+    """To the migration of this name, or to the last ones of all apps: the tests after this one find every table."""
     # Not the command, after which the tests' own rows are put back into columns that are not there.
     executor = MigrationExecutor(connection)
-    executor.migrate([("shop", name)] if name else executor.loader.graph.leaf_nodes("shop"))
+    executor.migrate([("shop", name)] if name else executor.loader.graph.leaf_nodes())
 
 
 @pytest.mark.django_db(transaction=True)
