@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUNTIME := $(VENV)/runtime.installed
 DEVELOPMENT := $(VENV)/development.installed
-REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requirements/local.txt requirements/constraints.txt
+REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requirements/remote.txt requirements/local.txt requirements/constraints.txt
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help

@@ -2,8 +2,8 @@
 
     python requirements/licences.py
 
-It goes through web.txt, gpu.txt and what may be added to them, with everything that those bring, and through the
-libraries inside their wheels. A wheel's licence says nothing of those.
+It goes through web.txt, gpu.txt, remote.txt and what may be added to them, with everything that those bring, and
+through the libraries inside their wheels. A wheel's licence says nothing of those.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 
 FOLDER: Final = Path(__file__).parent
-INSTALLED: Final = ("web.txt", "gpu.txt", "conversion.txt", "sentry.txt", "tracing.txt", "pictures.txt")
+INSTALLED: Final = (
+    *("web.txt", "gpu.txt", "remote.txt"),
+    *("conversion.txt", "sentry.txt", "tracing.txt", "pictures.txt"),
+)
 _NAME: Final = re.compile(r"(lib.+?)(?:-[0-9a-f]{8,})*(?:-[0-9.]+)?\.(?:so|dylib)")
 _BETWEEN: Final = re.compile(r"\s+(?:AND|OR|WITH)\s+|\s*;\s*|[()]")
 

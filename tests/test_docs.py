@@ -202,8 +202,10 @@ def _code(text: str) -> list[str]:
 def test_the_web_part_needs_no_torch_and_the_gpu_part_no_django() -> None:
     web = (ROOT / "requirements" / "web.txt").read_text().lower()
     gpu = (ROOT / "requirements" / "gpu.txt").read_text().lower()
+    remote = (ROOT / "requirements" / "remote.txt").read_text().lower()
     assert not re.search(r"^(torch|diffusers|transformers|-r)\b", web, flags=re.MULTILINE)
     assert not re.search(r"^(django|psycopg|-r)\b", gpu, flags=re.MULTILINE)
+    assert not re.search(r"^(torch|diffusers|transformers|django|psycopg|-r)\b", remote, flags=re.MULTILINE)
     assert importlib.util.find_spec("torch") is not None  # one machine has both
 
 

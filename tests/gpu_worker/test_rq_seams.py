@@ -265,7 +265,7 @@ def pinned(requirements: str) -> str:
 
 @pytest.mark.parametrize("seam", SEAMS, ids=str)
 def test_the_seam_was_looked_at_for_the_pinned_release(seam: Seam) -> None:
-    for requirements in ("gpu.txt", "web.txt", "constraints.txt"):
+    for requirements in ("gpu.txt", "remote.txt", "web.txt", "constraints.txt"):
         assert pinned(requirements) == seam.rq, (
             f"requirements/{requirements} pins RQ {pinned(requirements)}. gpu_worker/rq_seams: {seam.ours} was written "
             f"against {seam.theirs} of RQ {seam.rq}: read both, then say so in this table."
