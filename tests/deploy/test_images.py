@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 PROGRAMS = Path(sys.executable).parent
-NOT_IN = {"web": ("torch", "diffusers", "transformers"), "gpu": ("django", "rest_framework", "psycopg")}
+_TORCH, _DJANGO = ("torch", "diffusers", "transformers"), ("django", "rest_framework", "psycopg")
+NOT_IN = {"web": _TORCH, "gpu": _DJANGO, "remote": (*_TORCH, *_DJANGO)}
 """What an image does not have: whatever imports it would fail there."""
 
 
@@ -26,7 +27,7 @@ def stage(name: str) -> list[str]:
     return [line for line in found.splitlines() if line and not line.startswith("#")]
 
 
-@pytest.fixture(params=["web", "gpu"])
+@pytest.fixture(params=["web", "gpu", "remote"])
 def image(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
     """What an image's COPY lines put into it, and a Python that lacks what the image lacks."""
     folder = tmp_path / "srv"
@@ -59,7 +60,10 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
 
 def test_each_image_holds_all_that_its_command_needs(image: tuple[str, Path]) -> None:
     name, folder = image
-    if name == "gpu":
+    if name == "remote":
+        imports = "from gpu_worker import without_torch; without_torch.choose(); import gpu_worker.worker"
+        run(["python", "-c", imports], folder)
+    if name in ("gpu", "remote"):
         assert "usage" in run(["python", "-m", "gpu_worker", "--help"], folder)
         return
     [collect] = [line.removeprefix("RUN ") for line in stage("web") if line.startswith("RUN")]
@@ -83,7 +87,7 @@ def test_every_top_folder_that_is_copied_is_let_in(tmp_path: Path) -> None:
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = {
         source.partition("/")[0]
-        for name in ("web", "gpu", "web-packages", "gpu-packages")
+        for name in ("web", "gpu", "remote", "web-packages", "gpu-packages", "remote-packages")
         for line in stage(name)
         if line.startswith("COPY") and "--from" not in line
         for source in line.split()[1:-1]

@@ -1,4 +1,5 @@
-"""``deploy/compose.yaml`` and ``deploy/systemd``: they run every process of the Procfile, as it says."""
+"""``deploy/compose.yaml`` and ``deploy/systemd``: they run every process of the Procfile, as it says, and remote
+workers for whoever has accounts with providers."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from tests.deploy.test_images import PROGRAMS, ROOT
 COMPOSE = ROOT / "deploy/compose.yaml"
 UNITS = ROOT / "deploy/systemd"
 SYSTEMD = shutil.which("systemd-analyze")
+REMOTE = "python -m gpu_worker --remote"
+"""It needs accounts, so ``make run`` does not start it."""
 OTHERS = {"postgres", "valkey", "proxy", "migrate", "prometheus", "grafana"}
 INSTANCES = {"loremotion-queue@": ("reports", "signing", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
 MOST_EXPOSURE = {"loremotion-gpu@": 50}
@@ -41,19 +44,21 @@ def test_compose_reads_it(services: dict[str, Any]) -> None:
 
 
 def test_every_process_has_a_service_with_its_command(services: dict[str, Any]) -> None:
-    assert set(services) == set(procfile()) | OTHERS
+    assert set(services) == {*procfile(), "remote", *OTHERS}
+    assert services["remote"]["profiles"] == ["remote"], "whoever has no accounts does not start it"
     for name, command in procfile().items():
         if name not in ("web", "gpu"):  # theirs are the images' own
             assert services[name]["command"] == shlex.split(command)
 
 
 def test_a_gpu_host_gets_none_of_the_sites_secrets(services: dict[str, Any]) -> None:
-    assert "env_file" not in services["gpu"]
-    assert not (site_setting_names() - {"REDIS_URL", "LOG_FORMAT"}) & set(services["gpu"]["environment"])
+    for name in ("gpu", "remote"):
+        assert "env_file" not in services[name]
+        assert not (site_setting_names() - {"REDIS_URL", "LOG_FORMAT"}) & set(services[name]["environment"])
 
 
 def test_no_process_of_ours_may_gain_rights_or_write_to_its_root(services: dict[str, Any]) -> None:
-    for name in procfile():
+    for name in (*procfile(), "remote"):
         service = services[name]
         assert service["read_only"]
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
@@ -63,7 +68,8 @@ def test_volumes_belong_to_whom_the_images_run_as(services: dict[str, Any]) -> N
     """One that is mounted for the first time takes over the owner of the image's folder, and else belongs to
     root; anybody may write to an image's /tmp."""
     [made] = re.findall(r"install -d -o loremotion -g loremotion (.*)", (ROOT / "deploy/Dockerfile").read_text())
-    volumes = [volume for name in procfile() for volume in services[name]["volumes"] if not volume.endswith(":ro")]
+    ours = (*procfile(), "remote")
+    volumes = [volume for name in ours for volume in services[name]["volumes"] if not volume.endswith(":ro")]
     assert {re.sub(r"^.*?:(?=/)([^:]+).*$", r"\1", volume) for volume in volumes} <= {"/data", "/tmp", *made.split()}
 
 
@@ -89,7 +95,7 @@ def test_the_page_makes_whom_and_what_the_units_need() -> None:
 
 def test_every_variable_is_in_the_example_of_an_environment() -> None:
     said = set(re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/env.example").read_text(), re.M))
-    optional = {"RELEASE", "GPU_WORKER_NAME"}
+    optional = {"RELEASE", "GPU_WORKER_NAME", "REMOTE_WORKER_NAME"}
     assert set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", COMPOSE.read_text())) <= said | optional
 
 
@@ -105,12 +111,12 @@ def units() -> list[tuple[str, str]]:
 def test_every_process_has_a_unit_with_its_command() -> None:
     lines = [re.search(r"^ExecStart=\S+/bin/(.*)$", text, re.M) for _, text in units()]
     commands = {line[1].replace("${PORT}", "$PORT") for line in lines if line is not None}
-    assert commands == set(procfile().values())
+    assert commands == {*procfile().values(), REMOTE}
 
 
 def test_the_target_wants_every_unit_of_the_web_side() -> None:
     [wants] = re.findall(r"^Wants=(.*)$", (UNITS / "loremotion.target").read_text(), re.M)
-    assert set(wants.split()) == {name for name, _ in units() if "gpu" not in name}
+    assert set(wants.split()) == {name for name, _ in units() if not re.search("gpu|remote", name)}
 
 
 @pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not installed here")
