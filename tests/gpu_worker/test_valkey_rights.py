@@ -24,6 +24,7 @@ from redis.exceptions import NoPermissionError
 
 from gpu_worker.__main__ import main
 from gpu_worker.contract import (
+    REMOTE_QUEUE,
     RENDER_FUNCTION,
     RENDER_QUEUE,
     Outcome,
@@ -136,9 +137,9 @@ def fleet_url(valkey: redis.Redis) -> Iterator[str]:
 
 
 @contextmanager
-def user_of(valkey: redis.Redis, worker: str) -> Iterator[str]:
+def user_of(valkey: redis.Redis, worker: str, queue: str = RENDER_QUEUE) -> Iterator[str]:
     """The address under a user for this worker, until the end."""
-    told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD, worker=worker).split()[1:])
+    told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD, worker=worker, queue=queue).split()[1:])
     scripts.load(valkey)
     told(valkey, "ACL", "LOG", "RESET")
     parts = urlsplit(django_settings.REDIS_URL)
@@ -246,6 +247,25 @@ def test_a_user_of_one_host_renders_as_well(
         dead_worker.clear(redis.Redis.from_url(url), "worker-under-test")
         assert told(valkey, "ACL", "LOG") == []
     assert [report.outcome for report in finished_reports(valkey)] == [Outcome.SUCCEEDED]
+
+
+def test_a_remote_worker_reaches_its_own_line_and_not_the_cards(valkey: redis.Redis) -> None:
+    with user_of(valkey, "far-1", REMOTE_QUEUE):
+        for command, may in (
+            (("BLMOVE", "rq:queue:remote", "rq:queue:remote", "LEFT", "LEFT", "1"), True),
+            (("SET", f"generation:{CLIP}:remote", "x"), True),
+            (("SET", "process:remote", "x"), True),
+            (("SET", worker_key("far-1"), "x"), True),
+            (("SET", worker_key("far-2"), "x"), False),
+            (("BLMOVE", "rq:queue:render", "rq:queue:render", "LEFT", "LEFT", "1"), False),
+            (("LRANGE", "rq:queue:render", "0", "-1"), False),
+            (("SET", "process:gpu", "x"), False),
+            (("RPUSH", "rq:queue:remote", "x"), False),
+        ):
+            assert (not refusal(valkey, *command)) is may, command
+    with user_of(valkey, "gpu-1"):
+        assert refusal(valkey, "LRANGE", "rq:queue:remote", "0", "-1")
+        assert refusal(valkey, "GET", f"generation:{CLIP}:remote")
 
 
 def test_the_host_is_told_that_it_may_look_at_the_fleet_and_not_command_it(
@@ -535,6 +555,12 @@ def test_an_operator_is_told_the_user_and_the_address_of_the_gpu_hosts(valkey: r
                 host.lrange("rq:queue:mail", 0, -1)
     finally:
         told(valkey, "ACL", "DELUSER", "fleet")
+
+
+def test_a_remote_worker_is_given_the_user_of_its_own_line() -> None:
+    user, _ = printed("--remote", "--user", "far", "--worker", "far-1", "--password", "kept")
+    assert user == valkey_rights.user_line("kept", user="far", worker="far-1", queue=REMOTE_QUEUE)
+    assert user != printed("--user", "far", "--worker", "far-1", "--password", "kept")[0]
 
 
 def test_each_time_the_password_is_another() -> None:

@@ -21,6 +21,7 @@ from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, environment, finished_reports
+from tests.gpu_worker.test_valkey_rights import user_of
 from tests.remote.conftest import job_for
 from tests.remote.fake_api import serving
 from tests.remote.openai.fake import FakeOpenAI
@@ -39,16 +40,18 @@ def _signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_it_makes_a_clip_of_its_own_line_and_reports_it(valkey: redis.Redis, tmp_path: Path, mp4: bytes) -> None:
+def test_it_makes_a_clip_of_its_own_line_as_its_own_user(valkey: redis.Redis, tmp_path: Path, mp4: bytes) -> None:
     job, for_a_card = job_for(tmp_path, "remote"), job_for(tmp_path, "ltx")
-    with serving(FakeOpenAI(mp4, progress=())) as server:
+    fake = FakeOpenAI(mp4, progress=())
+    with serving(fake) as server, user_of(valkey, "worker-under-test", REMOTE_QUEUE) as url:
         accounts = tmp_path / "accounts.toml"
         accounts.write_text(f'[there]\nprovider = "openai"\nurl = "{server.url}/v1"\nkey = "a-key"\ntitle = "Example"')
-        settings = Settings.from_environment(environment(tmp_path, GPU_WORKER_ACCOUNTS=str(accounts)))
+        settings = Settings.from_environment(environment(tmp_path, GPU_WORKER_ACCOUNTS=str(accounts), REDIS_URL=url))
         enqueue(valkey, for_a_card)
         enqueue_remote(valkey, job)
         worker = GpuWorker(settings, engine_of(settings), Lifeline(), connect(settings.redis_url), REMOTE_QUEUE)
         worker.work(burst=True, logging_level=None)
+        assert valkey.execute_command("ACL", "LOG") == []
     (report,) = finished_reports(valkey)
     assert (report.generation_id, report.outcome) == (job.generation_id, Outcome.SUCCEEDED)
     assert Path(job.outputs["clip"].removeprefix("file://")).read_bytes()[4:8] == b"ftyp"

@@ -9,6 +9,7 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE
 from gpu_worker.rq_seams import scripts, valkey_rights
 from loremotion.valkey import connection
 
@@ -26,16 +27,20 @@ class Command(BaseCommand):
             "--worker",
             default=valkey_rights.ANY_WORKER,
             metavar="NAME",
-            help="GPU_WORKER_NAME of the only host that gets it; by default all share one user",
+            help="GPU_WORKER_NAME of the only worker that gets it; by default all share one user",
+        )
+        parser.add_argument(
+            "--remote", action="store_true", help="for remote workers (docs/remote.md): their line, and not the cards'"
         )
         parser.add_argument("--password", default="", help="keep this one, such as after an upgrade")
 
-    def handle(self, *args: Any, user: str, worker: str, password: str, **options: Any) -> None:
+    def handle(self, *args: Any, user: str, worker: str, remote: bool, password: str, **options: Any) -> None:
         if not user.isalnum() or user == "default":
             raise CommandError(f"A user is called by letters and digits, and not 'default': {user!r}.")
+        queue = REMOTE_QUEUE if remote else RENDER_QUEUE
         password = password or secrets.token_urlsafe(32)
         try:
-            line = valkey_rights.user_line(password, user=user, worker=worker)
+            line = valkey_rights.user_line(password, user=user, worker=worker, queue=queue)
         except ValueError as problem:
             raise CommandError(f"{problem}: letters, digits, dots, dashes and underscores.") from problem
         try:
@@ -48,5 +53,5 @@ class Command(BaseCommand):
         host = url.netloc.rpartition("@")[2]
         self.stdout.write("# For Valkey's ACL file; without its first word it follows ACL SETUSER as well.")
         self.stdout.write(line)
-        self.stdout.write("# For the GPU hosts.")
+        self.stdout.write("# For the remote workers." if remote else "# For the GPU hosts.")
         self.stdout.write(f"REDIS_URL={url._replace(netloc=f'{user}:{password}@{host}').geturl()}")
