@@ -17,16 +17,18 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
         doing = f"{status.state} {status.generation_id or ''} {status.stage}".strip()
         if status.delivering_id:
             doing += f", delivering {status.delivering_id}"
-        lines.append(
-            f"{status.name}  {card}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
-            f"(pid {status.pid} on {status.host})"
-        )
+        lines.append(f"{status.name}  {card}  {_memory(status)}{doing}  (pid {status.pid} on {status.host})")
         if status.clock_fault:
             lines.append(f"    {status.clock_fault}")
         for resident in sorted(status.residents, key=lambda r: -r.last_used):
             leased = f", leased {resident.leases}" if resident.leases else ""
             lines.append(f"    {resident.name}  {_gib(resident.size_bytes)}  {resident.tier}{leased}  {resident.key}")
     return "\n".join(lines)
+
+
+def _memory(status: WorkerStatus) -> str:
+    """Of its card; empty where it has none."""
+    return "" if status.is_remote else f"{_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  "
 
 
 def _gib(size_bytes: int) -> str:

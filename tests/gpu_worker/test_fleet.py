@@ -17,6 +17,7 @@ from gpu_worker import commands, metrics
 from gpu_worker.__main__ import main
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import (
+    REMOTE_BYTES,
     WORKER_DEAD_AFTER_SECONDS,
     WORKERS_KEY,
     cancel_key,
@@ -79,6 +80,8 @@ def test_the_table_shows_job_and_residents_the_latest_used_first(valkey: redis.R
     ]
     delivering = WorkerStatus(name="b", generation_id="clip-8", delivering_id="clip-7", stage="denoising")
     assert "clip-8 denoising, delivering clip-7" in table([delivering])
+    far = WorkerStatus(name="c", device="Remote: google", budget_bytes=REMOTE_BYTES, host="rack-4", pid=7)
+    assert table([far]) == "c  Remote: google  idle  (pid 7 on rack-4)"
     assert table([]) == "No GPU worker is alive."
 
 
