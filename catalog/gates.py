@@ -118,6 +118,13 @@ def in_words(version: ModelVersion) -> list[str]:
         words.append(f"Not for use in {territories.join_names(version.blocked_territories)}.")
     if version.least_plan != Plan.VISITOR:
         words.append(f"For {Plan(version.least_plan).label[0].lower()}{Plan(version.least_plan).label[1:]}.")
-    if version.licence_notice:
-        words.append(version.licence_notice)
+    if said := notice(version):
+        words.append(said)
     return words
+
+
+def notice(version: ModelVersion) -> str:
+    """What people who use it must know. Of a model that others run at least that prompts go to them."""
+    if version.licence_notice or not version.family_facts.is_remote:
+        return version.licence_notice
+    return "Your prompt, and a picture that you add, go to another company, whose machines make the clip."

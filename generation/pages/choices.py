@@ -58,6 +58,11 @@ class Choice:
         return self.examples[0] if self.examples else ""
 
     @property
+    def notice(self) -> str:
+        """To whom prompt and picture go, before they do; empty for a model that runs here."""
+        return gates.notice(self.version) if self.version.family_facts.is_remote else ""
+
+    @property
     def expected_seconds(self) -> float | None:
         """How long its default clip takes once it is its turn; None while nobody knows."""
         return self.speed * self.version.default_seconds if self.speed is not None else None

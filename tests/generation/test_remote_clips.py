@@ -7,9 +7,10 @@ import time
 
 import pytest
 import redis
+from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import Visitor, Workspace
+from accounts.models import User, Visitor, Workspace
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch
@@ -115,3 +116,26 @@ def test_a_ceiling_of_a_workspace_is_its_own(
     with pytest.raises(TooMany):
         asked(alice.workspace)
     asked(bob.workspace)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"), [("", "go to another company"), ("Your prompt goes to Google.", "Your prompt goes to Google.")]
+)
+def test_before_asking_the_form_says_to_whom_the_prompt_goes(
+    toy: Model, client: Client, valkey: redis.Redis, written: str, said: str
+) -> None:
+    factories.model("far", is_default=False, licence_notice=written, **SPEC)
+    page = client.get("/", {"model": "far"}).content.decode()
+    assert page.count(said) == 1, "of one of the two models"
+
+
+def test_the_fleet_page_shows_no_memory_of_a_worker_without_a_card(db: None, valkey: redis.Redis) -> None:
+    staff = Client()
+    staff.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    on(valkey, "far-1", REMOTE_BYTES)
+    page = staff.get("/admin/fleet/").content.decode()
+    assert "far-1" in page
+    assert "Memory:" not in page
+    assert "Preload" not in page
+    on(valkey, "card", 8 * 2**30)
+    assert "Memory:" in staff.get("/admin/fleet/").content.decode()
