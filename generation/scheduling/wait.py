@@ -194,7 +194,7 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
         return Wait(place, reason, is_for_a_machine=True)
     if stands.is_held_up:
         return Wait(place, storage_pause.REASON, is_for_a_machine=True)
-    reason = _reason(State(generation.state), stands, is_taken=bool(budgets))
+    reason = _reason(State(generation.state), stands, generation.needs_bytes, is_taken=bool(budgets))
     if budgets and aside.is_aside(generation):
         reason = aside.sentence(generation.resumed_from_step)
     return Wait(place, reason, expected, is_for_a_machine=not budgets and generation.state != State.RUNNING)
@@ -257,7 +257,7 @@ def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitl
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
     is_foreseen = bool(budgets) and not capacity.is_remote(needed_bytes)
     expected = _prospect(offer, tag, board.places) if is_foreseen and board.places is not None else None
-    reason = _reason(State.QUEUED, stands, is_taken=bool(budgets))
+    reason = _reason(State.QUEUED, stands, needed_bytes, is_taken=bool(budgets))
     return Wait(stands.number, reason, expected, is_for_a_machine=not budgets)
 
 
@@ -317,9 +317,11 @@ def too_large(needed_bytes: int, largest_bytes: int) -> str:
     )
 
 
-def _reason(state: State, stands: Place, *, is_taken: bool) -> str:
+def _reason(state: State, stands: Place, needs_bytes: int | None, *, is_taken: bool) -> str:
     if state == State.RUNNING:
         return "It's made, and waits to be signed." if stands.is_made else "Rendering now."
+    if not is_taken and capacity.is_remote(needs_bytes):
+        return f"{NO_REMOTE_WORKER} Your place is saved."
     if not is_taken:
         return "We're offline for a moment. Your place is saved."
     if stands.number == 0:

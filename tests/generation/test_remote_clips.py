@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 import redis
@@ -14,7 +15,7 @@ from accounts.models import User, Visitor, Workspace
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.scheduling.wait import wait_of
+from generation.scheduling.wait import NO_REMOTE_WORKER, wait_of
 from generation.settlement import settle
 from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, Outcome, RenderError, worker_key
 from gpu_worker.worker_status import WorkerStatus
@@ -22,9 +23,9 @@ from loremotion.refusals import TooMany
 from tests.generation import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SPEC = {
+SPEC: dict[str, Any] = {
     "family": "remote",
-    "source": "studio/their-model",
+    "source": "there/their-model",
     "sizes": ["64x48"],
     "modes": ["text"],
     "presets": {"standard": {"steps": 1}},
@@ -72,6 +73,7 @@ def test_while_no_remote_worker_is_on_it_waits_and_says_so(far: Model, alice: Vi
     clip.refresh_from_db()
     assert clip.state == State.QUEUED
     assert wait_of(clip).is_for_a_machine
+    assert wait_of(clip).reason.startswith(NO_REMOTE_WORKER)
     on(valkey, "far-1", REMOTE_BYTES)
     dispatch.fill_window()
     assert lengths(valkey) == (0, 1)
