@@ -21,7 +21,7 @@ from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, environment, finished_reports
-from tests.gpu_worker.test_valkey_rights import user_of
+from tests.gpu_worker.test_valkey_rights import told, user_of
 from tests.remote.conftest import job_for
 from tests.remote.fake_api import serving
 from tests.remote.openai.fake import FakeOpenAI
@@ -51,7 +51,7 @@ def test_it_makes_a_clip_of_its_own_line_as_its_own_user(valkey: redis.Redis, tm
         enqueue_remote(valkey, job)
         worker = GpuWorker(settings, engine_of(settings), Lifeline(), connect(settings.redis_url), REMOTE_QUEUE)
         worker.work(burst=True, logging_level=None)
-        assert valkey.execute_command("ACL", "LOG") == []
+        assert told(valkey, "ACL", "LOG") == []
     (report,) = finished_reports(valkey)
     assert (report.generation_id, report.outcome) == (job.generation_id, Outcome.SUCCEEDED)
     assert Path(job.outputs["clip"].removeprefix("file://")).read_bytes()[4:8] == b"ftyp"
