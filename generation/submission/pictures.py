@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import IO, Any, Final
+from weakref import WeakValueDictionary
 
 from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import TemporaryUploadedFile
@@ -33,10 +34,11 @@ AT_ONCE: Final = 2
 WAIT_SECONDS: Final = 20.0
 MOST_NAMED_PIXELS: Final = 2**62
 """Of a picture that is refused for its size; no format has room for more."""
-_LINES: Final = 64
 
 _places = BoundedSemaphore(AT_ONCE)
-_lines = [Lock() for _ in range(_LINES)]
+_lines: WeakValueDictionary[object, Lock] = WeakValueDictionary()
+"""A lock for each that has a request in line, and none for anybody else: nobody waits for a stranger's line."""
+_lines_lock = Lock()
 
 DAMAGED: Final = "is damaged or cut off"
 
@@ -54,7 +56,8 @@ def in_line(of: object) -> Iterator[None]:
     Raises:
         Unavailable: the line does not move.
     """
-    line = _lines[hash(of) % _LINES]
+    with _lines_lock:
+        line = _lines.setdefault(of, Lock())
     database.give_back()
     if not line.acquire(timeout=WAIT_SECONDS):
         raise _busy()

@@ -109,12 +109,19 @@ def test_the_header_of_a_heic_is_read_in_the_same_line(monkeypatch: pytest.Monke
 
 def test_one_request_of_a_workspace_is_in_line_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.01)
-    with pictures.in_line("mine"):
-        with pytest.raises(Unavailable), pictures.in_line("mine"):
+    for _ in range(2):
+        with pictures.in_line("mine"), pytest.raises(Unavailable), pictures.in_line("mine"):
             pytest.fail("two at once")
-        if hash("mine") % pictures._LINES != hash("yours") % pictures._LINES:
-            with pictures.in_line("yours"):
+
+
+def test_nobody_waits_in_a_stranger_s_line_and_an_empty_line_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.01)
+    with pictures.in_line("mine"):
+        for stranger in range(200):
+            with pictures.in_line(stranger):
                 pass
+        assert set(pictures._lines) == {"mine"}
+    assert not pictures._lines
 
 
 @pytest.mark.django_db
