@@ -127,7 +127,7 @@ def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) 
 
 def _format_of(path: Path) -> formats.Format | None:
     with path.open("rb") as file:
-        return formats.format_of(file.read(formats.HEAD_BYTES))
+        return formats.format_of(formats.read_head(file))
 
 
 def _picture(role: str, path: Path) -> Image.Image:

@@ -22,12 +22,14 @@ from gpu_worker.ending import Ending
 from gpu_worker.families import FAMILIES
 from gpu_worker.media import bounds
 from gpu_worker.sandbox import FileUnreadable
-from gpu_worker.sounds import Audio
+from gpu_worker.sounds import Audio, Samples
 
 READER = Path(media_sandbox.__file__)
 WALL_SECONDS = 240.0
 SOUND_RATE_HERTZ = 48_000
 _CHANNELS = 3
+_LOUDEST = 6.0
+"""That the channels of a cinema add up to, all of them at their loudest. What is louder was never meant to be heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,15 @@ def sound(path: Path, wanted: Wanted, *, rate: int = SOUND_RATE_HERTZ) -> Audio:
         content = out.read(most_bytes)
         samples = np.frombuffer(content[: len(content) // (4 * channels) * 4 * channels], np.float32)
         samples = samples.reshape(-1, channels)
-    return Audio(np.nan_to_num(samples.T).clip(-1, 1), rate)
+    return Audio(_within_full_scale(np.nan_to_num(samples.T)), rate)
+
+
+def _within_full_scale(samples: Samples) -> Samples:
+    """Made quieter where it is louder than can be played, as many channels in two may be; all else would be cut off."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    if 1 < peak <= _LOUDEST:
+        samples = samples / np.float32(peak)
+    return samples.clip(-1, 1)
 
 
 def confinement() -> list[str]:

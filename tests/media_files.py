@@ -23,11 +23,12 @@ def write_video(
     fps: int = 8,
     streams: int = 1,
     seconds_apart: float | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Path:
     """Frames that grow brighter, so that they can be told apart. ``seconds_apart`` stretches their times."""
     rate = Fraction(fps)
     container_format = {".webm": "webm", ".mkv": "matroska", ".mov": "mov"}.get(path.suffix, "mp4")
-    with av.open(str(path), "w", format=container_format) as container:
+    with av.open(str(path), "w", format=container_format, container_options=dict(options or {})) as container:
         made = [container.add_stream(codec, rate=rate) for _ in range(streams)]
         for stream in made:
             stream.width, stream.height = size
@@ -61,6 +62,25 @@ def write_sound(
         stream = container.add_stream(codec or usual[path.suffix], rate=rate)
         stream.layout = "mono"
         add_tone(container, stream, seconds=seconds, hertz=hertz)
+    return path
+
+
+def write_surround(path: Path, layout: str) -> Path:
+    """A second in which every channel has a tone of its own: 220 Hz, 280 Hz and so on, all as loud as can be."""
+    usual = {".wav": "pcm_s16le", ".m4a": "aac", ".flac": "flac", ".ogg": "libopus"}
+    rate = 48_000
+    with av.open(str(path), "w", format={".m4a": "mp4"}.get(path.suffix, path.suffix[1:])) as container:
+        stream = container.add_stream(usual[path.suffix], rate=rate)
+        stream.layout = layout
+        hertz = 220 + 60 * np.arange(stream.layout.nb_channels)
+        tones = 0.95 * np.sin(2 * np.pi * hertz * np.arange(rate)[:, None] / rate)
+        frame = av.AudioFrame(format="flt", layout=layout, samples=rate)
+        frame.planes[0].update(tones.astype(np.float32).tobytes())
+        frame.sample_rate, frame.pts = rate, 0
+        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate, frame_size=stream.frame_size or 0)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
     return path
 
 

@@ -43,6 +43,8 @@ def decode(file: IO[Any]) -> Image.Image:
         factor = min(1.0, LONGEST_SIDE / max(sent.size))
         is_one_pass = sent.format == "JPEG" and jpeg.has_one_scan(file)
         check_size(name, *sent.size, MAX_DRAFTED_PIXELS if is_one_pass else MAX_PIXELS)
+        if getattr(sent, "default_image", False):
+            sent.seek(1)  # the first picture of an animated PNG, before which lies one for who shows no animation
         if sent.format == "JPEG":
             sent.draft(None, (ceil(sent.width * factor), ceil(sent.height * factor)))
             check_size(name, *sent.size, MAX_PIXELS)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from gpu_worker.media import bounds
-from gpu_worker.media.formats import AAC, CODECS, FLAC, HEAD_BYTES, Format, format_of, tag_bytes, wrong_codec
+from gpu_worker.media.formats import AAC, CODECS, FLAC, HEAD_BYTES, Format, format_of, read_head, tag_bytes, wrong_codec
 
 _MOST_TAGS = 8
 
@@ -15,7 +15,7 @@ def given_format() -> Format | None:
     """What the file on standard input is; it is left at its beginning. Behind a tag of MP3's lies AAC or FLAC too, as
     radio stations and some players write it."""
     file = sys.stdin.buffer
-    head = file.read(HEAD_BYTES)
+    head = read_head(file)
     named, at = format_of(head), 0
     for _ in range(_MOST_TAGS):
         if not (length := tag_bytes(head)):

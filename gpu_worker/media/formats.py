@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import IO, Any, Final
 
 HEAD_BYTES: Final = 64
+MOST_SILENT_BYTES: Final = 60 * 1024
+"""Zero bytes before an MP3, as some recorders and editors leave them. Its demuxer looks for it a little further."""
 PICTURE, CLIP, SOUND = "picture", "clip", "sound"
 
 
@@ -106,6 +108,18 @@ def format_of(head: bytes) -> Format | None:
         if head.startswith(beginning):
             return known
     return _format_of_sync(head)
+
+
+def read_head(file: IO[Any]) -> bytes:
+    """The first bytes of a file, of which ``format_of`` knows what it is; of an MP3 behind zero bytes those of the MP3.
+    Leaves the file at its beginning."""
+    file.seek(0)
+    head: bytes = file.read(HEAD_BYTES)
+    if format_of(head) is None and not head[:1].strip(b"\0"):
+        begun = (head + file.read(MOST_SILENT_BYTES)).lstrip(b"\0")[:HEAD_BYTES]
+        head = begun if format_of(begun) == MP3 else head
+    file.seek(0)
+    return head
 
 
 def tag_bytes(head: bytes) -> int:

@@ -25,7 +25,7 @@ class Foreign(ValueError):
 def meta_box(file: IO[Any]) -> tuple[bytes, int]:
     """The content of the box that describes the pictures, and where in the file it lies."""
     end = file.seek(0, 2)
-    at = 0
+    at, is_moving = 0, False
     for _ in range(_MOST_BOXES):
         file.seek(at)
         head = file.read(16)
@@ -41,7 +41,10 @@ def meta_box(file: IO[Any]) -> tuple[bytes, int]:
                 raise Damaged("its description is too long")
             file.seek(at + start)
             return file.read(length - start), at + start
+        is_moving = is_moving or name == b"moov"
         at += length
+        if at == end and is_moving:
+            raise Foreign("is an animation without a picture of its own")
     raise Damaged("there is no description")
 
 

@@ -98,6 +98,15 @@ ADOBE_RGB = chromaticities(0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 SRGB = chromaticities(0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 RAMP = np.tile(np.linspace(0, 65535, 96).astype(np.uint16), (64, 1))
 
+
+def animated(kind: str, **saving: Any) -> bytes:
+    """The quarters, then something else; behind another picture where there is a default one."""
+    first, *later = [quarters(), Image.new("RGB", (96, 64), "cyan"), Image.new("RGB", (96, 64), "magenta")]
+    if saving.get("default_image"):
+        later, first = [first, *later], Image.new("RGB", (96, 64), "magenta")
+    return saved(first, kind, save_all=True, append_images=later, duration=10_000, **saving)
+
+
 SENT: dict[str, Callable[[], tuple[str, bytes]]] = {
     "plain": lambda: (".png", saved(quarters(), "PNG")),
     "transparent": lambda: (".png", saved(cut_out("RGBA"), "PNG")),
@@ -124,6 +133,9 @@ SENT: dict[str, Callable[[], tuple[str, bytes]]] = {
     "primaries alone": lambda: (".png", with_chunk(saved(quarters(), "PNG"), b"cHRM", ADOBE_RGB)),
     "code points of P3": lambda: (".png", with_chunk(saved(quarters(), "PNG"), b"cICP", bytes([12, 13, 0, 1]))),
     "code points of sRGB, and a gamma": lambda: (".png", with_chunk(with_gamma(1.0), b"cICP", bytes([1, 13, 0, 1]))),
+    "animated PNG": lambda: (".png", animated("PNG")),
+    "animated PNG, with another picture for who shows none": lambda: (".png", animated("PNG", default_image=True)),
+    "animated WebP": lambda: (".webp", animated("WEBP", lossless=True)),
     **{f"turned {way}": lambda way=way: (".jpg", turned(way)) for way in range(1, 9)},  # type: ignore[misc]
 }
 

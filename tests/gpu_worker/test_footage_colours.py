@@ -31,9 +31,9 @@ def fields(tones: tuple[tuple[int, int, int], ...], size: tuple[int, int], *, bi
     kind, scale = (np.uint8, 1) if bits == 8 else (np.uint16, 4)
     for index, plane in enumerate(frame.planes):
         four = np.array([tone[index] * scale for tone in tones], kind).reshape(2, 2)
-        drawn = np.kron(four, np.ones((plane.height // 2, plane.width // 2), kind))
+        drawn = np.kron(four, np.ones((-(-plane.height // 2), -(-plane.width // 2)), kind))
         padded = np.zeros((plane.height, plane.line_size // kind().itemsize), kind)
-        padded[:, : plane.width] = drawn
+        padded[:, : plane.width] = drawn[: plane.height, : plane.width]
         plane.update(padded.tobytes())
     return frame
 
@@ -246,6 +246,20 @@ def of_track(four: tuple[int, ...]) -> tuple[int, ...]:
 def test_a_video_is_turned_as_a_browser_turns_it(page: Page, tmp_path: Path, way: str) -> None:
     path = write(tmp_path / "a.mp4", fields(TONES, (96, 64)), Colour(1, 1, 1, 1), matrix=of_track(MATRICES[way]))
     (first, *_) = media_input.frames(path, Wanted(width=96, height=96, fps=8, first=1), lambda: None)
+    made, expected = np.asarray(first), shown(page, path)
+    assert made.shape == expected.shape
+    assert differ_by(middles(made), middles(expected)) <= ROUNDING
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("way", ["upright", "mirrored", "to the right", "transposed across"])
+@pytest.mark.parametrize("size", [(97, 131), (98, 131)])
+def test_a_video_of_odd_size_is_turned_as_a_browser_turns_it(
+    page: Page, tmp_path: Path, size: tuple[int, int], way: str
+) -> None:
+    frame, matrix = fields(TONES, size), of_track(MATRICES[way])
+    path = write(tmp_path / "a.mp4", frame, Colour(1, 1, 1, 1), codec="libvpx-vp9", matrix=matrix)
+    (first, *_) = media_input.frames(path, Wanted(width=256, height=256, fps=8, first=1), lambda: None)
     made, expected = np.asarray(first), shown(page, path)
     assert made.shape == expected.shape
     assert differ_by(middles(made), middles(expected)) <= ROUNDING

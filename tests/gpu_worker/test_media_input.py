@@ -19,7 +19,16 @@ from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.media import bounds
 from gpu_worker.media_input import Wanted
 from gpu_worker.sandbox import FileUnreadable
-from tests.media_files import add_tone, id3, with_cover, with_length_claimed, without_ftyp, write_sound, write_video
+from tests.media_files import (
+    add_tone,
+    id3,
+    with_cover,
+    with_length_claimed,
+    without_ftyp,
+    write_sound,
+    write_surround,
+    write_video,
+)
 
 WANTED = Wanted(width=64, height=48, fps=8, first=8)
 
@@ -54,6 +63,16 @@ def test_a_clip_of_the_same_rate_comes_back_frame_by_frame(tmp_path: Path) -> No
     made = shades(frames(write_video(tmp_path / "a.mp4", frames=16), Wanted(width=64, height=48, fps=8, first=16)))
     assert len(made) == 16
     assert len(set(made)) == 16
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+@pytest.mark.parametrize("flags", ["empty_moov", "delay_moov", "empty_moov+default_base_moof"])
+def test_a_recording_with_a_fragment_for_each_frame_comes_back_frame_by_frame(
+    tmp_path: Path, codec: str, flags: str
+) -> None:
+    path = write_video(tmp_path / "a.mp4", codec=codec, frames=16, options={"movflags": f"frag_every_frame+{flags}"})
+    made = shades(frames(path, Wanted(width=64, height=48, fps=8, first=100)))
+    assert len(made) == len(set(made)) == 16
 
 
 def test_what_goes_on_from_a_video_gets_its_end(tmp_path: Path) -> None:
@@ -283,6 +302,28 @@ def test_a_sound_behind_tags_of_any_length_is_what_it_is(tmp_path: Path, name: s
     path = write_sound(tmp_path / name, seconds=0.5)
     path.write_bytes(id3(300) + id3(200_000) + path.read_bytes())
     assert media_input.sound(path, WANTED).seconds == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 5_000, 60_000])
+@pytest.mark.parametrize("tag", [b"", id3(300)], ids=["", "tagged"])
+def test_an_mp3_behind_zero_bytes_is_one(tmp_path: Path, length: int, tag: bytes) -> None:
+    path = write_sound(tmp_path / "a.mp3", seconds=0.5)
+    path.write_bytes(bytes(length) + tag + path.read_bytes())
+    assert media_input.sound(path, WANTED).seconds == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("layout", ["5.1", "7.1"])
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a", "a.flac", "a.ogg"])
+def test_what_plays_around_is_heard_from_its_sides_and_never_cut_off(tmp_path: Path, name: str, layout: str) -> None:
+    path = write_surround(tmp_path / name, layout)
+    heard = media_input.sound(path, Wanted(width=64, height=48, fps=8, first=8))
+    assert heard.samples.shape[0] == 2
+    assert np.mean(np.abs(heard.samples) > 0.999) < 0.001
+    left, right = (np.abs(np.fft.rfft(side))[[220, 280, 340, 400]] for side in heard.samples[:, :48_000])
+    assert left[0] > 50 * left[1]  # front left, and front right
+    assert right[1] > 50 * right[0]
+    assert left[2] == pytest.approx(right[2], rel=0.05)  # centre
+    assert max(left[3], right[3]) < left[2] / 20  # what shakes the floor
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])

@@ -134,6 +134,17 @@ def test_what_would_be_shown_otherwise_is_refused_by_name(properties: tuple[byte
         heif.read_still(io.BytesIO(heif_of([av1_of(quarters())], properties=properties)))
 
 
+def test_an_animation_without_a_still_is_refused_by_name() -> None:
+    content = box(b"ftyp", b"hevc", bytes(4), b"msf1hevc") + box(b"moov", bytes(40)) + box(b"mdat", bytes(40))
+    with pytest.raises(heif_boxes.Foreign, match="animation"):
+        heif.read_still(io.BytesIO(content))
+
+
+def test_of_an_animated_avif_the_first_picture_is_taken() -> None:
+    content = avif(quarters(), save_all=True, append_images=[Image.new("RGB", (96, 64), "cyan")], duration=100)
+    assert looks_like(still.decode(io.BytesIO(content), 4096, 4096), quarters())
+
+
 def test_a_clean_aperture_of_the_whole_picture_is_none() -> None:
     content = heif_of([av1_of(quarters())], properties=(clean_aperture(192, 2, 64, 1, 0, 1, 0, 1),))
     assert looks_like(still.decode(io.BytesIO(content), 4096, 4096), quarters())
