@@ -57,6 +57,7 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/mail/", detail.mail_when_ended, name="mail-when-ended"),
     path("generations/<uuid:generation_id>/cancel/", detail.cancel, name="cancel"),
     path("generations/<uuid:generation_id>/reroll/", detail.reroll, name="reroll"),
+    path("generations/<uuid:generation_id>/finish/", detail.finish, name="finish"),
     path("generations/<uuid:generation_id>/privacy/", detail.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/favourite/", boards.favourite, name="favourite"),
     path("generations/<uuid:generation_id>/delete/", detail.delete, name="delete"),

@@ -113,11 +113,11 @@ function atTime(inSeconds) {
   return `ready about ${at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" })}`;
 }
 
-function inWords({ credits, times, seconds, ready, ready_seconds: readySeconds }) {
+function inWords({ credits, times, seconds, ready, ready_seconds: readySeconds, to_finish: toFinish }) {
   const left = Number(form.dataset.credits) - credits;
   const after = left < 0 ? `you have ${inCredits(Number(form.dataset.credits))}` : `${number(left)} left after this`;
   const each = times > 1 ? `${times} × ` : "";
-  return [`${each}${number(Math.round(seconds * 100) / 100)} s of video`, (ready ?? "").replace(/\.$/, ""), atTime(readySeconds), after].filter(Boolean).join(" · ");
+  return [`${each}${number(Math.round(seconds * 100) / 100)} s of video`, (ready ?? "").replace(/\.$/, ""), toFinish && `${inCredits(toFinish)} more to finish ${times > 1 ? "one" : "it"}`, atTime(readySeconds), after].filter(Boolean).join(" · ");
 }
 
 // The button shows the price to the eye; whoever listens is told with the rest of the line.

@@ -80,6 +80,7 @@ ACCESS: dict[str, Access] = {
     "generation:cancel": Access(Kind.OBJECT, MAKE, "post"),
     # And of their own, its maker.
     "generation:reroll": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:finish": Access(Kind.OBJECT, MAKE, "post"),
     "generation:privacy": Access(Kind.OBJECT, Action.READ_PRIVATE_CLIPS, "post"),
     "generation:delete": Access(Kind.OBJECT, MAKE, "post"),
     "generation:events": Access(Kind.OBJECT, READ),

@@ -19,6 +19,7 @@ from generation import recipes
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.boards.models import Board
+from generation.drafts.models import draft_of
 from generation.live import progress
 from generation.models import Generation, State
 from generation.moderation import reviews
@@ -28,7 +29,7 @@ from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.sharing import links
 from generation.storage import conversions
-from generation.submission import privacy, rerolls
+from generation.submission import finishing, privacy, rerolls
 from loremotion.refusals import Forbidden
 
 
@@ -71,8 +72,19 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     else:
         context["boards"] = Board.objects.of(caller.workspace).filter(places__generation=generation)
         context["family"] = family_of(generation, caller) if generation.deleted_at is None else None
+        context |= _draft(caller, generation)
         context |= {"newer": _beside(caller, generation, is_newer=True), "older": _beside(caller, generation)}
     return render(request, "generation/detail.html", context)
+
+
+def _draft(caller: Caller, generation: Generation) -> dict[str, Any]:
+    """Of a draft what became of it, or what finishing it costs; of a clip that was made from one, the draft."""
+    note = draft_of(generation)
+    if note is None:
+        return {}
+    if note.generation_id != generation.id:
+        return {"draft": note.generation, "draft_cost": presentation.cost(note.generation)}
+    return {"is_draft": True, "note": note, "finish": finishing.offer_of(note) if caller.may(Action.GENERATE) else None}
 
 
 def _beside(caller: Caller, generation: Generation, *, is_newer: bool = False) -> Generation | None:
@@ -115,6 +127,13 @@ def reroll(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     caller = tenancy.caller_for(request, Action.GENERATE)
     again = rerolls.make(own_generation(caller, generation_id), caller=caller, network=networks.fingerprint_of(request))
     return redirect("generation:detail", again.id)
+
+
+@require_POST
+def finish(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """Make the whole clip of a draft, for what it costs more."""
+    made = finishing.finish(request, own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id))
+    return redirect("generation:detail", made.id)
 
 
 @require_POST

@@ -59,6 +59,8 @@ class GenerateForm(forms.Form):
     """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
     times = forms.ChoiceField(required=False, choices=[(str(number), f"×{number}") for number in TIMES])
     """How many clips of it are made, with a seed each."""
+    draft = forms.BooleanField(required=False)
+    """Whether a draft of it is made, to be finished for the difference."""
     sending = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Names this sending of the form, so that several clips sent twice are made once."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
@@ -74,7 +76,7 @@ class GenerateForm(forms.Form):
     def ask(self) -> Ask:
         """The request that the valid form makes, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        for name in ("video", "seen_by", "way", "times", "sending"):
+        for name in ("video", "seen_by", "way", "times", "draft", "sending"):
             said.pop(name, None)
         return Ask(**said)
 

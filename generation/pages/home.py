@@ -34,7 +34,7 @@ from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, 
 from generation.pages.samples import SAMPLES
 from generation.pages.ways_on import ways_on
 from generation.sharing import public
-from generation.submission import batch
+from generation.submission import batch, finishing
 from generation.submission.audience import audience_of
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Invalid, Refusal
@@ -111,7 +111,8 @@ def create(request: HttpRequest) -> HttpResponse:
         clips = form.clips() if form.takes("video", workspace) else {}
         private, times = form.is_private(), form.clip_count()
         asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
-        made = batch.take_all(request, asks, sending=sending, files=files, clips=clips, is_private=private)
+        said: Any = {"files": files, "clips": clips, "is_private": private, "is_draft": form.cleaned_data["draft"]}
+        made = batch.take_all(request, asks, sending=sending, **said)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status, refusal=refusal)
@@ -212,8 +213,10 @@ def _offer(form: GenerateForm, model: Model | None, audience: Audience, *, is_co
     stands.fields.pop("model")
     if model is None or not stands.is_valid():
         return None
+    ask = replace(stands.ask(), inputs={"video": ""} if is_continued else {})
     try:
-        return offer_of(model, replace(stands.ask(), inputs={"video": ""} if is_continued else {}), audience)
+        offer = offer_of(model, ask, audience)
+        return finishing.draft(ask, offer) if stands.cleaned_data["draft"] else offer
     except Refusal:
         return None
 

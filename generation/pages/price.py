@@ -17,6 +17,7 @@ from generation.pages.choices import offer_of
 from generation.pages.forms import GenerateForm, sent_values
 from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
+from generation.submission import finishing
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.refusals import Refusal
@@ -38,7 +39,9 @@ def price(request: HttpRequest) -> JsonResponse:
         may = entitlements(workspace.id if workspace is not None else None)
         audience = audience_of(request, workspace, may)
         model = chosen_of(models, form.cleaned_data["model"])
-        offer = offer_of(model, ask, audience) if model is not None else make_offer(ask, audience)
+        offer = whole = offer_of(model, ask, audience) if model is not None else make_offer(ask, audience)
+        if form.cleaned_data["draft"]:
+            offer = finishing.draft(ask, whole)
     except Refusal as refusal:
         ways = ways_on(refusal, is_signed_in=request.user.is_authenticated)
         return JsonResponse({"error": str(refusal), "field": refusal.field, "ways": ways}, status=refusal.status)
@@ -48,6 +51,8 @@ def price(request: HttpRequest) -> JsonResponse:
         "times": times,
         "seconds": round(offer.request.seconds, 3),
     }
+    if offer is not whole:
+        said["to_finish"] = finishing.difference(whole.quote.credits, paid=offer.quote.credits)
     if waits := wait.why_nobody_takes(offer):
         said["waits"] = waits
     elif expected := wait.prospect_of(

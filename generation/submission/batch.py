@@ -29,7 +29,7 @@ from catalog.selection import find_model
 from generation.models import Generation
 from generation.moderation import gate
 from generation.storage import files as stored
-from generation.submission import checks, idempotency, intake, pictures, uploads
+from generation.submission import checks, finishing, idempotency, intake, pictures, uploads
 from generation.submission.audience import audience_of
 from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
@@ -49,6 +49,8 @@ class Part:
     repeat: Repeat
     given: list[uploads.Input]
     """A copy of the files of its own, as a clip's files go with it."""
+    whole: Offer | None = None
+    """Of a draft, what it is a draft of."""
 
 
 def new_sending() -> str:
@@ -86,6 +88,7 @@ def take_all(
     clips: Mapping[str, str] | None = None,
     is_private: bool | None = None,
     most_credits: int | None = None,
+    is_draft: bool = False,
 ) -> list[Generation]:
     """Check everything, then hold the price of all of them and make them, or none.
 
@@ -94,6 +97,7 @@ def take_all(
         sending: names this sending: the same again is answered with the clips that it made.
         files, clips, is_private: as for ``intake.take``.
         most_credits: the price that was shown; None where none was.
+        is_draft: whether drafts of what is asked for are made, for ``finishing`` to finish.
 
     Raises:
         CostsMore: the price of all is above ``most_credits`` by now.
@@ -104,13 +108,14 @@ def take_all(
     files, clips = files or {}, clips or {}
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request) if caller.key is None else ""
-    name = f"form:{sending[:64]}:{len(asks)}"
+    name = f"form:{sending[:64]}:{len(asks)}{':draft' if is_draft else ''}"
     begun: Any = {"files": files, "clips": clips, "is_private": is_private, "caller": caller}
     repeats = [idempotency.named(f"{name}:{number}", ask, **begun) for number, ask in enumerate(asks)]
     if caller.workspace is not None and (made := _made_before(caller.workspace, repeats, caller)):
         return made
     given, first, may, continued_seconds = intake.look_at(request, caller, asks[0], files=files, clips=clips)
-    offers = [first, *_others(request, caller, asks, given, may)]
+    wholes = [first, *_others(request, caller, asks, given, may)]
+    offers = [finishing.draft(ask, whole) for ask, whole in zip(asks, wholes, strict=True)] if is_draft else wholes
     if most_credits is not None and (credits := sum(offer.quote.credits for offer in offers)) > most_credits:
         raise CostsMore(
             "costs_more",
@@ -128,14 +133,17 @@ def take_all(
         _refuse_sum(caller.workspace, caller, offers, may, network)  # who will be refused is, before any work
         given = uploads.prepare(given)
         parts = [_with_copies(offer, repeat, given) for offer, repeat in zip(offers, repeats, strict=True)]
+        if is_draft:
+            parts = [replace(part, whole=whole) for part, whole in zip(parts, wholes, strict=True)]
         workspace, caller = tenancy.ensure(request, Action.GENERATE)
         with uploads.store([one for part in parts for one in part.given]), transaction.atomic():
             tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
             if made := _made_before(workspace, repeats, caller):
                 return made
             _refuse_sum(workspace, caller, offers, may, network)
-            return [
-                submit(
+            taken = []
+            for part in parts:
+                clip = submit(
                     workspace=workspace,
                     offer=part.offer,
                     caller=caller,
@@ -145,8 +153,10 @@ def take_all(
                     continued_seconds=continued_seconds,
                     may=may,
                 )
-                for part in parts
-            ]
+                if part.whole is not None:
+                    finishing.note(clip, part.whole)
+                taken.append(clip)
+            return taken
 
 
 class _Models(dict[str, Model]):

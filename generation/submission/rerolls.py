@@ -6,13 +6,11 @@ every other. What was given lapses within seconds, and does not come anew howeve
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import fields, replace
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any, Final
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
@@ -28,7 +26,6 @@ from catalog.pricing import FREE_REROLL, Line, is_free_reroll, quote
 from catalog.requests import ClipRequest, random_seed
 from generation.models import Generation, State
 from generation.moderation import gate
-from generation.storage import files
 from generation.submission import uploads
 from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Forbidden, TooMany
@@ -70,7 +67,7 @@ def make(generation: Generation, *, caller: Caller, network: str = "") -> Genera
         raise Conflict("no_reroll", "This clip has no free re-roll.", next_step="Make it again with another seed.")
     offer = _offer(generation)
     gate.refuse(workspace, prompt=generation.prompt, negative_prompt=generation.negative_prompt)  # locks nothing yet
-    given = _inputs(generation)
+    given = uploads.again(generation)
     offer = replace(offer, request=replace(offer.request, inputs=uploads.keys(given)))
     with uploads.store(given), transaction.atomic():
         tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # so that two at once are one by one
@@ -131,13 +128,3 @@ def _offer(generation: Generation) -> Offer:
     request = ClipRequest(**{**same, "seed": random_seed()})
     price = quote(generation.version, request)
     return Offer(generation.version, request, replace(price, lines=(*price.lines, Line(FREE_REROLL, Fraction(0)))))
-
-
-def _inputs(generation: Generation) -> list[uploads.Input]:
-    """What it began with: own clips as they are, and copies of what was uploaded, which go with their own clip."""
-    return [
-        uploads.Input(role, f"{files.INPUTS}{uuid.uuid4()}/{key.rpartition('/')[2]}", content=default_storage.open(key))
-        if key.startswith(files.INPUTS)
-        else uploads.Input(role, key)
-        for role, key in generation.inputs.items()
-    ]

@@ -125,6 +125,16 @@ def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
     return Input(role, clip.key, seconds=clip.duration_seconds)
 
 
+def again(generation: Generation) -> list[Input]:
+    """What a clip began with: own clips as they are, and copies of what was uploaded, which go with their own clip."""
+    return [
+        Input(role, f"{files.INPUTS}{uuid.uuid4()}/{key.rpartition('/')[2]}", content=default_storage.open(key))
+        if key.startswith(files.INPUTS)
+        else Input(role, key)
+        for role, key in generation.inputs.items()
+    ]
+
+
 def keys(inputs: Iterable[Input]) -> dict[str, str]:
     """Role → storage key, as a request names them."""
     return {given.role: given.key for given in inputs}

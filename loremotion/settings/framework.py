@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "generation.webhooks",
     "generation.sharing",
     "generation.boards",
+    "generation.drafts",
     "generation.moderation",
     "generation.notices",
     "generation.legal",

@@ -28,6 +28,7 @@ from billing.shop.models import (
     Subscription,
 )
 from generation.boards.models import Board
+from generation.drafts.models import Draft
 from generation.models import Generation, NotificationRequest, Upload
 from generation.moderation.models import Policy, RefusalCount, Review
 from generation.notices.models import Notice
@@ -95,6 +96,7 @@ def tenant(name: str) -> Tenant:
     Upload.objects.create(key=f"inputs/{name}", generation=generation)
     NotificationRequest.objects.create(generation=generation, user=owner)
     Share.objects.create(clip=generation.clip)
+    Draft.objects.create(generation=generation, final_preset="standard", final_steps=8)
     Board.objects.create(workspace=workspace, title=name).places.create(generation=generation)
     Review.objects.create(workspace=workspace, digest=name, prompt=name, outcome=1, category="sexual", words=[name])
     RefusalCount.objects.create(workspace=workspace, day=timezone.now().date(), category="sexual", count=1)

@@ -24,7 +24,7 @@ from tests.row_security.tenants import OF_THE_SITE, Tenant, carriers, rows
 FILLED = {
     *("accounts_workspace", "accounts_membership", "accounts_visitor", "accounts_invitation", "accounts_apikey"),
     *("accounts_auditentry", "generation_generation", "generation_clip", "sharing_share"),
-    *("boards_board", "boards_boardclip"),
+    *("boards_board", "boards_boardclip", "drafts_draft"),
     *("ledger_account", "ledger_lot", "ledger_transaction", "ledger_entry", "ledger_hold"),
     *("shop_customer", "shop_order", "shop_subscription", "shop_payment", "shop_budget"),
     *("outbox_endpoint", "outbox_delivery", "outbox_letter"),

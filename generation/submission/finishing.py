@@ -1,0 +1,156 @@
+"""A draft is finished: the same clip with its whole preset, for what that costs more than the draft did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts import networks, tenancy
+from accounts.roles import Action
+from billing import statements
+from catalog import drafts, gates
+from catalog.models import Model
+from catalog.offers import Offer
+from catalog.pricing import Line, Quote, is_free_reroll, quote
+from catalog.requests import Ask, ClipRequest
+from generation.drafts.models import Draft
+from generation.models import Generation, State
+from generation.moderation import gate
+from generation.submission import uploads
+from generation.submission.audience import audience_of
+from generation.submission.submit import submit
+from loremotion.refusals import Conflict, Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A draft's whole clip and its price."""
+
+    offer: Offer
+    paid: int
+    """Credits that the draft cost, which come off."""
+
+    @property
+    def credits(self) -> int:
+        """What is still to be paid."""
+        return self.offer.quote.credits
+
+    @property
+    def together(self) -> int:
+        return self.paid + self.credits
+
+
+def draft(ask: Ask, whole: Offer) -> Offer:
+    """What a draft of ``whole`` would be, and cost.
+
+    Raises:
+        Invalid: none would be cheaper.
+    """
+    found = drafts.draft_of(ask, whole)
+    if found is None:
+        raise Invalid(
+            "no_draft",
+            f"A draft of this costs as much as the clip itself with {whole.version.model}.",
+            next_step="Untick Draft, or choose another quality.",
+            field="draft",
+        )
+    return found
+
+
+def difference(credits: int, *, paid: int) -> int:
+    """Credits that finishing a draft costs: what is not paid yet of ``credits``, and one at least, as of any clip."""
+    return max(1, credits - paid)
+
+
+def note(generation: Generation, whole: Offer) -> None:
+    """Write down what a clip that was just taken is a draft of."""
+    request = whole.request
+    Draft.objects.create(generation=generation, final_preset=request.preset, final_steps=request.steps)
+
+
+def offer_of(note: Draft) -> Finish | None:
+    """What finishing the draft makes, and for how many credits; None where it cannot be, or is already."""
+    generation = note.generation
+    is_offered = generation.version.model.status == Model.Status.ENABLED
+    is_there = generation.state == State.SUCCEEDED and generation.deleted_at is None
+    if not is_offered or not is_there or _is_used(note):
+        return None
+    paid = 0 if is_free_reroll(generation.quote) else statements.receipt(reference=generation.id).captured
+    return Finish(_offer(note, paid), paid)
+
+
+def finish(request: HttpRequest, generation: Generation) -> Generation:
+    """Queue the whole clip of a draft; where somebody did so before, return what they queued.
+
+    Raises:
+        Conflict: the clip is no draft, is not made yet, or its model is no longer offered.
+        Refusal: as ``submit``.
+    """
+    caller, workspace = tenancy.caller_for(request, Action.GENERATE), generation.workspace
+    note = _note(generation)
+    if note is not None and note.final is not None and _is_used(note):
+        return note.final
+    found = offer_of(note) if note is not None else None
+    if found is None:
+        raise Conflict("not_to_be_finished", "This clip can't be finished.", next_step="Remix it instead.")
+    if refusal := gates.refusal(generation.version, audience_of(request, workspace)):
+        raise refusal
+    gate.refuse(workspace, prompt=generation.prompt, negative_prompt=generation.negative_prompt)  # locks nothing yet
+    given = _inputs(generation)
+    offer = replace(found.offer, request=replace(found.offer.request, inputs=uploads.keys(given)))
+    with uploads.store(given), transaction.atomic():
+        tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # so that two at once are one by one
+        note = _note(generation)
+        if note is None or _is_used(note):
+            raise Conflict("finished_already", "This draft was finished a moment ago.", next_step="Reload the page.")
+        made = submit(
+            workspace=workspace,
+            offer=offer,
+            caller=caller,
+            is_private=generation.is_private,
+            network=networks.fingerprint_of(request) if caller.key is None else "",
+            continued_seconds=generation.continued_seconds,
+        )
+        Draft.objects.filter(generation=generation).update(final=made)
+    return made
+
+
+def _note(generation: Generation) -> Draft | None:
+    return Draft.objects.select_related("generation__version__model", "final").filter(generation=generation).first()
+
+
+def _is_used(note: Draft) -> bool:
+    """Whether the draft's credits have come off another clip's price, or are about to."""
+    final = note.final
+    if final is None:
+        return False
+    if final.is_open or final.state == State.SUCCEEDED:
+        return True
+    return statements.receipt(reference=final.id).captured > 0  # cancelled while it was being made
+
+
+def _offer(note: Draft, paid: int) -> Offer:
+    draft, version = note.generation, note.generation.version
+    same: dict[str, Any] = {field.name: getattr(draft, field.name) for field in fields(ClipRequest)}
+    whole = {"preset": note.final_preset, "steps": note.final_steps, "call": version.preset_call(note.final_preset)}
+    request = ClipRequest(**{**same, **whole})
+    price = quote(version, request)
+    less = Line(f"Less {paid:,} credit{'' if paid == 1 else 's'} paid for the draft", Fraction(-1000 * paid))
+    return Offer(
+        version, request, Quote(difference(price.credits, paid=paid), (*price.lines, less) if paid else price.lines)
+    )
+
+
+def _inputs(generation: Generation) -> list[uploads.Input]:
+    try:
+        return uploads.again(generation)
+    except FileNotFoundError:
+        raise Conflict(
+            "files_are_gone",
+            "The files that this draft began with are deleted.",
+            next_step="Remix it, and add them again.",
+        ) from None
