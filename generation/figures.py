@@ -14,7 +14,8 @@ from typing import Final
 from django.db import connection
 from django.utils import timezone
 
-BUCKETS: Final = 48
+PARTS: Final = 48
+"""Of a span, where nobody says how many."""
 LONGEST_LIFE: Final = timedelta(days=2)
 """Of a request that has not ended: what came earlier than that before the span has no part in it."""
 
@@ -85,23 +86,29 @@ class Span:
 
     since: datetime
     until: datetime
+    parts: int = PARTS
+    """Equal ones, each with a figure of its own where its course is told."""
 
     @classmethod
-    def last(cls, length: timedelta) -> Span:
+    def last(cls, length: timedelta, parts: int = PARTS) -> Span:
         """The span of this length that ends now."""
         now = timezone.now()
-        return cls(now - length, now)
+        return cls(now - length, now, parts)
 
     @property
     def before(self) -> Span:
         """As much time before this one."""
-        return Span(self.since - (self.until - self.since), self.since)
+        return Span(self.since - (self.until - self.since), self.since, self.parts)
 
     @property
     def edges(self) -> list[datetime]:
-        """When each of ``BUCKETS`` begins."""
-        step = (self.until - self.since) / BUCKETS
-        return [self.since + number * step for number in range(BUCKETS)]
+        """When each part begins."""
+        step = (self.until - self.since) / self.parts
+        return [self.since + number * step for number in range(self.parts)]
+
+    def place_of(self, bucket: int) -> int:
+        """Return which part is PostgreSQL's ``width_bucket``: what came at the very end is of the last."""
+        return min(max(bucket, 1), self.parts) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +132,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a span went, one figure for each of its ``BUCKETS``."""
+    """How a span went, one figure for each of its parts."""
 
     came: list[int]
-    queued: list[int]
-    """At the end of each."""
+    waiting: list[int]
+    """That no GPU had begun, at the end of each."""
     made: dict[str, list[int]]
     """By model."""
     failed: dict[str, list[int]]
@@ -137,12 +144,12 @@ class Course:
 
 
 Quantile = list[float | None]
-"""One figure for each of ``BUCKETS``; None where nothing ended."""
+"""One figure for each part of a span; None where nothing ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long clips took and what they brought, one figure for each of ``BUCKETS`` in which they ended."""
+    """How long clips took and what they brought, one figure for each part of a span in which they ended."""
 
     wait_p50: Quantile
     wait_p90: Quantile
@@ -187,18 +194,18 @@ def totals_of(span: Span) -> Totals:
 def times_of(span: Span) -> Times:
     """Return how long what ended in ``span`` took, and what it brought, in one query."""
     times = Times(
-        wait_p50=[None] * BUCKETS,
-        wait_p90=[None] * BUCKETS,
-        render_p50=[None] * BUCKETS,
-        render_p90=[None] * BUCKETS,
-        success=[None] * BUCKETS,
-        credits=[0] * BUCKETS,
-        made=[0] * BUCKETS,
+        wait_p50=[None] * span.parts,
+        wait_p90=[None] * span.parts,
+        render_p50=[None] * span.parts,
+        render_p90=[None] * span.parts,
+        success=[None] * span.parts,
+        credits=[0] * span.parts,
+        made=[0] * span.parts,
     )
     with connection.cursor() as cursor:
         cursor.execute(_TIMES_SQL, _parameters(span))
         for bucket, wait, render, credits, made, failed in cursor.fetchall():
-            at = min(max(bucket, 1), BUCKETS) - 1
+            at = span.place_of(bucket)
             times.wait_p50[at], times.wait_p90[at] = _pair(wait) or (None, None)
             times.render_p50[at], times.render_p90[at] = _pair(render) or (None, None)
             times.success[at] = made / (made + failed) if made + failed else None
@@ -206,25 +213,26 @@ def times_of(span: Span) -> Times:
     return times
 
 
-def course_of(span: Span, *, queued_now: int) -> Course:
-    """Return how ``span``, which ends now, went, in one query. ``queued_now`` wait at its end."""
-    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * BUCKETS)
+def course_of(span: Span, *, waiting_now: int) -> Course:
+    """Return how ``span``, which ends now, went, in one query. ``waiting_now`` have been begun by no GPU at its end,
+    whether they are in the queue or handed to one."""
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * span.parts)
     with connection.cursor() as cursor:
         cursor.execute(_BUCKETS_SQL, _parameters(span))
         for what, bucket, which, count in cursor.fetchall():
-            counts[what, which][min(max(bucket, 1), BUCKETS) - 1] += count
+            counts[what, which][span.place_of(bucket)] += count
     came, left = counts["came", ""], counts["left", ""]
-    queued, depth = [0] * BUCKETS, queued_now
-    for at in reversed(range(BUCKETS)):
-        queued[at] = max(0, depth)
+    waiting, depth = [0] * span.parts, waiting_now
+    for at in reversed(range(span.parts)):
+        waiting[at] = max(0, depth)
         depth += left[at] - came[at]
     by_model = {which: course for (what, which), course in counts.items() if what == "succeeded"}
     by_code = {which or "unknown": course for (what, which), course in counts.items() if what in ("failed", "blocked")}
-    return Course(came, queued, by_model, by_code)
+    return Course(came, waiting, by_model, by_code)
 
 
 def _parameters(span: Span) -> dict[str, datetime | int]:
-    return {"earliest": span.since - LONGEST_LIFE, "since": span.since, "until": span.until, "count": BUCKETS}
+    return {"earliest": span.since - LONGEST_LIFE, "since": span.since, "until": span.until, "count": span.parts}
 
 
 def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:

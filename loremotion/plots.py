@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import template
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import slugify
 
@@ -19,6 +21,18 @@ SPARK_WIDTH: Final = 120
 SPARK_HEIGHT: Final = 24
 COLOURS: Final = 8
 _GAP: Final = 1.5
+_TOPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+"""Where a scale ends, times a power of ten: half of each is a figure that people read at once."""
+_LEAST_TOP: Final = 4
+"""Of what is counted: one clip an hour does not fill the plot."""
+_TICKS: Final = tuple(
+    [timedelta(minutes=each) for each in (5, 10, 15, 30)]
+    + [timedelta(hours=each) for each in (1, 3, 6, 12)]
+    + [timedelta(days=each) for each in (1, 2, 5, 7, 14, 30)]
+)
+_MOST_TICKS: Final = 6
+_BESIDE_NOW: Final = 84.0
+"""Percent of the width from where on "now" has the room."""
 
 Value = float | None
 
@@ -55,17 +69,42 @@ class Column:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A moment under the plot, at so many percent of its width."""
+
+    x: float
+    text: str
+
+
 @register.inclusion_tag("admin/plot.html")
-def plot(title: str, series: Mapping[str, Sequence[int]], edges: Sequence[datetime], unit: str = "") -> dict[str, Any]:
-    """Columns of the stacked ``series``, name → a count for each of ``edges``, the largest series at the bottom."""
+def plot(
+    title: str,
+    series: Mapping[str, Sequence[int]],
+    edges: Sequence[datetime],
+    unit: str = "",
+    links: Mapping[str, str] | None = None,
+    *,
+    is_level: bool = False,
+) -> dict[str, Any]:
+    """Columns of the stacked ``series``, name → a count for each of ``edges``, the largest series at the bottom.
+
+    ``links`` leads from a name to what was counted. Of a level, as that of a queue, no sum is told.
+    """
     names = sorted(series, key=lambda name: -sum(series[name]))
     most = max((sum(values) for values in zip(*series.values(), strict=True)), default=0)
+    top = _top(max(most, _LEAST_TOP), is_counted=True)
     columns = [
-        _column(at, edge, names, series, len(edges), unit, parts=_stacked(at, names, series, most, len(edges)))
+        _column(at, edge, names, series, len(edges), unit, parts=_stacked(at, names, series, top, len(edges)))
         for at, edge in enumerate(edges)
     ]
-    totals = [{"name": name, "colour": at % COLOURS, "total": sum(series[name])} for at, name in enumerate(names)]
-    return {"totals": totals, **_frame(title, names, columns, edges, most, unit)}
+    totals = [
+        {"name": name, "colour": at % COLOURS, "total": sum(series[name]), "address": (links or {}).get(name, "")}
+        for at, name in enumerate(names)
+    ]
+    every = _every(edges)
+    span = f"every {every}" if is_level else f"per {every}"
+    return {"totals": totals, **_frame(title, names, columns, edges, most, top, unit, span)}
 
 
 @register.inclusion_tag("admin/plot.html")
@@ -74,10 +113,11 @@ def line_plot(
 ) -> dict[str, Any]:
     """A line for each of ``series``, name → a figure for each of ``edges``, None where none is known.
 
-    ``most`` is the top of the plot; 0: the largest figure.
+    ``most`` is the top of the plot; 0: above the largest figure.
     """
     names = list(series)
-    top = most or max((value for values in series.values() for value in values if value is not None), default=0.0)
+    largest = max((value for values in series.values() for value in values if value is not None), default=0.0)
+    top = most or _top(largest)
     columns = [_column(at, edge, names, series, len(edges), unit, parts=()) for at, edge in enumerate(edges)]
     # All but the last are dashed, so that colour is not all that tells them apart.
     lines = [
@@ -88,7 +128,13 @@ def line_plot(
         {"name": name, "colour": line.colour, "total": None, "is_dashed": line.is_dashed}
         for name, line in zip(names, lines, strict=True)
     ]
-    return {"lines": lines, "totals": totals, **_frame(title, names, columns, edges, top, unit)}
+    # The first, which is dashed, is drawn over the others: where they are equal, both are seen.
+    lines.reverse()
+    return {
+        "lines": lines,
+        "totals": totals,
+        **_frame(title, names, columns, edges, largest, top, unit, f"every {_every(edges)}"),
+    }
 
 
 @register.inclusion_tag("admin/sparkline.html")
@@ -99,7 +145,14 @@ def sparkline(values: Sequence[Value]) -> dict[str, Any]:
 
 
 def _frame(
-    title: str, names: Sequence[str], columns: Sequence[Column], edges: Sequence[datetime], most: float, unit: str
+    title: str,
+    names: Sequence[str],
+    columns: Sequence[Column],
+    edges: Sequence[datetime],
+    most: float,
+    top: float,
+    unit: str,
+    span: str,
 ) -> dict[str, Any]:
     return {
         "title": title,
@@ -108,20 +161,53 @@ def _frame(
         "columns": columns,
         "names": names,
         "most": _value_text(most, unit),
-        "half": _value_text(most / 2, unit) if isinstance(most, float) or most % 2 == 0 else "",
+        "top": _value_text(top, unit),
+        "half": _value_text(top / 2, unit),
+        "span": span,
         "is_empty": not any(column.said for column in columns),
         "id": slugify(title),
         "ticks": _ticks(edges),
+        "begins": columns[0].moment if columns else "",
         "rows": [column for column in columns if column.said],
     }
 
 
-def _ticks(edges: Sequence[datetime]) -> list[str]:
-    """When the plot begins and each further quarter of it: hours within two days, else dates."""
+def _top(most: float, *, is_counted: bool = False) -> float:
+    """Return the round figure at which a scale ends that reaches to ``most``; half of it is whole where it counts."""
+    if most <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(most))
+    tops = (each * power for each in _TOPS)
+    return next(top for top in tops if top >= most * (1 - 1e-9) and not (is_counted and top % 2))
+
+
+def _step(edges: Sequence[datetime]) -> timedelta:
+    return edges[1] - edges[0] if len(edges) > 1 else timedelta()
+
+
+def _every(edges: Sequence[datetime]) -> str:
+    """Return how long each part of the plot is: "2 min", "hour", "6 h", "day"."""
+    minutes = round(_step(edges) / timedelta(minutes=1))
+    for size, one, many in ((1440, "day", "days"), (60, "hour", "h"), (1, "minute", "min")):
+        if minutes and minutes % size == 0:
+            return one if minutes == size else f"{minutes // size}\N{NO-BREAK SPACE}{many}"
+    return f"{minutes}\N{NO-BREAK SPACE}min"
+
+
+def _ticks(edges: Sequence[datetime]) -> list[Tick]:
+    """Round moments within the plot, of hours within two days, else of dates; none where "now" stands."""
     if not edges:
         return []
-    form = "H:i" if edges[-1] - edges[0] <= timedelta(days=2) else "j M"
-    return [date_format(edges[len(edges) * quarter // 4], form) for quarter in range(4)]
+    since, length = timezone.localtime(edges[0]), _step(edges) * len(edges)
+    step = next((each for each in _TICKS if length <= _MOST_TICKS * each), _TICKS[-1])
+    form = "H:i" if step < timedelta(days=1) else "j M"
+    at = since.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    while length and (x := 100 * (at - since) / length) < _BESIDE_NOW:
+        if x >= 0:
+            found.append(Tick(x, date_format(at, form)))
+        at += step
+    return found
 
 
 def _column(
@@ -134,13 +220,15 @@ def _column(
     parts: tuple[Part, ...],
 ) -> Column:
     values = [series[name][at] for name in names]
-    said = ", ".join(f"{name} {_value_text(value, unit)}" for name, value in zip(names, values, strict=True) if value)
+    # Nothing is told of a count of none. A measure is a float, and 0.0 one like any other.
+    told = [(name, value) for name, value in zip(names, values, strict=True) if value or isinstance(value, float)]
+    said = ", ".join(f"{name} {_value_text(value, unit)}" for name, value in told)
     shown = tuple(_value_text(value, unit) for value in values)
     return Column(at * WIDTH / count, WIDTH / count, date_format(edge, "j M, H:i"), said, parts, shown)
 
 
 def _stacked(
-    at: int, names: Sequence[str], series: Mapping[str, Sequence[int]], most: int, count: int
+    at: int, names: Sequence[str], series: Mapping[str, Sequence[int]], most: float, count: int
 ) -> tuple[Part, ...]:
     parts, top, width = [], float(HEIGHT), WIDTH / count
     for number, name in enumerate(names):

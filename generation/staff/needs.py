@@ -1,4 +1,4 @@
-"""What waits for staff: each thing counted up to a bound, shown to whoever may look at it."""
+"""What waits for staff: each thing counted up to a bound, shown to whoever may look at it, what is broken first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import redis
 from django.contrib.auth.models import PermissionsMixin
-from django.db.models import QuerySet
+from django.db.models import Count, F, Min, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from generation.moderation.models import Review
 from generation.notices.models import Notice
 from generation.scheduling import capacity
 from generation.staff import catalogue
+from generation.staff.tiles import duration
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
@@ -29,6 +30,8 @@ from loremotion.read_through import get_or_make
 LATELY: Final = timedelta(days=7)
 MOST_COUNTED: Final = 1000
 """Of what waits: a list that long is no number any more, and counting on would grow with it."""
+STUCK_AFTER: Final = timedelta(minutes=30)
+"""For so long clips wait for their turn on a GPU that makes long ones; later, somebody looks whether it takes any."""
 LEAST_MARGIN: Final = 0.0
 MODELS_KEPT_SECONDS: Final = 60
 
@@ -41,11 +44,22 @@ class Need:
     many: str
     count: int
     address: str
+    todo: str
+    """What to do about it."""
+    oldest_at: datetime | None = None
+    """Since when the first of them waits; None where nobody knows."""
+    is_broken: bool = False
+    """Whether something does not work until somebody mends it; else somebody decides."""
 
     @property
     def may_be_more(self) -> bool:
         """Whether counting ended at its bound."""
         return self.count == MOST_COUNTED
+
+    @property
+    def ago(self) -> str:
+        """How long the first of them waits, in words; empty where nobody knows."""
+        return duration(max(0.0, (timezone.now() - self.oldest_at).total_seconds())) if self.oldest_at else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,76 +69,131 @@ class _Kind:
     permission: str
     page: str
     rows: Callable[[datetime], QuerySet[Any]]
+    since: str
+    """The field that says since when a row waits."""
+    todo: str
     query: str = ""
+    is_broken: bool = False
 
 
+_SEND_AGAIN: Final = "Read why, then send it again."
 _KINDS: Final = (
     _Kind(
-        *("report to decide", "reports to decide", "notices.view_notice", "notices_notice_changelist"),
-        lambda _: Notice.objects.waiting(),
-    ),
-    _Kind(
-        *("prompt to review", "prompts to review", "moderation.view_review", "moderation_review_changelist"),
-        lambda _: Review.objects.waiting(),
-    ),
-    _Kind(
-        *("proposal to approve or refuse", "proposals to approve or refuse"),
-        *("billing.view_proposal", "billing_proposal_changelist"),
-        lambda _: Proposal.objects.waiting(),
-    ),
-    _Kind(
-        *("difference with Stripe", "differences with Stripe"),
-        *("shop.view_reconciliation", "shop_reconciliation_changelist"),
-        lambda _: Mismatch.objects.open(),
+        *("clip handed to a GPU that has not begun it", "clips handed to GPUs that have not begun them"),
+        *("generation.view_fleet", "generation_fleet"),
+        lambda _: Generation.objects.filter(
+            state=State.DISPATCHED, dispatched_at__lt=timezone.now() - STUCK_AFTER
+        ).order_by(),
+        "dispatched_at",
+        "Look whether the GPU workers take clips; restart one that does not.",
+        "#queue",
+        is_broken=True,
     ),
     _Kind(
         *("Stripe event that failed", "Stripe events that failed"),
         *("shop.view_stripeevent", "shop_stripeevent_changelist"),
         lambda lately: StripeEvent.objects.filter(state=StripeEvent.State.DEAD, received_at__gte=lately),
+        "received_at",
+        "Read why, then process it again: somebody may have paid.",
         "?state__exact=dead",
+        is_broken=True,
+    ),
+    _Kind(
+        *("difference with Stripe", "differences with Stripe"),
+        *("shop.view_reconciliation", "shop_reconciliation_changelist"),
+        lambda _: Mismatch.objects.open(),
+        "reconciliation__finished_at",
+        "Compare the payment here and at Stripe.",
+        is_broken=True,
     ),
     _Kind(
         *("mail that could not be delivered", "mails that could not be delivered"),
         *("outbox.view_mailmessage", "outbox_mailmessage_changelist"),
         lambda lately: MailMessage.objects.filter(state=MailState.DEAD, ended_at__gte=lately).exclude(last_error=""),
+        "ended_at",
+        _SEND_AGAIN,
         "?state__exact=dead",
+        is_broken=True,
     ),
     _Kind(
         *("webhook endpoint that fails", "webhook endpoints that fail"),
         *("webhooks.view_endpoint", "webhooks_endpoint_changelist"),
         lambda _: Endpoint.objects.enabled().filter(failing_since__isnull=False),
+        "failing_since",
+        "The customer's server does not accept events: tell them.",
         "?failing=yes",
+        is_broken=True,
     ),
     _Kind(
         *("webhook event that could not be delivered", "webhook events that could not be delivered"),
         *("webhooks.view_delivery", "webhooks_delivery_changelist"),
         lambda lately: Delivery.objects.filter(state=MailState.DEAD, ended_at__gte=lately),
+        "ended_at",
+        _SEND_AGAIN,
         "?state__exact=dead",
+        is_broken=True,
+    ),
+    _Kind(
+        *("report to decide", "reports to decide", "notices.view_notice", "notices_notice_changelist"),
+        lambda _: Notice.objects.waiting(),
+        "created_at",
+        "Keep the clip or take it down.",
+    ),
+    _Kind(
+        *("prompt to review", "prompts to review", "moderation.view_review", "moderation_review_changelist"),
+        lambda _: Review.objects.waiting(),
+        "created_at",
+        "Allow the prompt or keep it refused.",
+    ),
+    _Kind(
+        *("proposal to approve or refuse", "proposals to approve or refuse"),
+        *("billing.view_proposal", "billing_proposal_changelist"),
+        lambda _: Proposal.objects.waiting(),
+        "proposed_at",
+        "Takes somebody other than whoever proposed it.",
     ),
 )
 
 
 def of(user: PermissionsMixin) -> list[Need]:
-    """Return what waits for this member of staff, of what they may see."""
+    """Return what waits for this member of staff, of what they may see: what is broken first."""
     lately, found = timezone.now() - LATELY, []
-    if user.has_perm("generation.view_fleet") and (count := _unfit()):
-        address = reverse("admin:generation_fleet") + "#queue"
-        found.append(Need("queued clip that no GPU fits", "queued clips that no GPU fits", count, address))
+    if user.has_perm("generation.view_fleet"):
+        found += _unfit()
     for kind in _KINDS:
-        if user.has_perm(kind.permission) and (count := kind.rows(lately)[:MOST_COUNTED].count()):
-            found.append(Need(kind.one, kind.many, count, reverse(f"admin:{kind.page}") + kind.query))
-    return [*found, *_of_models(user)]
+        if user.has_perm(kind.permission) and (need := _counted(kind, lately)).count:
+            found.append(need)
+    return sorted([*found, *_of_models(user)], key=lambda need: not need.is_broken)
 
 
-def _unfit() -> int:
+def _counted(kind: _Kind, lately: datetime) -> Need:
+    """What waits of one kind, in one query. Past the bound the first that were counted need not be the oldest."""
+    rows = kind.rows(lately).annotate(waits_since=F(kind.since))[:MOST_COUNTED]
+    found = rows.aggregate(count=Count("pk"), oldest=Min("waits_since"))
+    oldest = found["oldest"] if found["count"] < MOST_COUNTED else None
+    address = reverse(f"admin:{kind.page}") + kind.query
+    return Need(kind.one, kind.many, found["count"], address, kind.todo, oldest, kind.is_broken)
+
+
+def _unfit() -> list[Need]:
     """Clips in the queue that need more than the largest GPU has; while none is on, those of the banner above."""
     try:
         budgets = capacity.taking_budgets()
     except redis.RedisError:
-        return 0
+        return []
     if not budgets:
-        return 0
-    return Generation.objects.filter(state=State.QUEUED, needs_bytes__gt=budgets[-1])[:MOST_COUNTED].count()
+        return []
+    kind = _Kind(
+        *("queued clip that no GPU fits", "queued clips that no GPU fits"),
+        *("generation.view_fleet", "generation_fleet"),
+        lambda _: Generation.objects.filter(state=State.QUEUED, needs_bytes__gt=budgets[-1]),
+        "created_at",
+        "Start a GPU with more memory, or cancel them.",
+        "#queue",
+        is_broken=True,
+    )
+    need = _counted(kind, timezone.now())
+    return [need] if need.count else []
 
 
 def _of_models(user: PermissionsMixin) -> list[Need]:
@@ -135,7 +204,10 @@ def _of_models(user: PermissionsMixin) -> list[Need]:
     address = reverse("admin:catalogue")
     never = ("enabled model without a finished render", "enabled models without a finished render")
     dear = ("enabled model that costs more than it brings", "enabled models that cost more than they bring")
-    every = (Need(*never, unrendered, address), Need(*dear, losing, address))
+    every = (
+        Need(*never, unrendered, address, "Make a test render, or disable it."),
+        Need(*dear, losing, address, "Raise its price, or make it faster."),
+    )
     return [need for need in every if need.count]
 
 

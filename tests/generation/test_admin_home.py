@@ -20,9 +20,10 @@ from billing.shop import liability
 from billing.shop.models import Payment, Price
 from catalog.models import Model
 from generation import figures
-from generation.figures import BUCKETS, Span
+from generation.figures import PARTS, Span
 from generation.models import FleetSample, Generation, State
 from generation.moderation import reviews
+from generation.staff import tiles
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.staff_sections import SECTIONS
 from tests.accounts import factories as people
@@ -77,12 +78,12 @@ def test_totals_are_those_of_what_ended_in_the_span() -> None:
 
 @pytest.mark.usefixtures("an_hour")
 def test_the_course_tells_when_it_was() -> None:
-    course = figures.course_of(HOUR, queued_now=0)
+    course = figures.course_of(HOUR, waiting_now=0)
     assert sum(course.came) == 4
     assert {model: sum(made) for model, made in course.made.items()} == {"toy": 2}
     assert {code: sum(failed) for code, failed in course.failed.items()} == {"out_of_memory": 1}
-    minutes = [60 - 60 * (at + 1) / BUCKETS for at in range(BUCKETS)]  # before now, at the end of each bucket
-    waiting = {round(minute, 2): count for minute, count in zip(minutes, course.queued, strict=True) if count}
+    minutes = [60 - 60 * (at + 1) / PARTS for at in range(PARTS)]  # before now, at the end of each bucket
+    waiting = {round(minute, 2): count for minute, count in zip(minutes, course.waiting, strict=True) if count}
     assert set(waiting.values()) == {1}
     assert all(49 <= minute < 59 or 38 <= minute < 40 or 29 <= minute < 30 or 10 <= minute < 20 for minute in waiting)
 
@@ -157,11 +158,10 @@ def test_revenue_is_for_whoever_may_see_it_and_by_currency(toy: Model) -> None:
     finance, clips = staff_who_may("view_revenue"), staff_who_may("view_generation")
     page = finance.get(reverse("admin:index") + "?range=1h").context
     (tile,) = (each for each in page["tiles"] if each["title"] == "Revenue, USD")
-    assert (tile["value"], tile["change"]) == ("$20.00", "+0\N{NO-BREAK SPACE}%")
+    assert (tile["value"], tile["note"]) == ("$20.00", "was $20.00")
     assert sum(tile["course"]) == 2_000
-    assert [each["title"] for each in page["tiles"]] == [
-        *("Revenue, USD", "Unspent liability, USD", "Free GPU time left today")
-    ]
+    assert [each["title"] for each in page["tiles"]] == ["Revenue, USD"]
+    assert [each["title"] for each in page["now"]] == ["Unspent liability, USD", "Free GPU time left today"]
     assert [plot["title"] for plot in page["plots"]] == ["Revenue in USD"]
     assert "Revenue" not in clips.get(reverse("admin:index") + "?range=1h").text.split('id="content-main"')[0]
 
@@ -217,7 +217,7 @@ def test_plots_and_tiles_have_their_pictures(toy: Model, alice: Visitor) -> None
     cache.clear()
     page = staff_who_may("view_generation").get(reverse("admin:index")).text
     for title in (
-        "Queue depth",
+        "Clips waiting",
         "Clips made, by model",
         "Wait",
         "Render",
@@ -225,10 +225,10 @@ def test_plots_and_tiles_have_their_pictures(toy: Model, alice: Visitor) -> None
         "Credits charged",
     ):
         assert f"<figcaption>{title} " in page, title
-    assert page.count('class="spark"') == 7
+    assert page.count('class="spark"') == 6
     made = page.split('id="clips-made-by-model-title"')[1].split("</figure>")[0]
-    assert f"until now, {toy.name}; peak 1." in made
-    assert "<span>now</span>" in made
+    assert f"until now, per hour: {toy.name}; peak 1." in made
+    assert ">now</text>" in made
     assert "style=" not in page.split('id="today"')[1].split('id="content-main"')[0]
 
 
@@ -249,3 +249,82 @@ def test_every_page_stands_in_one_section(db: None) -> None:
     every = [name for names in shown.values() for name in names]
     assert len(every) == len(set(every))
     assert "Sign-in" in shown
+
+
+def test_clips_that_wait_are_those_that_no_gpu_has_begun_in_figure_and_plot(toy: Model, alice: Visitor) -> None:
+    for state in (State.QUEUED, State.DISPATCHED, State.RUNNING):
+        clip = factories.submitted(alice.workspace)
+        begun = timezone.now() if state == State.RUNNING else None
+        asked = timezone.now() - timedelta(minutes=46, seconds=10)
+        Generation.objects.filter(id=clip.id).update(state=state, started_at=begun, created_at=asked)
+    cache.clear()
+    page = staff_who_may("view_generation", "view_fleet").get(reverse("admin:index") + "?range=30d").context
+    waiting, oldest, rendering, _ = page["now"]
+    assert (waiting["value"], waiting["note"]) == ("2", "1 in the queue, 1 handed to GPUs")
+    assert (oldest["value"], rendering["value"]) == ("46\N{NO-BREAK SPACE}min", "1")
+    assert page["plots"][0]["series"]["waiting"][-1] == 2
+
+
+def test_how_it_stands_now_is_as_new_in_a_long_range(toy: Model, alice: Visitor) -> None:
+    browser, address = staff_who_may("view_generation"), reverse("admin:index") + "?range=30d"
+    cache.clear()
+    assert browser.get(address).context["now"][0]["value"] == "0"
+    factories.submitted(alice.workspace)
+    cache.delete("admin-now:clips")  # as after its five seconds
+    assert browser.get(address).context["now"][0]["value"] == "1"
+
+
+@pytest.mark.usefixtures("an_hour")
+@pytest.mark.parametrize("name", ["1h", "24h", "7d", "30d"])
+def test_every_figure_of_clips_leads_to_a_list(name: str, toy: Model) -> None:
+    cache.clear()
+    browser = staff_who_may("view_generation", "view_fleet")
+    page = browser.get(reverse("admin:index") + f"?range={name}").context
+    for tile in [*page["now"], *page["tiles"]]:
+        assert browser.get(tile["address"]).status_code == 200, tile["title"]
+    links = {plot["title"]: plot["links"] for plot in page["plots"]}
+    failed = browser.get(links["Clips that failed, by error code"]["out_of_memory"]).context["cl"].result_list
+    assert [clip.error_code for clip in failed] == ["out_of_memory"]
+    made = browser.get(links["Clips made, by model"][toy.name]).context["cl"].result_list
+    assert {clip.state for clip in made} == {State.SUCCEEDED}
+    assert len(made) == 3 or name == "1h"  # the list is of when they were asked for
+
+
+def test_no_figure_leads_where_whoever_looks_is_turned_away(toy: Model) -> None:
+    cache.clear()
+    page = staff_who_may("view_generation").get(reverse("admin:index")).context
+    assert not [tile for tile in [*page["now"], *page["tiles"]] if "/fleet/" in tile["address"]]
+
+
+@pytest.mark.parametrize(("before", "said"), [(0, "was 0"), (4, "was 4"), (40, "+800\N{NO-BREAK SPACE}%, was 40")])
+def test_a_change_against_a_few_is_no_percentage(before: int, said: str) -> None:
+    assert tiles.was(9 * before if before == 40 else 36, before) == said
+
+
+def test_clips_that_gpus_were_handed_and_do_not_begin_need_somebody(toy: Model, alice: Visitor) -> None:
+    stuck, fresh = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
+    for clip, minutes in ((stuck, 31), (fresh, 29)):
+        at = timezone.now() - timedelta(minutes=minutes)
+        Generation.objects.filter(id=clip.id).update(state=State.DISPATCHED, dispatched_at=at)
+    page = staff_who_may("view_fleet").get(reverse("admin:index"))
+    (need,) = page.context["needs"]
+    assert (need.count, need.one) == (1, "clip handed to a GPU that has not begun it")
+    assert need.is_broken
+    assert "31\N{NO-BREAK SPACE}min ago." in page.text
+    assert need.todo in page.text
+
+
+def test_what_is_broken_comes_before_what_is_to_decide(toy: Model, alice: Visitor) -> None:
+    reviews.ask(alice.workspace, user=None, prompt="hardcore porn")
+    Endpoint.objects.create(
+        **{"workspace": alice.workspace, "name": "hook", "url": "https://example.org", "event_types": []},
+        failing_since=NOW,
+    )
+    needs = staff_who_may("view_endpoint", "view_review").get(reverse("admin:index")).context["needs"]
+    assert [need.one for need in needs] == ["webhook endpoint that fails", "prompt to review"]
+
+
+@pytest.mark.parametrize(("of", "said"), [(1, "was 50.0"), (20, "+40.0 points, was 50.0")])
+def test_a_share_of_a_few_is_not_compared(of: int, said: str) -> None:
+    assert tiles.was_share(0.9, 0.5, of=of) == f"{said}\N{NO-BREAK SPACE}%"
+    assert tiles.was_share(0.9, None, of=0) == "none before"

@@ -17,7 +17,7 @@ PEOPLE: Final = (
 )
 WORKERS: Final = (
     ("gpu-east-1", "NVIDIA L40S", 48, "busy"),
-    ("gpu-east-2", "NVIDIA RTX 4090", 24, "idle"),
+    ("gpu-east-2", "NVIDIA RTX 4090", 24, "busy"),
     ("gpu-west-rented-by-the-hour-7", "NVIDIA H100 80GB HBM3", 80, "draining"),
 )
 PROMPTS: Final = ("a red circle moving right", "a green star spinning", "a paper boat on a river", "rain on a window")

@@ -38,12 +38,7 @@ WAITING: Final = 24
 
 def make_clip(workspace: Any, number: int) -> None:
     """Ask for a clip, dispatch it and end it; one of nine fails."""
-    model = MODELS[(number * 7 + number // 5) % len(MODELS)]
-    try:
-        offer = make_offer(Ask(prompt=chance.choice(PROMPTS), model=model))
-        generation = submit(workspace=workspace, offer=offer)
-    except Refusal:  # a plan that does not include this model
-        generation = submit(workspace=workspace, offer=make_offer(Ask(prompt=PROMPTS[0], model=MODELS[0])))
+    generation = _submit(workspace, number)
     dispatch.fill_window()
     Generation.objects.filter(id=generation.id, state="queued").update(state="dispatched", attempt=1)
     generation.refresh_from_db()
@@ -62,6 +57,14 @@ def make_clip(workspace: Any, number: int) -> None:
     reports.finished(report.to_wire())
     queues.queue(RENDER_QUEUE).remove(job_id(str(generation.id), generation.attempt))
     _paint(generation, number)
+
+
+def _submit(workspace: Any, number: int) -> Generation:
+    model, prompt = MODELS[(number * 7 + number // 5) % len(MODELS)], PROMPTS[number % len(PROMPTS)]
+    try:
+        return submit(workspace=workspace, offer=make_offer(Ask(prompt=prompt, model=model)))
+    except Refusal:  # a plan that does not include this model
+        return submit(workspace=workspace, offer=make_offer(Ask(prompt=prompt, model=MODELS[0])))
 
 
 def _paint(generation: Any, number: int) -> None:
@@ -110,6 +113,6 @@ def ask(workspace: Any, number: int) -> None:
     """Ask for a clip that waits; some need more memory than any worker that takes clips has."""
     came = timezone.now() - timedelta(minutes=2 * (WAITING - number))
     with transaction.atomic():  # dispatch looks at it once all of it is written
-        clip = factories.submitted(workspace, PROMPTS[number % len(PROMPTS)])
+        clip = _submit(workspace, number)
         needed = 96 * GB if number % 8 == 5 else 9 * GB
         Generation.objects.filter(id=clip.id).update(needs_bytes=needed, created_at=came)

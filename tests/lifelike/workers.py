@@ -12,9 +12,10 @@ from django.utils import timezone
 from generation.models import FleetSample, Generation
 from generation.scheduling import dispatch
 from generation.settlement import settle
-from gpu_worker.contract import WORKERS_KEY, Progress, progress_key, worker_key
+from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, Progress, job_id, progress_key, worker_key
 from gpu_worker.last_work import GPU, LastWork
 from gpu_worker.worker_status import CONTRACT_VERSION, ResidentComponent, WorkerStatus
+from loremotion import queues
 from loremotion.valkey import connection
 from tests.lifelike import GB, WORKERS, chance
 
@@ -27,37 +28,51 @@ def sample() -> None:
     rows = []
     for name, _, size, _ in WORKERS:
         at = now - timedelta(days=2)
-        while at <= now:
-            activity = chance.choice(["rendering", "rendering", "loading", "idle"])
+        while at < now:
+            activity = chance.choice(["rendering", "rendering", "rendering", "loading", "idle"])
             for _ in range(chance.randrange(1, 9)):
-                rows.append(
-                    FleetSample(at=at, worker=name, activity=activity, used_bytes=9 * GB, budget_bytes=size * GB)
-                )
+                if at < now:  # the beat writes the minute that is now
+                    rows.append(
+                        FleetSample(at=at, worker=name, activity=activity, used_bytes=9 * GB, budget_bytes=size * GB)
+                    )
                 at += timedelta(minutes=1)
     FleetSample.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def beat_for_ever() -> None:
-    """Send the workers' heartbeats until the process is ended; the first one has a clip in hand."""
+    """Send the workers' heartbeats until the process is ended; those that are busy have a clip in hand."""
     dispatch.fill_window()
-    clip = Generation.objects.filter(state="dispatched").order_by("fair_finish", "created_at").first()
-    if clip is not None:
-        settle.start(generation_id=clip.id, attempt=clip.attempt, worker=WORKERS[0][0])
+    busy = [name for name, *_, state in WORKERS if state == "busy"]
+    dispatched = Generation.objects.filter(state="dispatched").order_by("fair_finish", "created_at")
+    in_hand = dict(zip(busy, dispatched.select_related("version__model")[: len(busy)], strict=False))
     began = time.time()
     works = LastWork(connection(), GPU)
     while True:
         works.note()
-        if clip is not None:
-            clip.refresh_from_db()
-            if clip.state == "dispatched":  # the beat found no worker of RQ at it
-                settle.start(generation_id=clip.id, attempt=clip.attempt, worker=WORKERS[0][0])
-        for at, (name, device, size, state) in enumerate(WORKERS):
-            beat(name, device, size, state, clip if at == 0 else None, began)
+        for worker, clip in in_hand.items():
+            _take(clip, worker)
+        for name, device, size, state in WORKERS:
+            beat(name, device, size, state, in_hand.get(name), began)
         time.sleep(BEAT_SECONDS)
 
 
-def beat(name: str, device: str, size: int, state: str, clip: Any, began: float) -> None:
+def _take(clip: Generation, worker: str) -> None:
+    """Begin the clip as a worker does, which takes its job from RQ's list; again where the beat took it back."""
+    clip.refresh_from_db(fields=["state", "attempt"])
+    if clip.state == "dispatched":
+        settle.start(generation_id=clip.id, attempt=clip.attempt, worker=worker)
+        render = queues.queue(RENDER_QUEUE)
+        job = job_id(str(clip.id), clip.attempt)
+        connection().lrem(render.key, 0, job)
+        connection().zadd(render.started_job_registry.key, {f"{job}:{worker}": time.time() + 86_400})
+
+
+def beat(name: str, device: str, size: int, state: str, clip: Generation | None, began: float) -> None:
     """Send one heartbeat of a worker, with a step of ``clip`` where it has one in hand."""
+    model = clip.version.model.name if clip else "Wan 2.1 1.3B"
+    work: dict[str, Any] = {}
+    if clip is not None:
+        work = {"generation_id": str(clip.id), "attempt": clip.attempt, "stage": "denoising"}
     parts = [("transformer", 0.42, bool(clip)), ("text encoder", 0.2, False), ("VAE", 0.04, False)]
     status = WorkerStatus(
         name=name,
@@ -70,15 +85,15 @@ def beat(name: str, device: str, size: int, state: str, clip: Any, began: float)
         state=state,
         residents=tuple(
             ResidentComponent(
-                key=f"wan/{part}",
-                name=f"Wan 2.1 1.3B {part}",
+                key=f"{model}/{part}",
+                name=f"{model} {part}",
                 size_bytes=int(share * size * GB),
                 tier="device",
                 leases=int(in_use),
             )
             for part, share, in_use in parts
         ),
-        **({"generation_id": str(clip.id), "attempt": clip.attempt, "stage": "denoising"} if clip else {}),
+        **work,
         started_at=began,
         beat_at=time.time(),
     )

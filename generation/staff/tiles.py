@@ -1,0 +1,81 @@
+"""Tiles and plots of the admin's first page: one figure each, in words that say its unit and what it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+UNKNOWN: Final = "–"
+NONE_BEFORE: Final = "none before"
+LEAST_COMPARED: Final = 20
+"""Of fewer no percentage is told: one clip more is no trend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure, with its course where it is of a span."""
+
+    title: str
+    value: str
+    note: str = ""
+    address: str = ""
+    asks: str = ""
+    """The permission without which ``address`` leads nowhere."""
+    course: Sequence[float | None] = ()
+    """One value for each part of the span; empty where it is known for now alone."""
+
+
+def plot(
+    title: str,
+    series: Any,
+    *,
+    unit: str = "",
+    kind: str = "columns",
+    most: int = 0,
+    links: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return what a template's ``plot`` needs, as JSON can hold it. ``kind``: ``columns``, ``level`` or ``lines``."""
+    return {"title": title, "series": series, "unit": unit, "kind": kind, "most": most, "links": links or {}}
+
+
+def was(now: float, before: float, *, of: int | None = None, said: str = "") -> str:
+    """What a figure was in the span before, ``said`` in its own unit; with the change where it rests on enough.
+
+    ``of`` is how many things the figure before rests on: itself, where it counts them.
+    """
+    said = said or f"{before:,.0f}"
+    if not before or (before if of is None else of) < LEAST_COMPARED:
+        return f"was {said}"
+    return f"{100 * (now - before) / before:+.0f}\N{NO-BREAK SPACE}%, was {said}"
+
+
+def was_share(now: float | None, before: float | None, *, of: int) -> str:
+    """What a share was in the span before, and by how many points it went up or down where it rests on enough."""
+    if before is None:
+        return NONE_BEFORE
+    change = "" if now is None or of < LEAST_COMPARED else f"{100 * (now - before):+.1f} points, "
+    return f"{change}was {percent(before)}"
+
+
+def was_pair(before: tuple[float, float] | None) -> str:
+    return NONE_BEFORE if before is None else f"was {pair(before)}"
+
+
+def percent(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def pair(seconds: tuple[float, float] | None) -> str:
+    """Return p50 and p90 in words."""
+    return UNKNOWN if seconds is None else " / ".join(duration(each) for each in seconds)
+
+
+def duration(seconds: float) -> str:
+    """Return how long it is: "7.0 s", "46 min", "5 h", "3 days"."""
+    if seconds < 10:
+        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+    for size, name, until in ((1, "s", 120), (60, "min", 7200), (3600, "h", 2 * 86400)):
+        if seconds < until:
+            return f"{seconds / size:.0f}\N{NO-BREAK SPACE}{name}"
+    return f"{seconds / 86400:.0f}\N{NO-BREAK SPACE}days"

@@ -1,0 +1,81 @@
+"""Plots: round scales, moments that people say, and nothing hidden by a small peak, a lone figure or none at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.template.loader import render_to_string
+
+from loremotion import plots
+
+BEGIN = datetime(2026, 11, 29, 9, 18, tzinfo=UTC)
+
+
+def edges(count: int, each: timedelta) -> list[datetime]:
+    return [BEGIN + at * each for at in range(count)]
+
+
+HOURS = edges(24, timedelta(hours=1))
+
+
+def drawn(shown: dict[str, Any]) -> str:
+    return render_to_string("admin/plot.html", shown)
+
+
+@pytest.mark.parametrize(
+    ("peak", "top", "half"), [(1, "4", "2"), (3, "4", "2"), (5, "6", "3"), (17, "20", "10"), (101, "150", "75")]
+)
+def test_a_count_stands_below_a_round_top_whose_half_is_whole(peak: int, top: str, half: str) -> None:
+    shown = plots.plot("Clips", {"made": [peak, *[0] * 23]}, HOURS)
+    assert (shown["most"], shown["top"], shown["half"]) == (str(peak), top, half)
+    (part,) = shown["columns"][0].parts
+    assert part.height == pytest.approx(plots.HEIGHT * peak / int(top))
+
+
+@pytest.mark.parametrize(
+    ("count", "each", "every", "ticks"),
+    [
+        (30, timedelta(minutes=2), "2\N{NO-BREAK SPACE}min", ["09:20", "09:30", "09:40", "09:50", "10:00"]),
+        (24, timedelta(hours=1), "hour", ["12:00", "18:00", "00:00"]),
+        (28, timedelta(hours=6), "6\N{NO-BREAK SPACE}h", ["1 Dec", "3 Dec", "5 Dec"]),
+        (30, timedelta(days=1), "day", ["4 Dec", "9 Dec", "14 Dec", "19 Dec", "24 Dec"]),
+    ],
+)
+def test_under_a_plot_stand_round_moments(count: int, each: timedelta, every: str, ticks: list[str]) -> None:
+    shown = plots.plot("Clips", {"made": [1] * count}, edges(count, each))
+    assert shown["span"] == f"per {every}"
+    assert [tick.text for tick in shown["ticks"]] == ticks
+    assert all(0 <= tick.x < 84 for tick in shown["ticks"])
+
+
+def test_of_a_level_no_rate_is_told() -> None:
+    assert plots.plot("Waiting", {"waiting": [1] * 24}, HOURS, is_level=True)["span"] == "every hour"
+
+
+def test_a_lone_figure_is_seen() -> None:
+    shown = plots.line_plot("Wait", {"p50": [None] * 11 + [7.0] + [None] * 12}, HOURS, "s")
+    (run,) = shown["lines"][0].runs
+    (left, _), (right, _) = (map(float, point.split(",")) for point in run.split(" "))
+    assert right - left == pytest.approx(plots.WIDTH / 24)
+    assert not shown["is_empty"]
+
+
+def test_a_measure_of_nothing_is_a_figure_and_a_count_of_none_is_not() -> None:
+    assert not plots.line_plot("GPU busy", {"busy": [0.0] * 24}, HOURS, "%", 100)["is_empty"]
+    empty = plots.plot("Clips", {"failed": [0] * 24}, HOURS)
+    assert empty["is_empty"]
+    assert "none in this range" in drawn(empty)
+    assert "none in this range" in drawn(plots.plot("Clips", {}, HOURS))
+
+
+def test_where_two_lines_are_equal_the_dashed_one_is_on_top() -> None:
+    shown = plots.line_plot("Wait", {"p50": [1.0] * 24, "p90": [1.0] * 24}, HOURS, "s")
+    assert [line.is_dashed for line in shown["lines"]] == [False, True]
+
+
+def test_a_name_leads_to_what_was_counted() -> None:
+    page = drawn(plots.plot("Failed", {"timeout": [2] * 24, "unknown": [1] * 24}, HOURS, links={"timeout": "/list/"}))
+    assert '<a href="/list/">timeout 48</a>' in page
+    assert "unknown 24</li>" in page
