@@ -22,13 +22,19 @@ from typing import Any, ClassVar, Final
 PATH: Final = "/v1/moderations"
 MOST_BYTES: Final = 256 * 1024
 MOST_TEXTS: Final = 8
-MOST_WINDOWS: Final = 16
-"""Of all texts of one question: 8,000 characters are about five."""
+MOST_WINDOWS: Final = 128
+"""Of all texts of one question: 8,000 characters are about five, and of letters that are each cut into many tokens some
+seventy. What takes more is refused: of a text that is not read to its end nothing is known."""
+WINDOWS_AT_ONCE: Final = 16
 MOST_WAITING: Final = 4
 """Questions that wait for the model. Whoever comes then is told at once: they would have given up by their turn."""
 SILENCE_SECONDS: Final = 5.0
 
 logger = logging.getLogger(__name__)
+
+
+class TooLong(ValueError):
+    """The texts take more windows than are read."""
 
 
 class TextClassifier:
@@ -53,21 +59,29 @@ class TextClassifier:
         self._longest = min(self._tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512), 512)
 
     def scores(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Return label → probability of each text. A long one is read in windows, and its largest scores count."""
+        """Return label → probability of each text. A long one is read in windows, and its largest scores count.
+
+        Raises:
+            TooLong: there are more than ``MOST_WINDOWS``. None is read.
+        """
         import torch
 
         read = self._tokenizer(
             list(texts), truncation=True, max_length=self._longest, stride=min(32, self._longest // 4),
             return_overflowing_tokens=True, padding=True, return_tensors="pt",
         )  # fmt: skip
-        belongs_to = read.pop("overflow_to_sample_mapping")
-        with torch.inference_mode():
-            logits = self._model(**{name: part[:MOST_WINDOWS] for name, part in read.items()}).logits.float()
-        shares = logits.sigmoid() if self._is_multiple else logits.softmax(dim=-1)
+        belongs_to = read.pop("overflow_to_sample_mapping").tolist()
+        if len(belongs_to) > MOST_WINDOWS:
+            raise TooLong(f"{len(belongs_to)} windows, and {MOST_WINDOWS} are the most")
         found = [dict.fromkeys(self.labels, 0.0) for _ in texts]
-        for text, row in zip(belongs_to[:MOST_WINDOWS].tolist(), shares.tolist(), strict=True):
-            for label, share in zip(self.labels, row, strict=True):
-                found[text][label] = max(found[text][label], share)
+        for at in range(0, len(belongs_to), WINDOWS_AT_ONCE):
+            some = slice(at, at + WINDOWS_AT_ONCE)
+            with torch.inference_mode():
+                logits = self._model(**{name: part[some] for name, part in read.items()}).logits.float()
+            shares = logits.sigmoid() if self._is_multiple else logits.softmax(dim=-1)
+            for text, row in zip(belongs_to[some], shares.tolist(), strict=True):
+                for label, share in zip(self.labels, row, strict=True):
+                    found[text][label] = max(found[text][label], share)
         return found
 
 
@@ -111,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with self.server.turn:
                 found = self.server.classifier.scores(texts)
+        except TooLong as problem:
+            return self._answer(413, {"error": {"message": f"The texts are too long: {problem}."}})
         finally:
             self.server.places.release()
         self._answer(200, {"results": [{"category_scores": scores} for scores in found]})

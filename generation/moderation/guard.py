@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
+from http import HTTPStatus
 from typing import Any, Final
 
 import requests
@@ -28,7 +29,6 @@ MOST_AT_ONCE: Final = 8
 REST_SECONDS: Final = 2.0
 """How long nobody is asked after an answer that did not come: several clips at once wait for it once."""
 _MOST_BYTES: Final = 64 * 1024
-_MOST_CHARACTERS: Final = 8_000
 _OWN_AFFAIR: Final = frozenset({Category.SEXUAL, Category.VIOLENCE})
 """Of a workspace that is judged by the relaxed measure."""
 
@@ -44,6 +44,10 @@ class NoAnswer(Exception):
 
 class Away(NoAnswer):
     """It cannot be reached, whatever it is asked."""
+
+
+class TooLong(NoAnswer):
+    """It reads no text as long as that. Whoever writes one is not to pass by it."""
 
 
 class _Rest:
@@ -62,7 +66,7 @@ def judge(texts: Sequence[str], *, strictness: Strictness) -> Verdict:
         Unavailable: it does not answer, and without its answer nothing is taken.
     """
     guard = Guard.objects.filter(is_enabled=True).first() if settings.GUARD_URL else None
-    texts = tuple(text.strip()[:_MOST_CHARACTERS] for text in texts if text.strip())
+    texts = tuple(text.strip() for text in texts if text.strip())
     if guard is None or not texts:
         return ALLOWED
     database.give_back()
@@ -70,6 +74,8 @@ def judge(texts: Sequence[str], *, strictness: Strictness) -> Verdict:
         if time.monotonic() < _rest.until:
             raise NoAnswer("it gave none a moment ago")
         found = _scores(settings.GUARD_URL, guard.model, texts, guard.timeout_ms)
+    except TooLong:
+        return Verdict(Outcome.HELD, Category.UNJUDGED)
     except NoAnswer as problem:
         if time.monotonic() >= _rest.until:
             logger.warning("The guard model was of no use: %s", problem)
@@ -132,6 +138,8 @@ def _ask(url: str, model: str, texts: tuple[str, ...], timeout_seconds: float) -
         with _session().post(
             url, json=body, headers=headers, timeout=timeout_seconds, stream=True, allow_redirects=False
         ) as answer:
+            if answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise TooLong("it doesn't read texts as long as that")
             if answer.status_code != 200:
                 raise NoAnswer(f"it answered {answer.status_code}")
             return _read(json.loads(_body(answer)), len(texts))

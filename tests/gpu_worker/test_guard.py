@@ -77,6 +77,19 @@ def test_a_long_text_is_read_to_its_end(classifier: TextClassifier) -> None:
     assert all(whole[label] >= start[label] - 1e-5 for label in whole)
 
 
+def test_the_last_of_many_windows_counts_as_the_first_does(classifier: TextClassifier) -> None:
+    long = "a lake " * 500  # some forty windows
+    (start,), (whole,) = classifier.scores([long]), classifier.scores([f"{long} {'tomb ' * 25}"])
+    assert whole != start
+
+
+def test_what_is_not_read_to_its_end_has_no_scores(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_WINDOWS", 3)
+    status, said = ask(server, {"input": ["a lake", "a lake " * 60]})
+    assert (status, "too long" in said["error"]["message"]) == (413, True)
+    assert ask(server, {"input": ["a lake"]})[0] == 200
+
+
 def test_it_answers_as_moderations_do(server: Server, classifier: TextClassifier) -> None:
     status, said = ask(server, {"input": ["a lake", "a tomb"], "model": "any"})
     assert status == 200

@@ -114,6 +114,14 @@ def test_an_answer_that_is_none_is_a_failure(service: Service, status: int, capl
     assert "stitch" not in caplog.text
 
 
+def test_a_text_that_it_does_not_read_to_its_end_is_held(service: Service) -> None:
+    """By default its failures let prompts pass: a long one would be a way by it."""
+    service.status = 413
+    assert said_of(FRESH) == (Outcome.HELD, Category.UNJUDGED)
+    service.status = 200
+    assert said_of("a quiet lake " * 1_000 + FRESH) == (Outcome.HELD, Category.SEXUAL)
+
+
 class TestSilence:
     @pytest.fixture(autouse=True)
     def silent(self, service: Service) -> None:
