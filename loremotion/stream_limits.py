@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from threading import Lock
 from typing import Any
-from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.http import StreamingHttpResponse
@@ -26,10 +26,10 @@ class StreamLimit:
         """
         self._what = what
         self._most_in_all = most_in_all
-        self._taken: WeakKeyDictionary[Slot, UUID] = WeakKeyDictionary()
+        self._taken: WeakKeyDictionary[Slot, Hashable] = WeakKeyDictionary()
         self._lock = Lock()
 
-    def take(self, reader: UUID | None, *, most: int) -> Slot:
+    def take(self, reader: Hashable | None, *, most: int) -> Slot:
         """Return a slot, which whoever takes it releases.
 
         Raises:

@@ -79,7 +79,7 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
         role = str(self.field_name)
         if isinstance(said, Mapping) and role == REFERENCE and set(said) == {"image_url"}:
             said = said["image_url"]  # as OpenAI writes it
-        if isinstance(said, str) and remote_files.is_address(said):
+        if isinstance(said, str) and remote_files.is_named(said):
             return said
         if isinstance(said, Mapping):
             for name in said:

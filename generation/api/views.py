@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -21,15 +20,15 @@ from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation
 from generation.api import listing, presentation, waiting
+from generation.api.asked import asked_in, by_their_name
 from generation.api.base import Nothing, VideoView, read
-from generation.api.serializers import LONGEST_USER_REF, REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
+from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
 from generation.scheduling import capacity, forecast_board, places
 from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import serving
-from generation.submission import intake, privacy, remote_files, retries
-from gpu_worker.families import ROLES
+from generation.submission import intake, privacy, retries
 from loremotion import parameters
 from loremotion.refusals import Conflict, Invalid
 
@@ -58,7 +57,7 @@ class AskView(VideoView):
         """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
         made by that clip's model unless the body names another."""
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
-        said, files, clips = asked_in(read(body, self.request), caller)
+        said, files, clips, addresses = asked_in(read(body, self.request), caller)
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
         most_credits = said.pop("max_credits", None)
         if source is not None:
@@ -68,30 +67,13 @@ class AskView(VideoView):
             if "video" in clips and not said.get("model"):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
-        with capacity.asked_once(forecast_board.send), places.looked_once():
+        with capacity.asked_once(forecast_board.send), places.looked_once(), by_their_name({**files, **addresses}):
             own: Any = {"is_private": is_private, "user_ref": user_ref, "most_credits": most_credits}
-            generation = intake.take(self.site_request, ask, files=files, clips=clips, **own)
+            generation = intake.take(self.site_request, ask, files=files, clips=clips, addresses=addresses, **own)
             answer = _as_it_stands(presentation.just_taken(generation))
         if generation.is_repeated:
             answer["Idempotent-Replayed"] = "true"
         return waiting.until_ended(self.site_request, generation, answer)
-
-
-def asked_in(
-    said: dict[str, Any], caller: Caller
-) -> tuple[dict[str, Any], dict[str, UploadedFile[Any]], dict[str, str]]:
-    """Return what a body asks for, its files by role, and ids of own clips by role. Files that it names are fetched."""
-    given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
-    if given.get(REFERENCE) and given.get("image"):
-        raise Invalid(
-            "repeated_field", f"{REFERENCE} is image by another name.", next_step="Send one of them.", field="image"
-        )
-    named = {role: one for role, one in given.items() if isinstance(one, str) and remote_files.is_address(one)}
-    fetched = {role: remote_files.open_named(role, one, caller) for role, one in named.items()}
-    given |= fetched
-    files = {role: one for role, one in given.items() if isinstance(one, UploadedFile)}
-    clips = {role: one for role, one in given.items() if isinstance(one, str) and one}
-    return said, files, clips
 
 
 class Videos(AskView):
@@ -122,18 +104,19 @@ class Videos(AskView):
 
 
 class Quotes(VideoView):
-    """``POST`` says what a clip would cost and when it would be ready, and makes nothing."""
+    """``POST`` says what a clip would cost and when it would be ready, and makes nothing. Nor is anything
+    fetched, which whoever cannot pay could have us do."""
 
     def post(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
-        said, files, clips = asked_in(read(AskSerializer, request), caller)
+        said, files, clips, addresses = asked_in(read(AskSerializer, request), caller)
         most_credits = said.pop("max_credits", None)
         for name in ("private", "user_ref"):
             said.pop(name, None)
         if clips:
             caller = self.caller(Action.READ_CLIPS)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
-        sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips)
+        sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips, addresses=addresses)
         intake.refuse_dear(sound.offer.quote.credits, most_credits=most_credits)
         network = networks.fingerprint_of(self.site_request)
         wait = wait_before_asking(sound.offer, caller.workspace, may=sound.may, network=network)

@@ -88,11 +88,13 @@ def read_repeat(
     *,
     files: Mapping[str, UploadedFile[Any]],
     clips: Mapping[str, str],
+    addresses: Mapping[str, str],
     is_private: bool | None,
     caller: Caller,
     user_ref: str = "",
 ) -> Repeat:
-    """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``.
+    """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``. What lies at an address is no part of what
+    is asked for: signed ones are soon out of date, and the retry of a request has to find its clip then too.
 
     Raises:
         Invalid: a key that is not 1 to 255 printable ASCII characters.
@@ -106,7 +108,7 @@ def read_repeat(
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
-    said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
+    said: Any = {"files": files, "clips": {**clips, **addresses}, "is_private": is_private, "user_ref": user_ref}
     return named(sent or "", ask, **said, caller=caller, retry=retry, waits_seconds=preferred_seconds(request))
 
 
@@ -122,7 +124,11 @@ def named(
     waits_seconds: float = 0.0,
     user_ref: str = "",
 ) -> Repeat:
-    """What a request says that is called ``key``."""
+    """What a request says that is called ``key``.
+
+    Args:
+        clips: ids of own clips and addresses of files by role, each as it was written.
+    """
     asked = {name: getattr(ask, name) for name in _ASKED}
     asked["inputs"] = {**clips, **{role: _digest_of(file) for role, file in files.items()}}
     if user_ref:

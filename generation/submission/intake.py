@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
@@ -19,7 +20,7 @@ from catalog.offers import Offer, make_offer
 from catalog.requests import Ask
 from catalog.selection import send_model
 from generation.models import Generation
-from generation.submission import idempotency, pictures, uploads
+from generation.submission import idempotency, pictures, remote_files, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import look_ahead, submit
 from gpu_worker.families import Kind
@@ -35,6 +36,7 @@ def take(
     *,
     files: Mapping[str, UploadedFile[Any]],
     clips: Mapping[str, str],
+    addresses: Mapping[str, str] = MappingProxyType({}),
     is_private: bool | None = None,
     user_ref: str = "",
     most_credits: int | None = None,
@@ -47,6 +49,7 @@ def take(
     Args:
         files: pictures, videos and sounds by role.
         clips: ids of own clips by role. A file in the same role goes before.
+        addresses: of files by role, fetched once all else is sound.
         is_private: whether others of the team do not see it; None leaves that to the team.
         user_ref: what the caller's own program calls it.
         most_credits: what it may cost; None for whatever it does. No part of what makes two requests the same.
@@ -57,35 +60,45 @@ def take(
     """
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request)
-    said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
+    said: Any = {"files": files, "clips": clips, "addresses": addresses, "is_private": is_private, "user_ref": user_ref}
     cancel_after = cancel_after_seconds(request)
     repeat = idempotency.read_repeat(request, ask, **said, caller=caller)
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
         return made
-    given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
-    refuse_dear(offer.quote.credits, most_credits=most_credits)
-    has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
-    line_of = caller.workspace.id if caller.workspace is not None else network
-    in_line = pictures.in_line(line_of) if has_pictures else nullcontext()
-    with idempotency.noting_refusal(caller, repeat), in_line:  # who will be refused is, before any work
-        if given or caller.workspace is None:  # without files ``submit`` is as early
-            names = [file.name or "" for file in files.values()]
+    with idempotency.noting_refusal(caller, repeat):
+        if addresses:  # whoever will be refused has nothing fetched
+            offer, may = look_at(request, caller, ask, files=files, clips=clips, addresses=addresses)[1:3]
+            refuse_dear(offer.quote.credits, most_credits=most_credits)
+            names = [*_names_of(files), *map(remote_files.name_at, addresses.values())]
             look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
-        given = uploads.prepare(given)
-        workspace, caller = tenancy.ensure(request, Action.GENERATE)
-        with uploads.store(given):
-            return submit(
-                workspace=workspace,
-                offer=offer,
-                caller=caller,
-                repeat=repeat,
-                is_private=is_private,
-                network=network,
-                continued_seconds=continued_seconds,
-                user_ref=user_ref,
-                cancel_after=timedelta(seconds=cancel_after) if cancel_after is not None else None,
-                may=may,
-            )
+            files = {**files, **remote_files.fetch(addresses, caller, network=network)}
+        given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
+        refuse_dear(offer.quote.credits, most_credits=most_credits)
+        has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
+        line_of = caller.workspace.id if caller.workspace is not None else network
+        with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
+            if given or caller.workspace is None:  # without files ``submit`` is as early
+                names = _names_of(files)
+                look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
+            given = uploads.prepare(given)
+            workspace, caller = tenancy.ensure(request, Action.GENERATE)
+            with uploads.store(given):
+                return submit(
+                    workspace=workspace,
+                    offer=offer,
+                    caller=caller,
+                    repeat=repeat,
+                    is_private=is_private,
+                    network=network,
+                    continued_seconds=continued_seconds,
+                    user_ref=user_ref,
+                    cancel_after=timedelta(seconds=cancel_after) if cancel_after is not None else None,
+                    may=may,
+                )
+
+
+def _names_of(files: Mapping[str, UploadedFile[Any]]) -> list[str]:
+    return [file.name or "" for file in files.values()]
 
 
 def refuse_dear(credits: int, *, most_credits: int | None) -> None:
@@ -124,15 +137,16 @@ def look_at(
     *,
     files: Mapping[str, UploadedFile[Any]],
     clips: Mapping[str, str],
+    addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> Sound:
-    """Check what is asked for as ``take`` does, and keep nothing. Files are looked at and not decoded.
+    """Check what is asked for as ``take`` does, and keep nothing. Files are looked at and not decoded, or not fetched.
 
     Raises:
         Refusal: as ``take``.
     """
     given = [
         *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
-        *uploads.receive(files),
+        *uploads.receive(files, named=addresses),
     ]
     ask = replace(ask, inputs=uploads.keys(given))
     account = caller.workspace.id if caller.workspace is not None else None

@@ -9,7 +9,7 @@ works.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -47,16 +47,26 @@ class Input:
     """Of an own clip, or of a video as its header says; 0 where it does not."""
 
 
-def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
+def receive(sent: Mapping[str, UploadedFile[Any]], *, named: Collection[str] = ()) -> list[Input]:
     """The uploaded files by the roles that their fields name, looked at and not yet decoded. ``input_reference`` is
     OpenAI's word for ``image``.
+
+    Args:
+        named: fields whose files are yet to be fetched, of which no more than the role is known.
 
     Raises:
         Invalid: too many, too large, or of another kind than the role takes.
     """
-    if len(sent) > MAX_FILES:
-        raise Invalid("too_many_files", f"You sent {len(sent)} files.", next_step=f"Send at most {MAX_FILES}.")
-    return [_received("image" if name == "input_reference" else name, file) for name, file in sent.items()]
+    if (count := len(sent) + len(named)) > MAX_FILES:
+        raise Invalid("too_many_files", f"You sent {count} files.", next_step=f"Send at most {MAX_FILES}.")
+    return [
+        *(_received(_role_of(name), file) for name, file in sent.items()),
+        *(Input(_role_of(name), "") for name in named),
+    ]
+
+
+def _role_of(name: str) -> str:
+    return "image" if name == "input_reference" else name
 
 
 def describe_wanted(kind: Kind) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from django.test import Client
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client, RequestFactory
+from django.utils import timezone
 from PIL import Image
 from pytest_django import Settings
 
-from accounts.models import Visitor
+from accounts import networks
+from accounts.models import Visitor, Workspace
+from billing.shop.models import Plan
 from generation.models import Generation
 from generation.submission import remote_files, uploads
 from gpu_worker.families import Kind
@@ -40,7 +44,10 @@ def client(db: None, alice: Visitor, client_of: ClientOf) -> Client:
 
 
 class Pictures(BaseHTTPRequestHandler):
+    asked: ClassVar[list[str]] = []
+
     def do_GET(self) -> None:
+        self.asked.append(self.path)
         status = {"/moved.png": 302, "/gone.png": 404}.get(self.path, 200)
         self.send_response(status)
         if status == 302:
@@ -57,6 +64,7 @@ class Pictures(BaseHTTPRequestHandler):
 def pictures(settings: Settings) -> Iterator[str]:
     """The address of a server of pictures, which may be asked."""
     settings.INPUT_PRIVATE_NETWORKS = [ip_network("127.0.0.0/8")]
+    Pictures.asked.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -92,14 +100,68 @@ def test_a_picture_is_fetched_from_its_address(client: Client, pictures: str) ->
     assert Generation.objects.get().mode == "image"
 
 
-def test_the_same_picture_makes_the_same_request_however_it_is_named(client: Client, pictures: str) -> None:
-    first = make(client, key="k", image=f"{pictures}/fox.png").json()
-    assert make(client, key="k", image=data_uri(picture())).json()["id"] == first["id"]
+def test_a_data_uri_is_the_same_as_the_file(client: Client) -> None:
+    first = make(client, key="k", image=data_uri(picture())).json()
+    sent = {"prompt": "a fox", "image": SimpleUploadedFile("x.png", picture())}
+    assert client.post("/v1/videos", sent, headers={"Idempotency-Key": "k"}).json()["id"] == first["id"]
 
 
-def test_a_quote_looks_at_what_is_named_as_well(client: Client, pictures: str) -> None:
+def test_a_retry_finds_its_clip_though_the_address_has_run_out(client: Client, pictures: str) -> None:
+    """Signed addresses last for minutes, keys for a day; and what lies at one may change."""
+    first = make(client, key="k", image=f"{pictures}/fox.png?signed").json()
+    assert Pictures.asked == ["/fox.png?signed"]
+    again = make(client, key="k", image=f"{pictures}/fox.png?signed")
+    assert (again.json()["id"], again["Idempotent-Replayed"]) == (first["id"], "true")
+    assert len(Pictures.asked) == 1
+    other = make(client, key="k", image=f"{pictures}/hen.png?signed")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert len(Pictures.asked) == 1
+
+
+def test_a_quote_fetches_nothing(client: Client, pictures: str) -> None:
     assert make(client, address="/v1/quotes", image=f"{pictures}/fox.png").json()["mode"] == "image"
-    assert make(client, address="/v1/quotes", image=f"{pictures}/gone.png").status_code == 422
+    assert Pictures.asked == []
+
+
+def too_poor(alice: Visitor, settings: Settings) -> None:
+    settings.FREE_DAILY_CREDITS = 0
+
+
+def too_busy(alice: Visitor, settings: Settings) -> None:
+    Plan.objects.update(open_clips=0)
+
+
+def banned(alice: Visitor, settings: Settings) -> None:
+    Workspace.objects.filter(id=alice.workspace_id).update(suspended_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"prompt": "hardcore porn"}, "prompt_refused"),
+        ({"max_credits": 0}, "costs_more"),
+        ({"model": "no-such"}, "unknown_model"),
+        ({"seconds": 1_000}, "invalid_seconds"),
+        ({"mode": "text"}, "invalid_image"),
+        ({"prompt": " "}, "invalid_prompt"),
+    ],
+)
+def test_nothing_is_fetched_for_what_cannot_be_made(
+    client: Client, pictures: str, asked: dict[str, Any], code: str
+) -> None:
+    refused = make(client, image=f"{pictures}/fox.png", **asked)
+    assert (refused.json()["code"], Pictures.asked) == (code, [])
+
+
+@pytest.mark.parametrize(("who", "status"), [(too_poor, 402), (too_busy, 429), (banned, 403)])
+def test_nothing_is_fetched_for_whoever_is_refused(
+    db: None, client_of: ClientOf, settings: Settings, pictures: str, who: Callable[..., None], status: int
+) -> None:
+    factories.model(modes=["text", "image"])
+    someone = factories.visitor()
+    who(someone, settings)
+    refused = make(client_of(someone), image=f"{pictures}/fox.png")
+    assert (refused.status_code, Pictures.asked) == (status, [])
 
 
 @pytest.mark.parametrize(
@@ -135,9 +197,24 @@ def test_one_workspace_does_not_keep_every_place_to_fetch(client: Client, alice:
         for _ in range(remote_files.MOST_AT_ONCE)
     ]
     refused = make(client, image=f"{pictures}/fox.png")
-    assert refused.status_code == 429
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_fetches")
     for slot in taken:
         slot.release()
+    assert make(client, image=f"{pictures}/fox.png").status_code == 200
+
+
+def test_the_workspaces_of_one_network_do_not_keep_every_place_to_fetch(
+    client: Client, pictures: str, rf: RequestFactory
+) -> None:
+    network = networks.fingerprint_of(rf.get("/"))
+    taken = [
+        remote_files._fetches_of_networks.take(network, most=remote_files.MOST_OF_A_NETWORK)
+        for _ in range(remote_files.MOST_OF_A_NETWORK)
+    ]
+    assert remote_files.MOST_OF_A_NETWORK < remote_files.MOST_IN_ALL
+    assert make(client, image=f"{pictures}/fox.png").json()["code"] == "too_many_fetches"
+    assert len(remote_files._fetches._taken) == 0  # the place that its workspace had
+    taken.pop().release()
     assert make(client, image=f"{pictures}/fox.png").status_code == 200
 
 

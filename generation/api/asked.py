@@ -1,0 +1,55 @@
+"""What a body asks for, taken apart: values, and what the clip starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.core.files.uploadedfile import UploadedFile
+
+from accounts.caller import Caller
+from generation.api.serializers import REFERENCE
+from generation.submission import remote_files
+from gpu_worker.families import ROLES
+from loremotion.refusals import Invalid
+
+
+class Asked(NamedTuple):
+    """What a body asks for, and what the clip starts from, by role: files, ids of own clips, addresses of files."""
+
+    said: dict[str, Any]
+    files: dict[str, UploadedFile[Any]]
+    clips: dict[str, str]
+    addresses: dict[str, str]
+
+
+def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
+    """Take a body apart. Files that it spells out are read; nothing is fetched.
+
+    Raises:
+        Invalid: a file is named twice, or in a way that cannot be read, or by a caller who may not name one.
+    """
+    given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
+    if given.get(REFERENCE) and given.get("image"):
+        raise Invalid(
+            "repeated_field", f"{REFERENCE} is image by another name.", next_step="Send one of them.", field="image"
+        )
+    files = {role: one for role, one in given.items() if isinstance(one, UploadedFile)}
+    texts = {role: one for role, one in given.items() if isinstance(one, str) and one}
+    files |= {role: remote_files.spelled_out(role, one) for role, one in texts.items() if remote_files.is_data(one)}
+    addresses = {role: one for role, one in texts.items() if remote_files.is_address(one)}
+    remote_files.refuse_strangers(addresses, caller)
+    clips = {role: one for role, one in texts.items() if not remote_files.is_named(one)}
+    return Asked(said, files, clips, addresses)
+
+
+@contextmanager
+def by_their_name(given: Container[str]) -> Iterator[None]:
+    """Whoever sends the first picture by OpenAI's word is told of its faults by that word."""
+    try:
+        yield
+    except Invalid as refusal:
+        if refusal.field == "image" and REFERENCE in given:
+            refusal.field = REFERENCE
+        raise
