@@ -22,7 +22,7 @@ _ADVANCED = (
         "classes": ["collapse"],
         "fields": [
             *("presets", "surcharges", "dtype", "quantisation", "placement", "components", "loras", "speed"),
-            "component_bytes",
+            *("component_bytes", "snapshots_in_store"),
         ],
     },
 )

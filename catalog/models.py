@@ -201,6 +201,13 @@ class ModelVersion(models.Model):
     default_preset = models.CharField(max_length=40, default="standard")
     upscale = models.PositiveSmallIntegerField(default=1, help_text="Whole factor for models smaller than a thumbnail.")
     timeout_seconds = models.PositiveIntegerField(default=1800)
+    snapshots_in_store = models.BooleanField(
+        "snapshots in the store",
+        default=False,
+        db_default=False,
+        help_text="Any machine goes on with a render whose machine is lost. For renders of many minutes: each sends "
+        "the storage up to 2 GB every half minute.",
+    )
     least_plan = models.CharField("offered to", max_length=10, choices=Plan.choices, default="visitor")
 
     # What it costs, in thousandths of a credit for each second of video, and the speed that the price comes from.

@@ -106,6 +106,8 @@ def _remote(version: ModelVersion) -> Iterator[Problem]:
         yield "presets", "Providers take no steps: write `standard: {steps: 1}`, and 1 as the most steps."
     if version.upscale != 1:
         yield "upscale", "Providers' clips come in the size that was asked for: write 1."
+    if version.snapshots_in_store:
+        yield "snapshots_in_store", "Providers go on with their clips themselves."
 
 
 def _component_bytes(version: ModelVersion) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ import httpx
 from gpu_worker.backoff import pause_after
 
 CHUNK_BYTES = 1024 * 1024
-_PLACE: Final = re.compile(r"/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[a-z0-9_]+\.(mp4|jpg|png|sent)\Z")
+_PLACE: Final = re.compile(r"/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[a-z0-9_]+\.(mp4|jpg|png|sent|snapshot)\Z")
 _Result = TypeVar("_Result")
 
 

@@ -46,6 +46,9 @@ DOES_NOT_FIT = "does_not_fit"
 CLIP_BROKEN = "clip_broken"
 """Code of the error of a clip that came out black, uniform, as noise or silent: another seed may do better."""
 
+SNAPSHOT_MOST_BYTES = 2 * 2**30
+"""Of a snapshot that goes to the store. What is larger stays on its host."""
+
 CLIP_EXPLICIT = "clip_explicit"
 """Code of the error of a clip that the site keeps back for what its pictures show."""
 
@@ -253,6 +256,10 @@ class RenderJob(Wire):
     """How often it has let a short one go first. Nobody overtakes it while it waits to go on."""
     kept_by: str = ""
     """The worker that has its snapshot: as long as that one takes jobs, no other takes this. Empty: any may."""
+    snapshot_to: str = field(default="", repr=False)
+    """Where its snapshots go, so that any host may go on from them. Empty: they stay on the host that makes them."""
+    snapshot_from: str = field(default="", repr=False)
+    """Where a former attempt may have put one. Empty: none has."""
 
     @property
     def job_id(self) -> str:

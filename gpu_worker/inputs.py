@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,6 +31,24 @@ class InputUnreadable(Exception):
 
 class InputUnavailable(TransferFailed):
     """An input file could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How large a file may be, by which name it is spoken of, and which variable says so, if one does."""
+
+    name: str
+    size_bytes: int
+    variable: str = ""
+
+    def check(self, size_bytes: int) -> None:
+        """
+        Raises:
+            TransferFailed: that is too large.
+        """
+        if size_bytes > self.size_bytes:
+            by = f" ({self.variable})" if self.variable else ""
+            raise TransferFailed(f"{self.name} is larger than {self.size_bytes} bytes{by}.", is_retryable=False)
 
 
 class Fetcher:
@@ -64,41 +83,42 @@ class Fetcher:
         return {role: decode(role, path, wanted, on_chunk) for role, path in files.items()}
 
     def _file(self, role: str, address: str, folder: Path, on_chunk: Callable[[], None]) -> Path:
-        path = local_path(address)
-        if path is None:
-            path = folder / f"input-{role}"
-            persist(lambda: self._get_once(address, path, on_chunk), self._attempts, self._pause)
-        try:
-            size_bytes = path.stat().st_size
-        except OSError as problem:
-            raise TransferFailed(
-                f"The input {role!r} is not there: {problem.strerror}.", is_retryable=False
-            ) from problem
-        self._check_size(role, size_bytes)
-        return path
+        most = Most(f"The input {role!r}", self._input_bytes, "GPU_WORKER_INPUT_BYTES")
+        return self.get(address, folder / f"input-{role}", on_chunk, most)
 
-    def _get_once(self, address: str, path: Path, on_chunk: Callable[[], None], *, may_lead_on: bool = True) -> None:
+    def get(self, address: str, path: Path, on_chunk: Callable[[], None], most: Most) -> Path:
+        """Fetch a file to ``path``. Returns where it is, which for a ``file:`` address is where it was.
+
+        Raises:
+            TransferFailed: it is missing, too large, or stayed out of reach for every try.
+        """
+        own = local_path(address)
+        if own is None:
+            own = path
+            persist(lambda: self._get_once(address, path, on_chunk, most), self._attempts, self._pause)
+        try:
+            most.check(own.stat().st_size)
+        except OSError as problem:
+            raise TransferFailed(f"{most.name} is not there: {problem.strerror}.", is_retryable=False) from problem
+        return own
+
+    def _get_once(
+        self, address: str, path: Path, on_chunk: Callable[[], None], most: Most, *, may_lead_on: bool = True
+    ) -> None:
         """Fetch the file, from where the site says that its store has it: by one redirect, which leads to no other."""
         on_chunk()
         received_bytes = 0
         with self._client.stream("GET", address) as response, path.open("wb") as file:
             if may_lead_on and response.is_redirect and local_path(stored := response.headers["Location"]) is None:
                 response.close()
-                self._get_once(stored, path, on_chunk, may_lead_on=False)
+                self._get_once(stored, path, on_chunk, most, may_lead_on=False)
                 return
             check(response, f"Fetching {redact(address)}")
             for chunk in response.iter_bytes(CHUNK_BYTES):
                 received_bytes += len(chunk)
-                self._check_size(path.name, received_bytes)
+                most.check(received_bytes)
                 file.write(chunk)
                 on_chunk()
-
-    def _check_size(self, name: str, size_bytes: int) -> None:
-        if size_bytes > self._input_bytes:
-            raise TransferFailed(
-                f"The input {name!r} is larger than {self._input_bytes} bytes (GPU_WORKER_INPUT_BYTES).",
-                is_retryable=False,
-            )
 
 
 def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) -> Input:

@@ -41,6 +41,7 @@ from gpu_worker.render_errors import INTERNAL, error_of
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams.allowed_jobs import Table
 from gpu_worker.snapshot_files import SnapshotFiles
+from gpu_worker.snapshot_store import SnapshotStore
 from gpu_worker.upload import Uploader, UploadFailed
 
 logger = logging.getLogger(__name__)
@@ -66,12 +67,24 @@ JOBS: Table = {RENDER_FUNCTION: run}
 
 def _verify_places(job: RenderJob) -> None:
     """Nothing is read, and nothing rendered that would be written, outside of the website's files."""
-    for addresses_of_kind, failure in ((job.inputs, InputUnavailable), (job.outputs, UploadFailed)):
-        for address in addresses_of_kind.values():
+    read = [*job.inputs.values(), *filter(None, [job.snapshot_from])]
+    written = [*job.outputs.values(), *filter(None, [job.snapshot_to])]
+    for addresses_of_kind, failure in ((read, InputUnavailable), (written, UploadFailed)):
+        for address in addresses_of_kind:
             try:
                 verify_place(address)
             except TransferFailed as problem:
                 raise failure(str(problem), is_retryable=problem.is_retryable) from problem
+
+
+def _may_go_elsewhere(error: Exception) -> bool:
+    """Whether another host may make the next attempt: whoever steps aside goes on here."""
+    from gpu_worker.engine.errors import RenderStopped  # its package brings torch along
+
+    if isinstance(error, NotWanted | RenderStopped):
+        return False
+    reported = error_of(error)
+    return reported.is_retryable and reported.code != STEPPED_ASIDE
 
 
 def serve(renderer: Renderer) -> None:
@@ -88,6 +101,7 @@ class Renderer:
     worker: str
     scratch: Path
     snapshots: SnapshotFiles
+    snapshot_store: SnapshotStore
     fetcher: Fetcher
     uploader: Uploader
     reports: Reports
@@ -161,14 +175,26 @@ class Renderer:
         self.scratch.mkdir(parents=True, exist_ok=True)
         attempt.folder.mkdir(mode=0o700)
         inputs = self._inputs(attempt)
-        return self.engine.render_frames(
+        with self.snapshot_store.beside(
             attempt.job,
-            inputs=inputs,
-            folder=attempt.folder,
-            on_progress=lambda progress: self._step(attempt, progress),
-            should_stop=lambda: self._should_stop(attempt),
-            snapshots=replace(self.snapshots, on_write=attempt.tally.note_snapshot),
-        )
+            attempt.folder,
+            self.snapshots,
+            may_go_elsewhere=_may_go_elsewhere,
+            while_waiting=attempt.lifeline.repeat,
+        ) as note_written:
+
+            def on_write() -> None:
+                attempt.tally.note_snapshot()
+                note_written()
+
+            return self.engine.render_frames(
+                attempt.job,
+                inputs=inputs,
+                folder=attempt.folder,
+                on_progress=lambda progress: self._step(attempt, progress),
+                should_stop=lambda: self._should_stop(attempt),
+                snapshots=replace(self.snapshots, on_write=on_write),
+            )
 
     def _finish(self, attempt: Attempt, frames: RenderedFrames) -> RenderReport:
         """Write the clip, deliver it and leave the report."""
@@ -235,6 +261,7 @@ class Renderer:
                 raise NotWanted
 
         _verify_places(attempt.job)
+        self.snapshot_store.fetch(attempt.job, attempt.folder, self.snapshots, on_chunk)
         return self.fetcher.fetch(attempt.job.inputs, attempt.folder, on_chunk, Wanted.by(attempt.job))
 
     def _upload(self, attempt: Attempt, made: RenderedClip) -> float:

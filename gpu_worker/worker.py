@@ -53,6 +53,7 @@ from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
 from gpu_worker.service_time import off_the_card, on_the_card
 from gpu_worker.settings import Settings
 from gpu_worker.snapshot_files import HourlySweep, SnapshotFiles
+from gpu_worker.snapshot_store import SnapshotStore
 from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.step_aside import AsideBounds
 from gpu_worker.upload import Uploader
@@ -123,13 +124,16 @@ class GpuWorker(OneJobWorker):
 
     def _renderer(self, settings: Settings) -> render_job.Renderer:
         client = addresses.client()
+        fetcher = Fetcher(client, settings.transfer_attempts, settings.input_bytes)
+        uploader = Uploader(client, settings.transfer_attempts)
         return render_job.Renderer(
             engine=self.engine,
             worker=settings.name,
             scratch=settings.scratch,
             snapshots=self._snapshots,
-            fetcher=Fetcher(client, settings.transfer_attempts, settings.input_bytes),
-            uploader=Uploader(client, settings.transfer_attempts),
+            snapshot_store=SnapshotStore(uploader, fetcher),
+            fetcher=fetcher,
+            uploader=uploader,
             reports=self.reports,
             lifeline=self.lifeline,
             delivery_lifeline=self._deliveries.lifeline,

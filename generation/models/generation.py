@@ -287,8 +287,11 @@ class Generation(models.Model):
             settings.MODERATION_OUTPUTS == "visitors" and is_of_visitor
         )
 
-    def render_job(self, *, inputs: dict[str, str], outputs: dict[str, str]) -> contract.RenderJob:
-        """The attempt as the GPU worker gets it. ``inputs`` and ``outputs`` are addresses by role."""
+    def render_job(
+        self, *, inputs: dict[str, str], outputs: dict[str, str], snapshot_to: str = "", snapshot_from: str = ""
+    ) -> contract.RenderJob:
+        """The attempt as the GPU worker gets it. ``inputs`` and ``outputs`` are addresses by role, the others those of
+        its snapshot, for a row that wants it in the store."""
         return contract.RenderJob(
             generation_id=str(self.id),
             attempt=self.attempt,
@@ -307,6 +310,8 @@ class Generation(models.Model):
             call=self.call,
             inputs=inputs,
             outputs=outputs,
+            snapshot_to=snapshot_to,
+            snapshot_from=snapshot_from,
             timeout_seconds=self.version.timeout_seconds,
             reference_gpu_seconds=reference_gpu_seconds(
                 self.version, size=Size(self.width, self.height), frames=self.num_frames, steps=self.steps

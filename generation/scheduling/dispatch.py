@@ -204,7 +204,13 @@ def _yielding_to(generation: Generation) -> list[str]:
 
 
 def _enqueue(generation: Generation, before: Sequence[str]) -> None:
-    job = generation.render_job(inputs=files.inputs(generation), outputs=files.outputs(generation))
+    snapshot_to, snapshot_from = files.snapshot_addresses(generation)
+    job = generation.render_job(
+        inputs=files.inputs(generation),
+        outputs=files.outputs(generation),
+        snapshot_to=snapshot_to,
+        snapshot_from=snapshot_from,
+    )
     scripts.load(connection())  # whoever takes it needs them, also where no beat runs
     try:
         queue_of(generation).enqueue_call(

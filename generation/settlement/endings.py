@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 
 from billing import free_gpu_budget
@@ -11,7 +12,7 @@ from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import clip_trace, notifications
-from generation.storage import retention
+from generation.storage import files, retention
 from generation.webhooks import video_events
 from gpu_worker.contract import Progress
 
@@ -26,6 +27,7 @@ def wind_up(generation_id: uuid.UUID, state: State) -> None:
     notifications.write(generation_id, state)
     transaction.on_commit(lambda: _announce_end(generation_id))
     transaction.on_commit(lambda: clip_trace.send(generation_id), robust=True)
+    transaction.on_commit(lambda: _remove_snapshot(generation_id), robust=True)  # what stays is swept
 
 
 def _announce_end(generation_id: uuid.UUID) -> None:
@@ -33,3 +35,8 @@ def _announce_end(generation_id: uuid.UUID) -> None:
     if state is not None:  # else it was erased together with its workspace
         progress.publish(generation_id, Progress(kind="done", stage=state))
     dispatch.fill_window()
+
+
+def _remove_snapshot(generation_id: uuid.UUID) -> None:
+    if Generation.objects.filter(id=generation_id, version__snapshots_in_store=True).exists():
+        default_storage.delete(files.snapshot_key(generation_id))

@@ -5,7 +5,8 @@ address for exactly those bytes under a name of its attempt, and announces it ag
 each attempt and role one file is on its way, however many a host announces: another takes its place.
 
 Once its bytes are there, others are refused, so nobody who learns the address later replaces a film that people have
-seen. The same bytes again get the same answer, for a host that did not hear the first one.
+seen. The same bytes again get the same answer, for a host that did not hear the first one. A snapshot of an unfinished
+render is different: nobody sees it, and each replaces the one before.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from generation.models import Generation, State
-from generation.storage.files import CLIP, POSTER, Permit
+from generation.storage.files import CLIP, POSTER, SNAPSHOT, Permit
 from generation.storage.store import SignedPut, store
 from loremotion.row_security import across_workspaces
 
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPES: Final = {CLIP: "video/mp4", POSTER: "image/jpeg"}
+CONTENT_TYPES: Final = {CLIP: "video/mp4", POSTER: "image/jpeg", SNAPSHOT: "application/octet-stream"}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 COPY_SECONDS: Final = 300.0
@@ -90,6 +91,8 @@ def take(permit: Permit, body: IO[bytes], announced: Announced) -> HTTPStatus:
         default_storage.save(arriving, file)
         if file.size_bytes != announced.size_bytes:
             return HTTPStatus.BAD_REQUEST
+        if permit.role == SNAPSHOT:
+            return _replace_snapshot(permit, arriving)
         return _keep(permit, arriving, file.digest.hexdigest())
     except OSError as problem:
         if problem.errno not in _FULL:
@@ -114,6 +117,8 @@ def announce(permit: Permit, announced: Announced) -> HTTPStatus | SignedPut:
     generation = _open_attempt(permit).first()
     if generation is None:
         return HTTPStatus.NOT_FOUND
+    if permit.role == SNAPSHOT:
+        return _announce_snapshot(permit, size_bytes, announced.sha256)
     claimed = (generation.delivered or {}).get(_place(generation, permit))
     if claimed is not None and claimed != announced.sha256:
         return HTTPStatus.CONFLICT
@@ -126,6 +131,23 @@ def announce(permit: Permit, announced: Announced) -> HTTPStatus | SignedPut:
         arriving, content_type=announced.content_type, size_bytes=size_bytes, sha256=announced.sha256
     )
     return HTTPStatus.METHOD_NOT_ALLOWED if signed is None else signed
+
+
+def _announce_snapshot(permit: Permit, size_bytes: int, sha256: str) -> HTTPStatus | SignedPut:
+    """Say where exactly these bytes go: to their place, since a store replaces a file at once and whole."""
+    if store().holds(permit.key, size_bytes=size_bytes, sha256=sha256):
+        return HTTPStatus.NO_CONTENT
+    signed = store().sign_put(permit.key, content_type=CONTENT_TYPES[SNAPSHOT], size_bytes=size_bytes, sha256=sha256)
+    return HTTPStatus.METHOD_NOT_ALLOWED if signed is None else signed
+
+
+@transaction.atomic
+def _replace_snapshot(permit: Permit, arriving: str) -> HTTPStatus:
+    """Give a snapshot that has arrived its name, unless the attempt ended meanwhile: it is the next one's then."""
+    if not _open_attempt(permit).select_for_update().exists():
+        return HTTPStatus.NOT_FOUND
+    store().rename(arriving, permit.key)
+    return HTTPStatus.NO_CONTENT
 
 
 def _place(generation: Generation, permit: Permit) -> str:

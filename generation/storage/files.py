@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from generation.models import OUTPUT_NAMES, SIGNED, Generation, output_key
 from generation.storage.store import store
-from gpu_worker.contract import ANNOUNCE_QUERY
+from gpu_worker.contract import ANNOUNCE_QUERY, SNAPSHOT_MOST_BYTES
 from loremotion.bodies import MAX_BODY_BYTES
 
 CLIP: Final = "clip"
@@ -22,6 +22,9 @@ INPUTS: Final = "inputs/"
 CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm"}
 """By suffix: files that are made of a clip when somebody asks for them."""
 RECIPE_NAME: Final = "recipe.mp4"
+SNAPSHOT: Final = "snapshot"
+SNAPSHOT_NAME: Final = "render.snapshot"
+"""Of an unfinished render, where its row wants one: another host goes on from it. It goes when the render ends."""
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
@@ -48,12 +51,22 @@ def recipe_key(generation_id: UUID | str) -> str:
     return f"{folder}/{RECIPE_NAME}"
 
 
+def snapshot_key(generation_id: UUID | str) -> str:
+    """Where the snapshot of an unfinished render lies, or would."""
+    folder = output_key(generation_id, CLIP).rpartition("/")[0]
+    return f"{folder}/{SNAPSHOT_NAME}"
+
+
 def generation_of(stored: str) -> str | None:
     """The id of the generation whose clip lies under ``stored``; None for what is no clip."""
     place, _, rest = stored.partition("/")
     generation_id, _, name = rest.partition("/")
     is_clip = name == OUTPUT_NAMES[CLIP] or (name.endswith(".mp4") and SIGNED.fullmatch(name) is not None)
     return generation_id if place == "clips" and is_clip else None
+
+
+_TAKEN_NAMES: Final = {**OUTPUT_NAMES, SNAPSHOT: SNAPSHOT_NAME}
+"""Role → name of what a worker may bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class Permit:
     @property
     def role(self) -> str:
         name = self.key.rpartition("/")[2]
-        return next(role for role, output in OUTPUT_NAMES.items() if output == name)
+        return next(role for role, output in _TAKEN_NAMES.items() if output == name)
 
 
 def outputs(generation: Generation) -> dict[str, str]:
@@ -81,6 +94,16 @@ def outputs(generation: Generation) -> dict[str, str]:
         role: _address(key(generation, role), "PUT", [most_bytes(generation, role), generation.attempt])
         for role in OUTPUT_NAMES
     }
+
+
+def snapshot_addresses(generation: Generation) -> tuple[str, str]:
+    """Where the worker of the present attempt puts its snapshots, and where it finds a former attempt's. Both empty
+    where the row keeps them on their host, and the latter for a first attempt."""
+    if not generation.version.snapshots_in_store:
+        return "", ""
+    stored = snapshot_key(generation.id)
+    to = _address(stored, "PUT", [SNAPSHOT_MOST_BYTES, generation.attempt])
+    return to, _address(stored, "GET") if generation.attempt > 1 else ""
 
 
 def most_bytes(generation: Generation, role: str) -> int:
@@ -180,5 +203,6 @@ def delete_outputs(generation_id: str) -> None:
         default_storage.delete(converted_key(generation_id, suffix))
     for signed in signed_keys(generation_id):
         default_storage.delete(signed)
+    default_storage.delete(snapshot_key(generation_id))
     if store().takes_uploads:
         default_storage.delete(recipe_key(generation_id))

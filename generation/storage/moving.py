@@ -16,7 +16,7 @@ from typing import Final
 from generation.storage.s3 import S3Store
 
 PLACES: Final = ("clips", "inputs")
-_UNFINISHED: Final = (".arriving", ".part")
+_UNFINISHED: Final = (".arriving", ".part", ".snapshot")
 _READ_AT_ONCE_BYTES: Final = 1024**2
 
 

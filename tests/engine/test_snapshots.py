@@ -21,7 +21,7 @@ from gpu_worker.engine import Engine, RenderStopped
 from gpu_worker.engine.snapshots import identity, release, render_snapshots
 from gpu_worker.engine.snapshots.recorder import Recorder, laid_out
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
-from gpu_worker.engine.snapshots.serialisation import CannotBeSaved, read_state, to_bytes
+from gpu_worker.engine.snapshots.serialisation import CannotBeSaved, dtype_named, read_state, to_bytes
 from gpu_worker.snapshot_files import SnapshotFiles
 from tests.engine.jobs import Listener, model_spec, render_job
 
@@ -100,13 +100,28 @@ def test_a_snapshot_of_another_job_is_dropped(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"may_overlap": True}, {"yields": True}, {"times_aside": 1}, {"kept_by": "gpu-2"}, {"timeout_seconds": 77}],
+    [
+        {"may_overlap": True},
+        {"yields": True},
+        {"times_aside": 1},
+        {"kept_by": "gpu-2"},
+        {"timeout_seconds": 77},
+        {"snapshot_to": "https://site/x"},
+        {"snapshot_from": "https://site/x"},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_the_site_says_of_one_attempt_alone_is_nothing_to_its_snapshot(
     engine: Engine, tmp_path: Path, files: SnapshotFiles, snapshot: Path, changes: dict[str, Any]
 ) -> None:
     assert steps_of(engine, render_job(attempt=2, **changes), tmp_path, files) == [3]
+
+
+@pytest.mark.parametrize("name", ["load", "ops", "Tensor", "no_such_thing", "float32.__class__", 3])
+def test_a_snapshot_names_no_other_thing_of_torch(name: object) -> None:
+    with pytest.raises(ValueError, match="no type of numbers"):
+        dtype_named(name)
+    assert dtype_named("bfloat16") is torch.bfloat16
 
 
 def test_a_snapshot_made_from_another_picture_is_dropped(engine: Engine, tmp_path: Path, files: SnapshotFiles) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,6 +38,8 @@ _OF_THE_ATTEMPT = {
     "may_overlap",
     "times_aside",
     "kept_by",
+    "snapshot_to",
+    "snapshot_from",
 }
 """Fields of a job that say nothing of its frames: addresses, for one, are signed anew for each attempt, and only the
 first may overlap."""
@@ -69,15 +73,22 @@ def identity_of(
 
 
 def _tools(model: OpenModel) -> dict[str, Any]:
-    """Scheduler, tokenizers and the pipeline's own settings, by what their files are."""
+    """Scheduler, tokenizers and the pipeline's own settings, by what is in their files: another host has them from
+    another day."""
     parts = [part for part in model.checkpoint.parts.values() if not part.has_weights]
     files = {
-        f"{part.name}/{file.name}": [file.stat().st_size, file.stat().st_mtime_ns]
+        f"{part.name}/{file.name}": _digest_of_file(file.resolve(), file.stat().st_size, file.stat().st_mtime_ns)
         for part in parts
         for file in sorted(part.folder.iterdir())
         if file.is_file()
     }
     return {"files": files, "settings": repr(sorted(model.checkpoint.settings.items()))}
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest_of_file(path: Path, size_bytes: int, modified_at_ns: int) -> str:
+    """The SHA-256 of a small file, which is read again when its size or time has changed."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _digest(value: Any) -> str:

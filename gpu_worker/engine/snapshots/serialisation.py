@@ -56,6 +56,17 @@ def read_state(path: Path, device: torch.device) -> dict[str, Any]:
         return dict(_decoded(json.loads(file.metadata()["state"]), file, device))
 
 
+def dtype_named(name: Any) -> torch.dtype:
+    """
+    Raises:
+        ValueError: none is called so. A file of another host's must not name whatever else torch has.
+    """
+    found = getattr(torch, name, None) if isinstance(name, str) else None
+    if not isinstance(found, torch.dtype):
+        raise ValueError(f"{name!r} is no type of numbers")
+    return found
+
+
 def _encoded(tree: Any, tensors: dict[str, torch.Tensor], seen: dict[Any, str]) -> Any:
     if isinstance(tree, torch.Tensor):
         key = tree.data_ptr(), tuple(tree.shape), tree.stride(), tree.dtype
@@ -87,7 +98,7 @@ def _decoded(tree: Any, file: Any, device: torch.device) -> Any:
         case {"tuple": values}:
             return tuple(_decoded(value, file, device) for value in values)
         case {"dtype": name}:
-            return getattr(torch, name)
+            return dtype_named(name)
         case {"is_on_device": is_on_device}:
             return device if is_on_device else torch.device("cpu")
     return tree
