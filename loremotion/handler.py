@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from loremotion.bodies import Send
+from loremotion.bodies import Receive, Send
 from loremotion.lasting import shared_thread
+from loremotion.request_threads import own_thread
 from loremotion.stream_limits import LimitedStream
 
 
@@ -22,6 +25,10 @@ class OneThreadHandler(ASGIHandler):
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        async with own_thread():
+            await super().__call__(scope, receive, send)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         return await sync_to_async(self._answer, thread_sensitive=True)(request)

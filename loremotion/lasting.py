@@ -1,5 +1,5 @@
-"""Requests that last for minutes. Django gives each request a thread of its own, for as long as the request lasts, and
-a watcher's would idle in it; these share a few instead."""
+"""Requests that last for minutes. Each request has a thread of its own for as long as it lasts, and a watcher's would
+idle in it; these share a few instead."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from itertools import cycle
 from typing import Any, Final
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext
 
 from loremotion.bodies import App, Receive, Send
+from loremotion.request_threads import leave_own_thread
 
 LASTING: Final = re.compile(r"/(generations|v1/videos)/[0-9a-f-]{36}/events/?")
 THREADS: Final = 4
@@ -23,13 +24,9 @@ _next_thread: Final = cycle(_shared)
 
 @asynccontextmanager
 async def shared_thread() -> AsyncIterator[None]:
-    """Have what is no coroutine in this block done by one of the shared threads. The one that the request had for
-    itself, which is idle, ends."""
-    context = SyncToAsync.thread_sensitive_context.get(None)
-    own = SyncToAsync.context_to_thread_executor.get(context) if context is not None else None
-    if context is not None and own is not None and own not in _shared:
-        del SyncToAsync.context_to_thread_executor[context]
-        own.shutdown(wait=False)
+    """Have what is no coroutine in this block done by one of the shared threads. Others get the one that the request
+    had for itself, which is idle."""
+    leave_own_thread()
     async with ThreadSensitiveContext(executor=next(_next_thread)):
         yield
 

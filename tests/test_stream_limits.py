@@ -6,7 +6,9 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
+from loremotion import request_threads
 from loremotion.bodies import App
 from loremotion.handler import OneThreadHandler
 from loremotion.lasting import THREADS, SharedThreads
@@ -78,27 +81,24 @@ async def read(site: App, path: str) -> bytes:
 
 
 @pytest.mark.parametrize(("path", "keeps_thread"), [("/", False), ("/", True), (EVENTS, False)])
-def test_a_stream_that_waits_gives_up_the_thread_of_its_request(path: str, keeps_thread: bool) -> None:
+def test_a_stream_that_waits_gives_up_the_thread_of_its_request(
+    path: str, keeps_thread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Any number of them have ``THREADS`` together."""
-    answering, streaming = set[threading.Thread](), set[threading.Thread]()
+    streaming = set[threading.Thread]()
+    laid_by: Queue[Executor] = Queue()
+    monkeypatch.setattr(request_threads, "_laid_by", laid_by.put)
 
     def answer(request: HttpRequest) -> LimitedStream:
-        answering.add(threading.current_thread())
+        has_its_own = not threading.current_thread().name.startswith(SHARED)
 
         async def parts() -> AsyncIterator[bytes]:
-            thread = await sync_to_async(threading.current_thread)()
-            streaming.add(thread)
-            if thread.name.startswith(SHARED):
-                await asyncio.to_thread(see_their_own_end)
+            streaming.add(await sync_to_async(threading.current_thread)())
+            if has_its_own and not keeps_thread:  # it idles for nobody while the answer waits
+                await asyncio.to_thread(laid_by.get, timeout=PATIENCE_SECONDS)
             yield b"late"
 
         return LimitedStream(parts(), slot=limit.take(READER, most=MANY), keeps_thread=keeps_thread)
-
-    def see_their_own_end() -> None:
-        for thread in tuple(answering):
-            if not thread.name.startswith(SHARED):
-                thread.join(PATIENCE_SECONDS)
-                assert not thread.is_alive(), "the thread of its request idles while the answer waits"
 
     async def ask_all() -> list[bytes]:
         return await asyncio.gather(*(read(site, path) for _ in range(MANY)))

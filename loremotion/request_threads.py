@@ -1,0 +1,80 @@
+"""Whose thread a request's work is done by: one of its own while it is answered, which the next request gets after it.
+
+Django's own handler begins a thread for each request and another to end it, and on each a connection object of its
+own: half a millisecond, more than most of what a request then does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Final, ParamSpec, TypeVar
+
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+
+from loremotion import database
+
+MOST_IDLE: Final = 32
+"""Threads that wait for the next request. Where more are answered at once, more are begun and end afterwards."""
+
+_idle: Final[deque[ThreadPoolExecutor]] = deque()
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class OwnThread(Executor):
+    """Does what it is given one after the other on one thread, which nobody else has until ``leave``."""
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+
+    def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        if self._thread is None:
+            self._thread = _taken()
+        return self._thread.submit(fn, *args, **kwargs)
+
+    def leave(self) -> None:
+        """Let others have the thread once it has done what it was given, also for a reader who left meanwhile. What is
+        given after that is done by another."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.submit(database.give_back).add_done_callback(lambda _: _laid_by(thread))
+
+
+@asynccontextmanager
+async def own_thread() -> AsyncIterator[None]:
+    """Have what is no coroutine in this block done by one thread, unless it is said already which."""
+    if SyncToAsync.thread_sensitive_context.get(None) is not None:
+        yield
+        return
+    thread = OwnThread()
+    try:
+        async with ThreadSensitiveContext(executor=thread):
+            yield
+    finally:
+        thread.leave()
+
+
+def leave_own_thread() -> None:
+    """Let others have the thread of the surrounding ``own_thread`` while it is not needed."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    own = SyncToAsync.context_to_thread_executor.get(context) if context is not None else None
+    if isinstance(own, OwnThread):
+        own.leave()
+
+
+def _taken() -> ThreadPoolExecutor:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="request")
+
+
+def _laid_by(thread: ThreadPoolExecutor) -> None:
+    if len(_idle) < MOST_IDLE:
+        _idle.append(thread)
+    else:
+        thread.shutdown(wait=False)
