@@ -4,7 +4,7 @@ import os
 
 import django
 
-from loremotion import database, row_security
+from loremotion import database, garbage, row_security
 from loremotion.agents.server import Agents
 from loremotion.bodies import BodyLimit
 from loremotion.handler import OneThreadHandler
@@ -26,3 +26,4 @@ row_security.bind_process()
 database.bound_process()
 database.warn_of_few_connections()
 role.refuse_without()
+garbage.settle()
