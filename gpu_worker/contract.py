@@ -252,6 +252,8 @@ class RenderJob(Wire):
     is_sampled: bool = False
     """Whether a few pictures of the finished clip are classified; see gpu_worker.picture_classifier."""
 
+    invisible_id_key: str = field(default="", repr=False)
+    """With which the clip's id is written into its pictures, see gpu_worker.media.invisible_id; empty: it is not."""
     times_aside: int = 0
     """How often it has let a short one go first. Nobody overtakes it while it waits to go on."""
     kept_by: str = ""
@@ -313,6 +315,8 @@ class ClipFacts(Wire):
     """``frozen``, ``flicker`` or nothing: what may have been asked for, and may not."""
     perceptual_hash: str = ""
     """Of the picture in the middle, by which copies are found: see gpu_worker.media.perceptual_hash."""
+    invisible_id: int | None = None
+    """What its pictures carry: see gpu_worker.media.invisible_id; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

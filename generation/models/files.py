@@ -55,6 +55,8 @@ class Clip(models.Model):
     """``frozen`` or ``flicker``, where its worker saw that; see gpu_worker.engine.video.broken_clips."""
     perceptual_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
     """By which copies are found that were encoded anew; empty where its worker knew none."""
+    invisible_id = models.BigIntegerField(null=True)
+    """What its pictures carry: see gpu_worker.media.invisible_id; None where they carry nothing."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     """When its files go; see generation.storage.retention."""
@@ -71,6 +73,9 @@ class Clip(models.Model):
             models.Index(fields=["sign_at"], name="clip_to_sign", condition=models.Q(sign_at__isnull=False)),
             models.Index(fields=["sha256"], name="clip_by_digest"),
             models.Index(fields=["signed_sha256"], name="clip_by_signed", condition=~models.Q(signed_sha256="")),
+            models.Index(
+                fields=["invisible_id"], name="clip_by_invisible_id", condition=models.Q(invisible_id__isnull=False)
+            ),
             *(_by_picture(place) for place in range(BANDS)),
         ]
 

@@ -322,6 +322,7 @@ class Generation(models.Model):
             yields=yields(self.fair_finish),
             is_judged=True,
             is_sampled=self.is_sampled,
+            invisible_id_key=next(iter(settings.INVISIBLE_ID_KEYS), ""),
             times_aside=self.times_aside,
             kept_by=self.kept_by,
             may_overlap=self.attempt == 1,  # one that ended its worker may do so again, and takes none along

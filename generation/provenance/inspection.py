@@ -21,13 +21,13 @@ from django.conf import settings
 
 from generation import recipes
 from generation.models import Clip
-from generation.provenance import certificate, manifest, media_types, picture_hashes, picture_search
+from generation.provenance import certificate, invisible_ids, manifest, media_types, picture_hashes, picture_search
 from gpu_worker import sandbox
 from loremotion import database
 from loremotion.row_security import across_workspaces
 
 WALL_SECONDS: Final = 10.0
-FILE, CREDENTIALS, PICTURE = "file", "credentials", "picture"
+FILE, CREDENTIALS, INVISIBLE_ID, PICTURE = "file", "credentials", "invisible_id", "picture"
 _PROGRAM: Final = Path(__file__).with_name("inspection_sandbox.py")
 _MOST_REPLY_BYTES: Final = 256 * 1024
 _READ_AT_ONCE_BYTES: Final = 1024**2
@@ -89,8 +89,9 @@ class Origin:
     made_on: date
     """To the day, in UTC: the second would tell whoever has only a copy when somebody was at work."""
     known_by: str
-    """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it. ``picture``: it shows
-    nearly the same in the middle, which is likely a copy of it, and no proof."""
+    """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it. ``invisible_id``: its
+    pictures carry that clip's, which only somebody with the site's key could have written. ``picture``: it shows nearly
+    the same in the middle, which is likely a copy of it, and no proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,9 @@ def inspect(file: IO[bytes]) -> Inspection:
         credentials, is_damaged = _credentials_in(own)
         named = credentials.render_id if credentials is not None and credentials.is_ours else ""
         origin = _origin(_digest(own), named)
+        if origin is None:
+            database.give_back()
+            origin = _origin_by_label(invisible_ids.read(own))
         if origin is None:
             database.give_back()
             origin = _origin_by_picture(picture_hashes.hashes_in(own))
@@ -167,6 +171,11 @@ def _origin(digest: str, render_id: str) -> Origin | None:
     if clip is None and _is_id(render_id):
         clip, known_by = clips.filter(generation=UUID(render_id)).first(), CREDENTIALS
     return _origin_of(clip, known_by)
+
+
+@across_workspaces("whoever has a copy may know that a model made it here, and which")
+def _origin_by_label(label_id: int | None) -> Origin | None:
+    return None if label_id is None else _origin_of(invisible_ids.clip_of(label_id), INVISIBLE_ID)
 
 
 @across_workspaces("whoever has a copy may know that a model made it here, and which")

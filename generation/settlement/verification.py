@@ -19,6 +19,7 @@ from generation.models import Generation
 from generation.storage import files
 from gpu_worker import log_context
 from gpu_worker.contract import LATE_SECONDS, ClipFacts, RenderReport
+from gpu_worker.media.invisible_id import id_of
 
 _MOST_STEPS = 1_000_000
 _MOST_BYTES = 2**50
@@ -137,6 +138,8 @@ def _verify_clip(clip: ClipFacts, generation: Generation) -> None:
     _verify("fps", clip.fps, least=0.01, most=_MOST_FPS)
     _verify("duration", clip.duration_seconds, least=0.0, most=_MOST_FRAMES)
     _verify("size", clip.size_bytes, least=1, most=files.most_bytes(generation, files.CLIP))
+    if clip.invisible_id not in (None, id_of(str(generation.id))):
+        raise NotBelieved("its pictures carry the id of another clip")
     if not _SHA256.fullmatch(clip.sha256):
         raise NotBelieved("its digest is none")
     if not _REMARK.fullmatch(clip.remark):

@@ -26,6 +26,7 @@ from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
 from gpu_worker.engine.video.frames import OnFrame, unheard
 from gpu_worker.engine.video.prompts import PromptMemory
+from gpu_worker.engine.video.provenance import label_of
 from gpu_worker.engine.video.rendered import RenderedClip, RenderedFrames
 from gpu_worker.engine.video.rendering import Rendering
 from gpu_worker.engine.video.stages import StageClock
@@ -138,6 +139,7 @@ class Engine:
                 job.fps,
                 upscale=job.upscale,
                 watermark=job.watermark,
+                label=label_of(job),
                 stop_if_asked=stages.stop_if_asked,
             )
             try:

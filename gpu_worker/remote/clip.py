@@ -20,7 +20,7 @@ from gpu_worker import media_input
 from gpu_worker.contract import ClipFacts, Progress, RenderJob, Stage
 from gpu_worker.engine.errors import RenderStopped
 from gpu_worker.engine.video.clip import ClipFile, Frame, measure_clip, show_frame, write_poster
-from gpu_worker.engine.video.provenance import Provenance
+from gpu_worker.engine.video.provenance import Provenance, label_of
 from gpu_worker.media.perceptual_hash import hash_of
 from gpu_worker.media_input import Wanted
 from gpu_worker.remote.errors import NOT_AS_ASKED, RemoteFailed
@@ -78,7 +78,12 @@ class RemoteFrames:
         clip, poster = self.folder / "clip.mp4", self.folder / "poster.jpg"
         middle = self._write_video(clip)
         write_poster(poster, middle[np.newaxis], watermark=self.job.watermark)
-        facts = dataclasses.replace(measure_clip(clip), perceptual_hash=hash_of(middle))
+        label = label_of(self.job)
+        facts = dataclasses.replace(
+            measure_clip(clip),
+            perceptual_hash=hash_of(middle),
+            invisible_id=label.id if label else None,
+        )
         self.stage_seconds[Stage.ENCODING_VIDEO.value] = time.monotonic() - began
         return RemoteClip(
             clip=clip,
@@ -96,7 +101,7 @@ class RemoteFrames:
         """Write pictures and sound. Returns the picture in the middle."""
         job = self.job
         wanted = Wanted(width=job.width, height=job.height, fps=job.fps, first=job.num_frames)
-        file = ClipFile(path, job.fps)
+        file = ClipFile(path, job.fps, label_of(job))
         middle: Frame | None = None
         try:
             for picture in media_input.each_frame(self.fetched, wanted, self._stop_if_asked):

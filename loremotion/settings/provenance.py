@@ -1,4 +1,7 @@
-"""Content Credentials (C2PA), with which clips say that a model made them. Without a certificate none are signed."""
+"""Content Credentials (C2PA), with which clips say that a model made them, and the invisible id in their pictures.
+
+Without a certificate no clip is signed, and without a key none is labelled.
+"""
 
 from __future__ import annotations
 
@@ -15,3 +18,6 @@ C2PA_ISSUERS = env.str("C2PA_ISSUERS", "")
 C2PA_TIMESTAMP_URL = env.str(
     "C2PA_TIMESTAMP_URL", "", validate=validate.Regexp(r"^(https?://\S+)?$", error="must be a URL")
 )
+
+# The first labels, and all of them are tried when somebody asks where a video comes from. Each is any long text.
+INVISIBLE_ID_KEYS = env.list("INVISIBLE_ID_KEYS", [])

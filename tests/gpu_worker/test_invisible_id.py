@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gpu_worker.media.invisible_id import code, marking, pattern, reading
+from gpu_worker.media.invisible_id import code, id_of, marking, pattern, reading
 
 LABEL_ID = 0xC0FFEE42
 KEY = "a site's key"
@@ -41,13 +44,21 @@ def test_a_number_of_more_than_32_bits_is_refused() -> None:
 def test_a_label_is_found_in_a_picture_and_under_its_own_key_alone() -> None:
     marked = _marked(_scenery(256, 384))
 
-    found = reading.read([marked], KEY, scales=[1.0])
+    found = read([marked], KEY, scales=[1.0])
 
     assert found is not None
     assert found.id == LABEL_ID
-    assert reading.read([marked], "another key", scales=[1.0]) is None
-    assert reading.read([_scenery(256, 384)], KEY, scales=[1.0]) is None
-    assert reading.read([], KEY) is None
+    assert read([marked], "another key", scales=[1.0]) is None
+    assert read([_scenery(256, 384)], KEY, scales=[1.0]) is None
+    assert reading.gather([]) is None
+
+
+def test_a_clip_s_number_is_its_own_and_the_same_each_time() -> None:
+    ids = [id_of(str(UUID(int=number))) for number in range(1000)]
+
+    assert len(set(ids)) == 1000
+    assert max(ids) <= code.MOST_ID
+    assert id_of(str(UUID(int=7))) == ids[7]
 
 
 def test_a_label_is_found_in_a_part_of_a_picture_that_was_enlarged() -> None:
@@ -55,7 +66,7 @@ def test_a_label_is_found_in_a_part_of_a_picture_that_was_enlarged() -> None:
 
     part = marked[30:490, 20:480]
 
-    found = reading.read([part], KEY, scales=[1.0, 460 / 512])
+    found = read([part], KEY, scales=[1.0, 460 / 512])
     assert found is not None
     assert found.id == LABEL_ID
     assert found.scale < 1
@@ -93,3 +104,9 @@ def _scenery(height: int, width: int) -> npt.NDArray[np.uint8]:
     rows, columns = np.mgrid[0:height, 0:width]
     noise = np.random.default_rng(3).normal(0, 4, (height, width))
     return np.asarray(np.rint(120 + 40 * np.sin(rows / 90) * np.cos(columns / 70) + noise), np.uint8)
+
+
+def read(pictures: Sequence[npt.NDArray[np.uint8]], key: str, *, scales: Iterable[float]) -> reading.Found | None:
+    gathered = reading.gather(pictures)
+    assert gathered is not None
+    return reading.read(gathered, key, scales=scales)

@@ -33,6 +33,7 @@ _OF_THE_ATTEMPT = {
     "is_compared",
     "is_judged",
     "is_sampled",
+    "invisible_id_key",
     "request_id",
     "yields",
     "may_overlap",

@@ -21,6 +21,8 @@ from gpu_worker.contract import ClipFacts
 from gpu_worker.engine.errors import EncodingFailed
 from gpu_worker.engine.video.provenance import Provenance, append_xmp
 from gpu_worker.engine.video.watermark import mark_of
+from gpu_worker.media.invisible_id import Label
+from gpu_worker.media.invisible_id.marking import Marking
 from gpu_worker.sounds import Audio, joined
 
 Frames = npt.NDArray[np.uint8]
@@ -40,9 +42,12 @@ class Before:
 _BT709 = 1
 _LIMITED_RANGE = 1
 _POSTER_QUALITY = 88
-_X264 = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
+X264 = {"preset": "veryfast", "x264-params": "mbtree=0"}
+CRF, CRF_OF_LABELLED = "18", "21"
 """Visually lossless. Macroblock-tree rate control is off because in small pictures it reads memory that nobody wrote:
-the same frames then gave different files in about one of ten encodings."""
+the same frames then gave different files in about one of ten encodings. A label is noise, which takes bytes: a labelled
+clip gives back in its finest grain what that takes, and stays about as large (``python -m benchmarks.invisible_id``).
+"""
 
 
 def exact_rate(fps: float) -> Fraction:
@@ -63,6 +68,7 @@ def write_clip(
     before: Before | None = None,
     watermark: str = "",
     provenance: Provenance | None = None,
+    label: Label | None = None,
     stop_if_asked: Callable[[], None] = lambda: None,
 ) -> None:
     """Write an MP4 that every browser plays: H.264, yuv420p, BT.709, index first, AAC when there is sound.
@@ -70,16 +76,17 @@ def write_clip(
     Every frame is written once, at an exactly constant rate. ``upscale`` enlarges each smoothly in both directions.
     ``before`` is the clip that this one continues: it comes first, in the size that it has, and with its own sound.
     ``watermark`` are words for the corner of every frame, and ``provenance`` is what the file says of itself.
+    ``label`` is written into the new frames; those before carry the label of their own clip.
     ``stop_if_asked`` is called before each frame, and what it raises ends the writing.
 
     Raises:
         EncodingFailed: the file could not be written; the message says why.
         OSError: the disk is full.
     """
-    file = ClipFile(path, fps)
+    file = ClipFile(path, fps, label)
     try:
         for frame in before.frames if before else ():
-            file.add(show_frame(frame, 1, watermark))
+            file.add(show_frame(frame, 1, watermark), is_new=False)
         before_count = file.num_frames
         for frame in frames:
             stop_if_asked()
@@ -98,33 +105,41 @@ class ClipFile:
     written, and whether there is sound is known last.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, label: Label | None = None) -> None:
         """
         Raises:
             EncodingFailed: the file cannot be begun.
         """
         self.num_frames = 0
+        self._label = label
+        self._marking: Marking | None = None
+        options = X264 | {"crf": CRF_OF_LABELLED if label else CRF}
         self._path, self._rate = path, exact_rate(fps)
         self._packets: list[av.Packet] = []
         with _failures():
             self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-            self._video = self._container.add_stream("libx264", rate=self._rate, options=_X264)
+            self._video = self._container.add_stream("libx264", rate=self._rate, options=options)
             self._video.pix_fmt = "yuv420p"
             self._video.time_base = 1 / self._rate
             colours = self._video.codec_context
             colours.color_range = _LIMITED_RANGE
             colours.colorspace = colours.color_primaries = colours.color_trc = _BT709
 
-    def add(self, picture: Frame) -> None:
-        """Encode the next picture; the first decides how large the clip is.
+    def add(self, picture: Frame, *, is_new: bool = True) -> None:
+        """Encode the next picture; the first decides how large the clip is. What ``is_new`` gets the label.
 
         Raises:
             EncodingFailed: it could not be encoded.
         """
         if not self.num_frames:
             self._video.height, self._video.width = picture.shape[:2]
+            if self._label is not None:
+                self._marking = Marking(*self._label, *picture.shape[:2])
         with _failures():
-            self._packets += self._video.encode(_video_frame(picture, self.num_frames, self._rate))
+            frame = _video_frame(picture, self.num_frames, self._rate)
+            if self._marking is not None and is_new:
+                _mark(frame, self._marking)
+            self._packets += self._video.encode(frame)
         self.num_frames += 1
 
     def finish(self, audio: Audio | None, provenance: Provenance | None) -> None:
@@ -178,6 +193,15 @@ def _video_frame(frame: npt.NDArray[np.uint8], index: int, rate: Fraction) -> av
     )
     picture.pts, picture.time_base = index, 1 / rate
     return picture
+
+
+def _mark(frame: av.VideoFrame, marking: Marking) -> None:
+    """Write a label into the brightness of a frame."""
+    plane = frame.planes[0]
+    lines = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
+    marked = lines.copy()
+    marked[:, : frame.width] = marking.mark(lines[:, : frame.width])
+    plane.update(marked.tobytes())
 
 
 def _audio_frame(audio: Audio) -> av.AudioFrame:

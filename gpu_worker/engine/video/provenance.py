@@ -2,7 +2,8 @@
 
 The EU AI Act, article 50(2), asks that such output be marked in a machine-readable way. The mark is IPTC's, in XMP, in
 the box that Adobe's specification defines for MP4; beside it stands a plain comment, which copying without re-encoding
-keeps. Both are easily taken off by whoever wants to: they inform, and prove nothing.
+keeps. Both are easily taken off by whoever wants to: they inform, and prove nothing. A label in the pictures
+(``gpu_worker.media.invisible_id``) stays in most copies.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 from xml.sax.saxutils import quoteattr
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.media.invisible_id import Label, id_of
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
@@ -34,6 +38,11 @@ class Provenance:
     @property
     def comment(self) -> str:
         return f"AI-generated video, made with {self.tool}. Id {self.generation_id}. {MADE_BY_A_MODEL}"
+
+
+def label_of(job: RenderJob) -> Label | None:
+    """What the pictures of a job's clip carry; None where its site labels none."""
+    return Label(job.invisible_id_key, id_of(job.generation_id)) if job.invisible_id_key else None
 
 
 def append_xmp(path: Path, provenance: Provenance) -> None:

@@ -17,7 +17,7 @@ from gpu_worker.engine.video.broken_clips import Fault, Signs, measure_signs
 from gpu_worker.engine.video.clip import measure_clip, write_poster
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
-from gpu_worker.engine.video.provenance import Provenance
+from gpu_worker.engine.video.provenance import Provenance, label_of
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.watermark import mark_of
 from gpu_worker.engine.video.writer import ClipWriter
@@ -100,7 +100,12 @@ class RenderedFrames:
         provenance = Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}")
         self.writer.finish(raw.frames, audio=raw.audio, before=before, provenance=provenance)
         write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
-        facts = dataclasses.replace(measure_clip(clip), perceptual_hash=hash_of(raw.frames[len(raw.frames) // 2]))
+        label = label_of(job)
+        facts = dataclasses.replace(
+            measure_clip(clip),
+            perceptual_hash=hash_of(raw.frames[len(raw.frames) // 2]),
+            invisible_id=label.id if label else None,
+        )
         if job.is_judged:
             signs = self._signs(clip, raw, facts)
             if signs.fault is not None:

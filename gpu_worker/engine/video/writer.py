@@ -11,6 +11,7 @@ from typing import Self
 
 from gpu_worker.engine.video.clip import Before, ClipFile, Frame, Frames, show_frame, write_clip
 from gpu_worker.engine.video.provenance import Provenance
+from gpu_worker.media.invisible_id import Label
 from gpu_worker.sounds import Audio
 
 LOOKS_PER_SECOND = 10
@@ -32,10 +33,11 @@ class ClipWriter:
         *,
         upscale: int = 1,
         watermark: str = "",
+        label: Label | None = None,
         stop_if_asked: Callable[[], None] = lambda: None,
     ) -> None:
         self._path, self._fps = path, fps
-        self._upscale, self._watermark = upscale, watermark
+        self._upscale, self._watermark, self._label = upscale, watermark, label
         self._stop_if_asked = stop_if_asked
         self._encoding: _Encoding | None = None
 
@@ -61,7 +63,7 @@ class ClipWriter:
         self._stop_if_asked()
         if index == 0:
             self._give_up()
-            self._encoding = _Encoding(self._path, self._fps, self._shown)
+            self._encoding = _Encoding(ClipFile(self._path, self._fps, self._label), self._shown)
         if self._encoding is not None:
             self._encoding.put(index, frame)
 
@@ -92,6 +94,7 @@ class ClipWriter:
                 before=before,
                 watermark=self._watermark,
                 provenance=provenance,
+                label=self._label,
                 stop_if_asked=self._stop_if_asked,
             )
             return
@@ -118,8 +121,8 @@ class ClipWriter:
 class _Encoding:
     """One beginning of the clip: a file, and the thread that encodes into it."""
 
-    def __init__(self, path: Path, fps: float, shown: Callable[[Frame], Frame]) -> None:
-        self.file = ClipFile(path, fps)
+    def __init__(self, file: ClipFile, shown: Callable[[Frame], Frame]) -> None:
+        self.file = file
         self._shown = shown
         self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._given: list[Frame] = []

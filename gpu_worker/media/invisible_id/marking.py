@@ -12,7 +12,7 @@ from gpu_worker.media.invisible_id import pattern
 Luma = npt.NDArray[np.uint8]
 """``(height, width)``, 16 to 235."""
 
-STRENGTH: Final = 1.4
+STRENGTH: Final = 1.8
 _BLOCK: Final = 8
 _LEAST, _MOST = 0.45, 2.2
 """How much of the strength flat ground bears, and how much the busiest."""

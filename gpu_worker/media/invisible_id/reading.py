@@ -22,29 +22,33 @@ _DOWN: Final = np.fft.fftfreq(TILE)[:, None]
 _ACROSS: Final = np.fft.rfftfreq(TILE)[None]
 
 
-class Label(NamedTuple):
+class Found(NamedTuple):
     id: int
     clearness: float
     """How far the place of the tile stood above the rest, in deviations."""
     scale: float
 
 
-def read(pictures: Iterable[npt.NDArray[np.uint8]], key: str, *, scales: Iterable[float] = SCALES) -> Label | None:
-    """The label in a video's brightness, ``(height, width)`` a picture, all of one size; None when none is found."""
+def gather(pictures: Iterable[npt.NDArray[np.uint8]]) -> Floats | None:
+    """The sum of what a label can lie in, ``(HEIGHT, width)``, of a video's brightness, ``(height, width)`` a picture,
+    all of one size. It takes no key. None where there is no picture."""
     whole: Floats | None = None
     for picture in pictures:
         remainder = _remainder(_in_common_size(picture))
         whole = remainder if whole is None else whole + remainder
-    if whole is None:
-        return None
+    return whole
+
+
+def read(gathered: Floats, key: str, *, scales: Iterable[float] = SCALES) -> Found | None:
+    """The label in what was gathered; None when none is found."""
     carrier = pattern.carrier(key)
     synchronising = np.conj(carrier.synchronising)
     for scale in scales:
-        spectrum = _spectrum(whole if scale == 1 else _scaled(whole, scale))
+        spectrum = _spectrum(gathered if scale == 1 else _scaled(gathered, scale))
         for clearness, place in _places(spectrum, synchronising):
             label_id = code.decode(_soft_bits(spectrum, carrier, place)) if clearness >= _CLEAREST else None
             if label_id is not None:
-                return Label(label_id, clearness, scale)
+                return Found(label_id, clearness, scale)
     return None
 
 
