@@ -12,9 +12,9 @@ from gpu_worker.media.invisible_id import pattern
 Luma = npt.NDArray[np.uint8]
 """``(height, width)``, 16 to 235."""
 
-STRENGTH: Final = 1.8
+STRENGTH: Final = 2.2
 _BLOCK: Final = 8
-_LEAST, _MOST = 0.45, 2.2
+_LEAST, _MOST = 0.27, 2.2
 """How much of the strength flat ground bears, and how much the busiest."""
 _ACTIVITY_FOR_MORE: Final = 16.0
 _DARK: Final = 120.0
