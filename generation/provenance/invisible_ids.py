@@ -16,13 +16,12 @@ import gpu_worker
 from generation.models import Clip
 from generation.provenance import picture_hashes
 from gpu_worker import sandbox
-from gpu_worker.media import labelled
 from gpu_worker.media.invisible_id import reading
-from gpu_worker.media.invisible_id.pattern import HEIGHT
+from gpu_worker.media.invisible_id.pattern import HEIGHT, MOST_WIDTH
 
 WALL_SECONDS: Final = 10.0
 _PROGRAM: Final = Path(gpu_worker.__path__[0], "media_sandbox.py")
-_MOST_PIXELS: Final = HEIGHT * labelled.MOST_WIDTH
+_MOST_PIXELS: Final = HEIGHT * MOST_WIDTH
 
 
 def is_read() -> bool:

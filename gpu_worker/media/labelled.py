@@ -11,12 +11,11 @@ import numpy as np
 
 from gpu_worker.media import bounds, footage
 from gpu_worker.media.invisible_id import reading
-from gpu_worker.media.invisible_id.pattern import HEIGHT
+from gpu_worker.media.invisible_id.pattern import MOST_WIDTH
 from gpu_worker.media.reply import Reply
 
 MOST_PICTURES: Final = 48
 """From the beginning. A label in each adds up; what is around it does not."""
-MOST_WIDTH: Final = 8 * HEIGHT
 
 
 def read(said: dict[str, Any], reply: Reply) -> None:
