@@ -14,14 +14,19 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts import bans, impersonation, networks, whose, workspaces
+from accounts.audit_sentences import Sentence
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
 from accounts.whose_column import WhoseColumn
 from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.exact_search import ExactSearchAdmin, any_of
-from loremotion.staff_words import as_words
 
+MOST_ENTRIES: Final = 500
+"""Of one actor, thing or workspace, among which a search for an address looks: the newest."""
+MOST_WORKSPACES: Final = 20
 AN_EVENT: Final = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
@@ -247,15 +252,43 @@ class BanAdmin(admin.ModelAdmin[Ban]):
 class AuditEntryAdmin(WhoseColumn, ExactSearchAdmin):
     """Read only, for staff as for everybody."""
 
-    list_display = ["at", "what", "actor", "subject", "whose"]
-    is_found_by_address = False  # an address is an actor there
+    list_display = ["at", "what", "whose"]
+    list_display_links = ["at"]
+    is_found_by_address = False  # of an address more is found: see below
     whose_field = "workspace_id"
-    search_help_text = "The whole id of a workspace or of a thing, an actor, what was acted on, or an event"
+    search_help_text = "An e-mail address, the whole id of a workspace or of a thing, what was acted on, or an event"
     ordering = ["-id"]
 
-    @admin.display(description="what", ordering="event")
-    def what(self, entry: AuditEntry) -> str:
-        return as_words(entry.event)
+    @admin.display(description="what happened")
+    def what(self, entry: AuditEntry) -> SafeString:
+        """A sentence, as the members of the workspace read it."""
+        said = Sentence.of(entry)
+        subject = format_html(" <strong>{}</strong>", said.subject) if said.subject else ""
+        detail = format_html('<br><span class="quiet">{}</span>', said.detail) if said.detail else ""
+        return format_html('<span title="{}">{} {}{}.</span>{}', entry.event, entry.actor, said.words, subject, detail)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """What whoever has the address did, what was done to them, and what happened in their workspaces."""
+        text = search_term.replace("\x00", "").strip()
+        if "@" not in text:
+            found: tuple[QuerySet[AuditEntry], bool] = super().get_search_results(request, queryset, search_term)
+            return found
+        address = text.lower()
+        parts = [
+            AuditEntry.objects.filter(actor=text),
+            AuditEntry.objects.filter(actor=address),
+            AuditEntry.objects.filter(actor=f"staff {address}"),
+            AuditEntry.objects.filter(subject=text),
+            AuditEntry.objects.filter(subject=address),
+        ]
+        if request.user.has_perm("accounts.view_workspace"):
+            theirs = Membership.objects.filter(user__email=address).values_list("workspace_id", flat=True)
+            parts += [AuditEntry.objects.filter(workspace=each) for each in theirs[:MOST_WORKSPACES]]
+        # Each by its own index and to a bound: together they would be looked for in the whole table.
+        newest = [part.order_by("-id").values("id")[:MOST_ENTRIES] for part in parts]
+        return queryset.filter(id__in=newest[0].union(*newest[1:])), False
 
     def named_by(self, wanted: UUID) -> Q:
         """What happened in the workspace of this id; there being none, what was done to the thing of this id."""

@@ -30,6 +30,7 @@ _WORDS: Final = {
     "clip.shared": "showed the team the clip",
     "clip.unfeatured": "took off Explore the clip",
     "credits.adjusted": "adjusted the credits",
+    "key.changed": "changed the API key",
     "key.issued": "created the API key",
     "key.revoked": "revoked the API key",
     "key.rotated": "rotated the API key",

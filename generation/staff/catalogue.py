@@ -58,6 +58,17 @@ class Row:
         return any(alias.name == "default" for alias in self.model.aliases.all())
 
     @property
+    def runs_on(self) -> str:
+        """On how many of the GPUs that are on its smallest clip can be made, in words."""
+        if self.fits is None:
+            return "not known"
+        if not self.gpus:
+            return "no GPU is on"
+        if self.fits in (0, self.gpus):
+            return "every GPU" if self.fits else "no GPU that is on"
+        return f"{self.fits} of {self.gpus} GPUs"
+
+    @property
     def tab(self) -> str:
         if self.model.status == Model.Status.DRAFT:
             return "ready" if self.was_rendered else "drafts"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts import whose
-from accounts.models import Membership, User, Visitor, Workspace
+from accounts.models import EMAIL_DOMAIN, Membership, User, Visitor, Workspace
 from billing.shop.models import Customer, Order, Payment, Subscription
 from generation.models import Generation
 
@@ -65,8 +65,14 @@ def _with_id(wanted: UUID) -> set[UUID]:
 
 
 def _called(text: str) -> set[UUID]:
-    """Whose address or name, or that of a team, begins so. The indexes that Django's ``istartswith`` uses are there."""
-    people = User.objects.filter(Q(email__istartswith=text) | Q(name__istartswith=text)).order_by("id")[:MOST_FOUND]
+    """Whose address or name, or that of a team, begins so, or whose address is of such a domain, as ``example.org`` or
+    ``@example.org``. The indexes that Django's ``istartswith`` uses are there."""
+    rows = User.objects.all()
+    begins = Q(email__istartswith=text) | Q(name__istartswith=text)
+    if "." in text or text.startswith("@"):
+        rows = rows.alias(domain=EMAIL_DOMAIN)
+        begins |= Q(domain__istartswith=text.removeprefix("@"))
+    people = rows.filter(begins).order_by("id")[:MOST_FOUND]
     teams = Workspace.objects.filter(name__istartswith=text).order_by("id").values_list("id", flat=True)
     return {*_of_users(people), *teams[:MOST_FOUND]}
 

@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from accounts import whose
 from accounts.models import User
@@ -21,6 +22,7 @@ from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
 from generation.staff import fleet_commands, why_waiting
+from generation.staff.tiles import duration
 from generation.tiers import yields
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs
@@ -114,6 +116,10 @@ class Waiting:
     is_free: bool
     why: str
     ready: str
+    waited: str
+    """Since it was asked for, in words."""
+    is_stuck: bool
+    """Whether it waits for a machine that is not there, and not for its turn."""
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -131,7 +137,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "is_known": is_known,
         "hidden": len(statuses) - len(shown),
         "line": line,
-        "handed": sum(each.clip.state == State.DISPATCHED for each in line),
+        "handed": Generation.objects.filter(state=State.DISPATCHED)[:MOST_COUNTED].count(),
         "most_waiting": MOST_WAITING,
         "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
         "most_counted": MOST_COUNTED,
@@ -219,7 +225,7 @@ def _line(*, shows_owners: bool) -> list[Waiting]:
     queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
     clips = [*taken[:MOST_WAITING]]
     clips += queued[: MOST_WAITING - len(clips)]
-    waits = wait.waits_of(clips) if clips else {}
+    waits, now = wait.waits_of(clips) if clips else {}, timezone.now()
     return [
         Waiting(
             clip,
@@ -227,6 +233,8 @@ def _line(*, shows_owners: bool) -> list[Waiting]:
             yields(clip.fair_finish),
             why_waiting.why(clip, waits[clip.id]),
             waits[clip.id].in_words,
+            duration(max(0.0, (now - clip.created_at).total_seconds())),
+            waits[clip.id].is_for_a_machine,
         )
         for clip in clips
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Final
@@ -19,15 +20,30 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.shop.models import StripeEvent
+from generation.models import Generation, State
+from generation.scheduling import capacity
 from generation.settlement import ledger_check
 from generation.webhooks.models import Delivery
 from gpu_worker.contract import ATTEMPT_QUEUES
+from gpu_worker.liveness import takes_jobs
+from gpu_worker.worker_status import WorkerStatus
 from loremotion import __version__, health, queues
 from loremotion.outbox.models import MailMessage, Retried
 from loremotion.valkey import connection
 
 MOST_COUNTED: Final = 1000
 LATELY: Final = timedelta(days=7)
+MOST_WORKERS: Final = 64
+HOLDS: Final = {
+    "render": "clips handed to GPUs",
+    "remote": "clips handed to remote workers",
+    "reports": "results of workers to settle",
+    "signing": "finished clips to sign",
+    "stripe": "its events to process",
+    "webhooks": "events to send to customers",
+    "mail": "messages to people",
+}
+"""Queue → what waits in it."""
 _UNKNOWN: Final = "unknown"
 
 
@@ -36,19 +52,29 @@ def page(request: HttpRequest) -> HttpResponse:
     try:
         loads = queues.loads([*ATTEMPT_QUEUES, *settings.QUEUE_JOBS])
         processes = health.process_ages()
+        statuses = capacity.statuses()
     except redis.RedisError:
-        loads, processes = [], []
+        loads, processes, statuses = [], [], []
     context = {
         **admin.site.each_context(request),
         "title": "Processes and queues",
         "processes": processes,
-        "queues": loads,
+        "workers": [_worker(status) for status in statuses[:MOST_WORKERS]],
+        "hidden_workers": max(0, len(statuses) - MOST_WORKERS),
+        "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
+        "queues": [{"load": load, "holds": HOLDS.get(load.name, "")} for load in loads],
         "unsent": _unsent(),
         "most_counted": MOST_COUNTED,
         "check": ledger_check.last(),
         "versions": _versions(),
     }
     return TemplateResponse(request, "admin/generation/system.html", context)
+
+
+def _worker(status: WorkerStatus) -> dict[str, Any]:
+    """A GPU or remote worker by its last heartbeat, in whose time its host's clock is put right."""
+    seconds = time.time() - status.beat_at + status.clock_ahead_seconds
+    return {"name": status.name, "seconds": max(0.0, seconds), "state": status.state, "takes_clips": takes_jobs(status)}
 
 
 def _unsent() -> list[dict[str, Any]]:
@@ -64,6 +90,7 @@ def _unsent() -> list[dict[str, Any]]:
             "name": name,
             "waiting": kind._default_manager.filter(state=kind.waiting)[:MOST_COUNTED].count(),
             "dead": kind._default_manager.filter(lately, state=kind.dead)[:MOST_COUNTED].count(),
+            "waits_at": f"{reverse(f'admin:{page}_changelist')}?state__exact={kind.waiting}",
             "address": f"{reverse(f'admin:{page}_changelist')}?state__exact={kind.dead}",
         }
         for name, kind, lately, page in kinds

@@ -51,9 +51,30 @@ def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
 def test_the_system_page(staff: Client, valkey: redis.Redis) -> None:
     valkey.rpush("rq:queue:mail", *range(417))
     valkey.zadd("rq:failed:stripe", dict.fromkeys(map(str, range(523)), 2e10))
-    page = staff.get("/admin/system/").text
-    assert "<td>mail</td><td>417</td><td>0</td><td>0</td>" in page
-    assert "<td>stripe</td><td>0</td><td>0</td><td>523</td>" in page
+    page = staff.get("/admin/system/")
+    loads = {each["load"].name: each["load"] for each in page.context["queues"]}
+    assert (loads["mail"].waiting, loads["mail"].running, loads["mail"].failed) == (417, 0, 0)
+    assert loads["stripe"].failed == 523
+    assert '<td class="figure">417</td>' in page.text
+    assert '<span class="state bad">523</span>' in page.text
+    assert all(each["holds"] for each in page.context["queues"]), "each queue says what waits in it"
+
+
+def test_the_system_page_shows_each_worker_by_its_heartbeat(staff: Client, valkey: redis.Redis) -> None:
+    heartbeat(valkey, "gpu-7")
+    heartbeat(valkey, "gpu-8")
+    page = staff.get("/admin/system/")
+    assert [worker["name"] for worker in page.context["workers"]] == ["gpu-7", "gpu-8"]
+    assert "gpu-8</a>" in page.text
+
+
+def test_the_system_page_tells_clips_in_the_queue_from_those_handed_to_gpus(
+    toy: Model, alice: Visitor, staff: Client
+) -> None:
+    factories.submitted(alice.workspace)
+    page = staff.get("/admin/system/")
+    assert page.context["queued"] == 1
+    assert "clips not handed to a worker yet" in page.text
 
 
 def test_the_system_page_says_which_version_and_release_of_the_site_runs(staff: Client, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +52,17 @@ def rendered(model: Model, *, gpu_seconds: float = 2.0) -> None:
 def rows(staff: Client, tab: str = "enabled") -> dict[str, Any]:
     cache.clear()
     return {row.model.slug: row for row in staff.get(PAGE, {"tab": tab}).context["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("fits", "gpus", "said"),
+    [
+        *((None, 2, "not known"), (0, 0, "no GPU is on"), (0, 2, "no GPU that is on")),
+        *((1, 3, "1 of 3 GPUs"), (2, 2, "every GPU")),
+    ],
+)
+def test_a_row_says_on_how_many_gpus_it_runs(fits: int | None, gpus: int, said: str, toy: Model, staff: Client) -> None:
+    assert replace(rows(staff)["toy"], fits=fits, gpus=gpus).runs_on == said
 
 
 def test_each_row_has_its_figures(toy: Model, alice: Visitor, staff: Client) -> None:

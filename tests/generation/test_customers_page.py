@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEntry, User, Visitor, Workspace
+from accounts.models import EMAIL_DOMAIN, AuditEntry, User, Visitor, Workspace
 from billing import ledger
 from billing.shop.models import Customer, Order, Payment, Price
 from catalog.models import Model
@@ -88,7 +88,15 @@ def plan_of(rows: QuerySet[User] | QuerySet[Workspace] | QuerySet[Payment]) -> s
     return rows.explain()
 
 
+@pytest.mark.parametrize("wanted", ["example.org", "@example.org", "@EXAMPLE", "example.o"])
+def test_people_are_found_by_the_domain_of_their_address(wanted: str, ada: User) -> None:
+    person("eve@another.example.org.invalid")
+    assert customer_search.find(wanted) == [own(ada)]
+
+
 def test_the_search_reads_indexes_and_no_whole_table() -> None:
+    by_domain = User.objects.alias(domain=EMAIL_DOMAIN).filter(domain__istartswith="example.org")
+    assert "user_by_email_domain" in plan_of(by_domain)
     assert "user_by_email" in plan_of(User.objects.filter(email__istartswith="ada"))
     assert "user_by_name" in plan_of(User.objects.filter(name__istartswith="ada"))
     assert "workspace_by_name" in plan_of(Workspace.objects.filter(name__istartswith="ada"))

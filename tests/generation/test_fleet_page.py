@@ -89,15 +89,16 @@ def test_the_queue_says_why_each_clip_waits(toy: Model, alice: Visitor, staff: C
         (first.id, "First in the queue."),
         (second.id, "Needs 24 GB of one GPU: no GPU that is on takes it."),
     ]
+    assert [each.is_stuck for each in line] == [False, True]
 
 
 def test_a_queue_that_is_counted_to_the_bound_may_be_longer(
     toy: Model, alice: Visitor, staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.submitted(alice.workspace)
-    assert "Queue: 1 waiting" in staff.get(PAGE).text
+    assert "Clips waiting: 1 in the queue, 0 handed to GPUs" in staff.get(PAGE).text
     monkeypatch.setattr("generation.staff.fleet.MOST_COUNTED", 1)
-    assert "Queue: 1 or more waiting" in staff.get(PAGE).text
+    assert "Clips waiting: 1 or more in the queue" in staff.get(PAGE).text
 
 
 def test_the_page_takes_as_many_queries_whatever_waits(
