@@ -1,7 +1,7 @@
 from django.urls import path
 
 from catalog import views as catalog
-from generation.api import device_login, events, me, reference, verification
+from generation.api import batches, device_login, events, me, reference, verification
 from generation.api import sharing as api_sharing
 from generation.api import usage as api_usage
 from generation.api import views as api
@@ -39,6 +39,7 @@ urlpatterns = [
     path("v1/verify", takes_files(verification.Verify.as_view()), name="api-verify"),
     path("v1/quotes", takes_files(api.Quotes.as_view()), name="api-quotes"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
+    path("v1/videos/batches", takes_files(batches.Batches.as_view()), name="api-batches"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
     path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),
     path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),

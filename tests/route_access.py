@@ -120,6 +120,7 @@ ACCESS: dict[str, Access] = {
     "generation:api-verify": Access(Kind.PUBLIC, method="post"),
     "generation:api-video": Access(Kind.OBJECT, READ),
     "generation:api-cancel": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:api-batches": Access(Kind.OWN, MAKE, "post"),
     "generation:api-edits": Access(Kind.OWN, MAKE, "post"),
     "generation:api-extensions": Access(Kind.OWN, MAKE, "post"),
     "generation:api-remix": Access(Kind.OBJECT, MAKE, "post"),

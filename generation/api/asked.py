@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
 
@@ -13,6 +13,9 @@ from generation.api.serializers import REFERENCE
 from generation.submission import remote_files
 from gpu_worker.families import ROLES
 from loremotion.refusals import Invalid
+
+DEFAULT_ALIAS: Final = "default"
+"""The model of whoever names none."""
 
 
 class Asked(NamedTuple):

@@ -146,7 +146,11 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
     Raises:
         Invalid: names the field, or what is no field of this request.
     """
-    sent = _unfolded(request.data)
+    return checked(serializer, _unfolded(request.data), partial=partial)
+
+
+def checked(serializer: type[serializers.Serializer[Any]], sent: Any, *, partial: bool = False) -> dict[str, Any]:
+    """What was sent as a body, or as a part of one. Raises as ``read``."""
     if not isinstance(sent, Mapping):
         kind = next((name for types, name in KINDS if isinstance(sent, types)), "null")
         raise Invalid("invalid_body", f"The body is {kind}.", next_step='Send an object, such as {"prompt": "a fox"}.')

@@ -71,10 +71,21 @@ def as_it_stands(generation_id: UUID) -> dict[str, Any]:
     return {"id": str(generation_id), "object": "video.deleted", "deleted": True} if found is None else video(found)
 
 
-def quote(offer: Offer, wait: Wait) -> dict[str, Any]:
-    """The Quote object: the price of a clip that nobody has asked for yet, and its wait."""
+def page(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """A list of Video objects as OpenAI has it."""
+    ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
+    return {"object": "list", "data": data, "has_more": has_more, **ends}
+
+
+def quote(offer: Offer, wait: Wait, *, times: int = 1) -> dict[str, Any]:
+    """The Quote object: the price of a clip that nobody has asked for yet, and its wait.
+
+    Args:
+        times: how many of them are priced. The wait is the first one's.
+    """
     request, version = offer.request, offer.version
-    now = time.time()
+    now, credits = time.time(), times * offer.quote.credits
+    price = f"{credits} credit{'' if credits == 1 else 's'}{f' for {times} clips' if times > 1 else ''}."
     return {
         "object": "quote",
         "model": version.model.slug,
@@ -82,9 +93,10 @@ def quote(offer: Offer, wait: Wait) -> dict[str, Any]:
         "preset": request.preset,
         "seconds": f"{round(request.seconds, 3):g}",
         "size": f"{request.width * version.upscale}x{request.height * version.upscale}",
-        "credits": offer.quote.credits,
+        "n": times,
+        "credits": credits,
         "ready_at": None if wait.expected is None else [round(now + end) for end in wait.expected.ready.ends],
-        "in_words": f"{offer.quote.credits} credit{'' if offer.quote.credits == 1 else 's'}. {wait.in_words}".strip(),
+        "in_words": f"{price} {wait.in_words}".strip(),
         "queue": wait.to_json(),
     }
 
@@ -99,6 +111,15 @@ def just_taken(generation: Generation) -> dict[str, Any]:
     except Exception:
         logger.exception("Generation %s is taken, and nothing more can be said of it", generation.id)
         return _video(generation, seen=None, ours=_ours(generation, None))
+
+
+def all_taken(generations: list[Generation]) -> list[dict[str, Any]]:
+    """The same of several, as a list shows them: without queue and preview."""
+    try:
+        return videos(generations)
+    except Exception:
+        logger.exception("%d clips are taken, and nothing more can be said of them", len(generations))
+        return [_video(one, seen=None, ours=_ours(one, None)) for one in generations]
 
 
 def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from generation.api.serializers import AskSerializer, FromVideoSerializer, InputField, RemixSerializer
+from generation.api.serializers import (
+    AskInBatchSerializer,
+    AskSerializer,
+    FromVideoSerializer,
+    InputField,
+    RemixSerializer,
+)
 
 BODIES: Final[dict[str, type[AskSerializer]]] = {
     "Ask": AskSerializer,
@@ -33,7 +39,7 @@ def request_schemas() -> dict[str, Any]:
         fields = serializer().fields
         found[name] = _schema(fields, with_files=False)
         found[f"{name}WithFiles"] = _schema(fields, with_files=True)
-    return found
+    return found | {"AskInBatch": _schema(AskInBatchSerializer().fields, with_files=False)}
 
 
 def _schema(fields: Any, *, with_files: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rest_framework.utils.serializer_helpers import BindingDict
 from catalog.requests import Ask, wordings
 from generation.api.base import unknown_field
 from generation.submission import remote_files, uploads
+from generation.submission.batch import MOST_TAKES
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -107,9 +108,11 @@ def _is_id(said: str) -> bool:
 class AskSerializer(serializers.Serializer[Any]):
     """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
 
-    ALSO_CALLED: Final = ROLES_ALSO_CALLED | {
-        other: name for name, (_, wording) in wordings().items() for other in wording.also_called
-    }
+    ALSO_CALLED: Final = (
+        ROLES_ALSO_CALLED
+        | {other: name for name, (_, wording) in wordings().items() for other in wording.also_called}
+        | dict.fromkeys(("num_videos", "num_outputs", "number_of_videos", "sample_count", "batch_size"), "n")
+    )
 
     private = PrivacyField(
         required=False,
@@ -129,6 +132,13 @@ class AskSerializer(serializers.Serializer[Any]):
         allow_null=True,
         min_value=0,
         help_text="The most that it may cost; what costs more is refused, and nothing is made.",
+    )
+    n = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MOST_TAKES,
+        help_text="How many clips, each with another seed: all are made, or none. Of several, the answer is a list.",
     )
 
     @property
@@ -173,6 +183,15 @@ class RemixSerializer(FromVideoSerializer):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         found = super().get_fields()
         del found["video"]
+        return found
+
+
+class AskInBatchSerializer(AskSerializer):
+    """One clip of several that are asked for together."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        found = super().get_fields()
+        del found["n"], found["max_credits"]
         return found
 
 

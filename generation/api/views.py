@@ -19,8 +19,8 @@ from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation
-from generation.api import listing, presentation, waiting
-from generation.api.asked import asked_in, by_their_name
+from generation.api import batches, listing, presentation, waiting
+from generation.api.asked import DEFAULT_ALIAS, asked_in, by_their_name
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
@@ -29,6 +29,7 @@ from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import serving
 from generation.submission import intake, privacy, retries
+from generation.submission.wanted import Start, Wanted, takes_of
 from loremotion import parameters
 from loremotion.refusals import Conflict, Invalid
 
@@ -36,8 +37,8 @@ MOST_LISTED = 100
 VARIANTS = ("video", "thumbnail")
 CHANGE, CONTINUE = "restyle", "extend"
 """The modes behind OpenAI's edits and remixes, and behind its extensions."""
-DEFAULT_ALIAS, EDIT_ALIAS = "default", "edit"
-"""The models of whoever names none; the second where a clip is to be changed and the model that made it cannot."""
+EDIT_ALIAS = "edit"
+"""The model of whoever names none, where a clip is to be changed and the model that made it cannot."""
 POLL_AFTER_SECONDS = (2.0, 30.0)
 """Shortest and longest pause that is advised between two looks at a clip."""
 
@@ -59,7 +60,7 @@ class AskView(VideoView):
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
         said, files, clips, addresses = asked_in(read(body, self.request), caller)
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
-        most_credits = said.pop("max_credits", None)
+        most_credits, times = said.pop("max_credits", None), said.pop("n", None) or 1
         if source is not None:
             clips["video"] = source
         if mode is not None:
@@ -67,6 +68,11 @@ class AskView(VideoView):
             if "video" in clips and not said.get("model"):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
+        if times > 1:
+            start = Start(files, clips, addresses)
+            takes = [Wanted(one, start, is_private, user_ref) for one in takes_of(ask, times)]
+            with by_their_name({**files, **addresses}):
+                return batches.make_all(self.site_request, takes, most_credits=most_credits)
         with capacity.asked_once(forecast_board.send), places.looked_once(), by_their_name({**files, **addresses}):
             own: Any = {"is_private": is_private, "user_ref": user_ref, "most_credits": most_credits}
             generation = intake.take(self.site_request, ask, files=files, clips=clips, addresses=addresses, **own)
@@ -92,15 +98,7 @@ class Videos(AskView):
         found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending, only=only)
         retries.note_read(found[:limit])
         data = presentation.videos(found[:limit])
-        return Response(
-            {
-                "object": "list",
-                "data": data,
-                "has_more": len(found) > limit,
-                "first_id": data[0]["id"] if data else None,
-                "last_id": data[-1]["id"] if data else None,
-            }
-        )
+        return Response(presentation.page(data, has_more=len(found) > limit))
 
 
 class Quotes(VideoView):
@@ -110,17 +108,17 @@ class Quotes(VideoView):
     def post(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
         said, files, clips, addresses = asked_in(read(AskSerializer, request), caller)
-        most_credits = said.pop("max_credits", None)
+        most_credits, times = said.pop("max_credits", None), said.pop("n", None) or 1
         for name in ("private", "user_ref"):
             said.pop(name, None)
         if clips:
             caller = self.caller(Action.READ_CLIPS)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips, addresses=addresses)
-        intake.refuse_dear(sound.offer.quote.credits, most_credits=most_credits)
+        intake.refuse_dear(times * sound.offer.quote.credits, most_credits=most_credits)
         network = networks.fingerprint_of(self.site_request)
         wait = wait_before_asking(sound.offer, caller.workspace, may=sound.may, network=network)
-        return Response(presentation.quote(sound.offer, wait))
+        return Response(presentation.quote(sound.offer, wait, times=times))
 
 
 class Edits(AskView):

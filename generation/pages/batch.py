@@ -21,6 +21,7 @@ from generation.pages import batch_rows
 from generation.pages.chosen import chosen_clips, sheet_of
 from generation.pages.ways_on import ways_on
 from generation.submission import batch, intake
+from generation.submission.wanted import Start, Wanted, offers_of
 from loremotion.bodies import takes_files
 from loremotion.refusals import Invalid, Refusal
 
@@ -57,9 +58,11 @@ def make(request: HttpRequest) -> HttpResponse:
     try:
         asks = batch_rows.read(rows)
         try:
-            made = batch.take_all(request, asks, sending=sending, most_credits=_credits(request))
+            start = Start()
+            wanted = [Wanted(ask, start) for ask in asks]
+            made = batch.take_all(request, wanted, sending=sending, most_credits=(shown := _credits(request)))
         except intake.CostsMore as refusal:
-            return _review(request, asks, refusal)
+            return _review(request, asks, _price_has_changed(shown, refusal))
         return redirect(sheet_of(made))
     except Refusal as refusal:
         return _page(request, prompts=rows, refusal=refusal)
@@ -104,8 +107,17 @@ def _credits(request: HttpRequest) -> int | None:
     return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 19 else None
 
 
+def _price_has_changed(shown: int | None, refusal: intake.CostsMore) -> intake.CostsMore:
+    """``refusal`` in the words of whoever pressed a button that said a price."""
+    return intake.CostsMore(
+        refusal.code,
+        f"The price has changed: this was {shown or 0:,} credits, and is {refusal.figures['credits']:,} now.",
+        next_step="Look at the new price and press the button again.",
+    )
+
+
 def _review(request: HttpRequest, asks: list[Ask], refusal: Refusal | None = None) -> HttpResponse:
-    offers = batch.offers_of(request, asks)
+    offers = offers_of(request, asks)
     seeded = [replace(ask, seed=offer.request.seed) for ask, offer in zip(asks, offers, strict=True)]
     context = {
         "offers": offers,

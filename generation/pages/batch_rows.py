@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from catalog.requests import MAX_SEED, Ask
-from generation.submission import batch
 from generation.submission.batch import MOST_CLIPS
+from generation.submission.wanted import takes_of
 from loremotion.refusals import Invalid
 
 COLUMNS: Final = ("prompt", "negative_prompt", "model", "size", "seconds", "preset", "seed")
@@ -46,7 +46,7 @@ def spread(asks: Iterable[Ask], *, models: Sequence[str], times: int) -> list[As
         take
         for ask in asks
         for model in (models if models and ask.model == DEFAULT_MODEL else [ask.model])
-        for take in batch.takes_of(replace(ask, model=model), times)
+        for take in takes_of(replace(ask, model=model), times)
     ]
     if len(made) > MOST_CLIPS:
         raise _wrong_number(len(made))

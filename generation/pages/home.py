@@ -36,6 +36,7 @@ from generation.pages.ways_on import ways_on
 from generation.sharing import public
 from generation.submission import batch, finishing
 from generation.submission.audience import audience_of
+from generation.submission.wanted import Start, Wanted, takes_of
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Invalid, Refusal
 
@@ -110,9 +111,10 @@ def create(request: HttpRequest) -> HttpResponse:
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
         clips = form.clips() if form.takes("video", workspace) else {}
         private, times = form.is_private(), form.clip_count()
-        asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
-        said: Any = {"files": files, "clips": clips, "is_private": private, "is_draft": form.cleaned_data["draft"]}
-        made = batch.take_all(request, asks, sending=sending, **said)
+        asks, sending = takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
+        start, is_draft = Start(files, clips), form.cleaned_data["draft"]
+        wanted = [Wanted(ask, start, private, is_draft=is_draft) for ask in asks]
+        made = batch.take_all(request, wanted, sending=sending)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status, refusal=refusal)

@@ -17,9 +17,9 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -44,6 +44,17 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """What a request's headers say about being sent before."""
+
+    key: str
+    retry: int = 0
+    """How often the client has sent it before, by its own count; 0 for the first time."""
+    waits_seconds: float = 0.0
+    """How long each sending would rather wait for the clip."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """What a request's headers say about being sent before, and the digest of what it asks for."""
 
@@ -58,6 +69,8 @@ class Repeat:
     is_private: bool | None = None
     last_release_digest: str = ""
     """Says nothing of ``is_private``; clips of the last release have it. To be dropped in the next."""
+    given_id: uuid.UUID | None = None
+    """The id of the clip, where that follows from another's: see ``together``."""
 
     def is_for(self, made: Generation) -> bool:
         """Whether it asks for what ``made`` was made for."""
@@ -70,6 +83,8 @@ class Repeat:
 
     def id_in(self, workspace: Workspace) -> uuid.UUID:
         """The id of the clip that this request makes: the same all day for the same key."""
+        if self.given_id is not None:
+            return self.given_id
         return self._id_of(workspace, timezone.now().date()) if self.key else uuid.uuid4()
 
     def known_ids(self, workspace: Workspace) -> list[uuid.UUID]:
@@ -99,6 +114,12 @@ def read_repeat(
     Raises:
         Invalid: a key that is not 1 to 255 printable ASCII characters.
     """
+    said: Any = {"files": files, "clips": {**clips, **addresses}, "is_private": is_private, "user_ref": user_ref}
+    return named(read_sending(request), ask, **said, caller=caller)
+
+
+def read_sending(request: HttpRequest) -> Sending:
+    """Read those headers alone. Raises as ``read_repeat``."""
     sent = request.headers.get("Idempotency-Key")
     if sent is not None and not _KEY.fullmatch(sent):  # an empty one too: whoever sends it relies on it
         raise Invalid(
@@ -107,24 +128,20 @@ def read_repeat(
             next_step="Send 1 to 255 printable ASCII characters, such as a UUID.",
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
-    retry = int(counted[0]) if counted is not None else 0
-    said: Any = {"files": files, "clips": {**clips, **addresses}, "is_private": is_private, "user_ref": user_ref}
-    return named(sent or "", ask, **said, caller=caller, retry=retry, waits_seconds=preferred_seconds(request))
+    return Sending(sent or "", int(counted[0]) if counted is not None else 0, preferred_seconds(request))
 
 
 def named(
-    key: str,
+    sending: Sending,
     ask: Ask,
     *,
     files: Mapping[str, UploadedFile[Any]],
     clips: Mapping[str, str],
     is_private: bool | None,
     caller: Caller,
-    retry: int = 0,
-    waits_seconds: float = 0.0,
     user_ref: str = "",
 ) -> Repeat:
-    """What a request says that is called ``key``.
+    """What a request says that is sent so.
 
     Args:
         clips: ids of own clips and addresses of files by role, each as it was written.
@@ -135,7 +152,49 @@ def named(
         asked["user_ref"] = user_ref
     last_release_digest = _digest(asked)
     digest = last_release_digest if is_private is None else _digest({**asked, "private": is_private})
-    return Repeat(key, retry, digest, waits_seconds, str(_line_of(caller) or ""), is_private, last_release_digest)
+    return Repeat(
+        sending.key,
+        sending.retry,
+        digest,
+        sending.waits_seconds,
+        str(_line_of(caller) or ""),
+        is_private,
+        last_release_digest,
+    )
+
+
+def together(repeats: Sequence[Repeat]) -> list[Repeat]:
+    """``repeats`` as those of one request: only the first one is found by its key or as a retry, each digest is of the
+    whole, and the others' ids follow from the first one's (``id_behind``), so they are found with it or not at all."""
+    if len(repeats) == 1:
+        return list(repeats)
+    whole = [repeat.digest for repeat in repeats]
+    digests = [_digest({"of": whole, "number": number}) for number in range(len(repeats))]
+    return [
+        replace(repeat, key=repeat.key if number == 0 else "", digest=digest, last_release_digest=digest)
+        for number, (repeat, digest) in enumerate(zip(repeats, digests, strict=True))
+    ]
+
+
+def id_behind(first: uuid.UUID, number: int) -> uuid.UUID:
+    """The id of the clip that was asked for ``number`` places behind the one called ``first``."""
+    return uuid.uuid5(first, str(number))
+
+
+def made_with(first: Generation, repeats: Sequence[Repeat], caller: Caller) -> list[Generation]:
+    """``first`` and the clips that were asked for behind it, in that order.
+
+    Raises:
+        Invalid: one of them is deleted, or the caller does not see it any more.
+    """
+    ids = [id_behind(first.id, number) for number in range(1, len(repeats))]
+    own = Generation.objects.seen_by(caller).for_display().filter(id__in=ids) if ids else ()
+    found = {made.id: made for made in own}
+    if len(found) < len(ids) or any(
+        not repeat.is_for(found[made_id]) for repeat, made_id in zip(repeats[1:], ids, strict=True)
+    ):
+        raise reused()
+    return [first, *(_repeated(found[made_id]) for made_id in ids)]
 
 
 @contextmanager

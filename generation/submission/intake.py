@@ -69,7 +69,7 @@ def take(
         if addresses:  # whoever will be refused has nothing fetched
             offer, may = look_at(request, caller, ask, files=files, clips=clips, addresses=addresses)[1:3]
             refuse_dear(offer.quote.credits, most_credits=most_credits)
-            names = [*_names_of(files), *map(remote_files.name_at, addresses.values())]
+            names = [*names_of(files), *map(remote_files.name_at, addresses.values())]
             look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
             files = {**files, **remote_files.fetch(addresses, caller, network=network)}
         given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
@@ -78,7 +78,7 @@ def take(
         line_of = caller.workspace.id if caller.workspace is not None else network
         with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
             if given or caller.workspace is None:  # without files ``submit`` is as early
-                names = _names_of(files)
+                names = names_of(files)
                 look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
             given = uploads.prepare(given)
             workspace, caller = tenancy.ensure(request, Action.GENERATE)
@@ -97,7 +97,8 @@ def take(
                 )
 
 
-def _names_of(files: Mapping[str, UploadedFile[Any]]) -> list[str]:
+def names_of(files: Mapping[str, UploadedFile[Any]]) -> list[str]:
+    """What whoever sent them calls them."""
     return [file.name or "" for file in files.values()]
 
 
@@ -144,19 +145,29 @@ def look_at(
     Raises:
         Refusal: as ``take``.
     """
-    given = [
-        *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
-        *uploads.receive(files, named=addresses),
-    ]
+    given = inputs_of(caller, files=files, clips=clips, addresses=addresses)
     ask = replace(ask, inputs=uploads.keys(given))
     account = caller.workspace.id if caller.workspace is not None else None
     entitled, called = prepared.together(lambda: send_entitlements(account), lambda: send_model(ask.model))
     may = entitled()
     offer = make_offer(ask, audience_of(request, caller.workspace, may), model=called())
-    return Sound(given, offer, may, _continued_seconds(offer, given))
+    return Sound(given, offer, may, continued_seconds(offer, given))
 
 
-def _continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:
+def inputs_of(
+    caller: Caller,
+    *,
+    files: Mapping[str, UploadedFile[Any]],
+    clips: Mapping[str, str],
+    addresses: Mapping[str, str] = MappingProxyType({}),
+) -> list[uploads.Input]:
+    """What a clip starts from, looked at and neither decoded nor fetched. Raises as ``uploads.own_clip`` and
+    ``uploads.receive``."""
+    own = [uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files]
+    return [*own, *uploads.receive(files, named=addresses)]
+
+
+def continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:
     """How long the own clip is that the new one goes on from, and holds; 0 where there is none.
 
     Raises:

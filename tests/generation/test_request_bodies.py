@@ -14,7 +14,7 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing.models import Hold
 from catalog.models import Model
-from generation.api import device_login, sharing, verification, webhooks
+from generation.api import batches, device_login, sharing, verification, webhooks
 from generation.api.serializers import AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.api.views import ChangeSerializer
 from generation.models import Generation
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 
 READ_BY: dict[str, type[serializers.Serializer[Any]]] = {
     "createVideo": AskSerializer,
+    "createVideos": batches.BatchSerializer,
     "quoteVideo": AskSerializer,
     "editVideo": FromVideoSerializer,
     "extendVideo": FromVideoSerializer,
@@ -62,7 +63,8 @@ OF_OTHER_APIS = {
     "mask_image": "mask",
     "negativePrompt": "negative_prompt",
     "Seconds": "seconds",
-    "n": "",
+    "num_outputs": "n",
+    "numberOfVideos": "n",
     "webhook": "",
     "generate_audio": "",
     "seed_value": "seed",

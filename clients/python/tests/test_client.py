@@ -11,6 +11,7 @@ import pytest
 from loremotion import (
     AsyncClient,
     AuthenticationError,
+    BatchClip,
     Client,
     ClipFailed,
     Conflict,
@@ -40,6 +41,17 @@ def test_one_key_makes_one_clip(client: Client) -> None:
     first = client.create("a fox", idempotency_key="the-same")
     assert client.create("a fox", idempotency_key="the-same").id == first.id
     assert client.create("a fox").id != first.id
+
+
+def test_a_batch_is_made_whole_and_once(client: Client, made: str) -> None:
+    picture = Path(__file__).with_name("red.png")
+    clips: list[BatchClip] = [{"prompt": "a fox", "image": picture}, {"prompt": "on and on", "video": made}]
+    with pytest.raises(Conflict, match="max_credits"):
+        client.create_batch(clips, max_credits=1)
+    first = client.create_batch(clips, idempotency_key="a-batch")
+    assert [video.raw["lm"]["mode"] for video in first] == ["image", "extend"]
+    again = client.create_batch(clips, idempotency_key="a-batch")
+    assert [video.id for video in again] == [video.id for video in first]
 
 
 def test_a_picture_is_sent_as_a_file_and_a_clip_by_its_id(client: Client, made: str) -> None:

@@ -8,7 +8,7 @@ with Client(api_key="lm_…", base_url="https://clips.example") as client:
 """
 
 from loremotion.asynchronous import AsyncClient
-from loremotion.calls import ClipOptions
+from loremotion.calls import BatchClip, ClipOptions
 from loremotion.client import Client
 from loremotion.errors import (
     ApiError,
@@ -48,6 +48,7 @@ __all__ = [
     "ApiError",
     "AsyncClient",
     "AuthenticationError",
+    "BatchClip",
     "Cap",
     "Client",
     "ClipFailed",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import IO, Any, Generic, TypedDict, TypeVar, cast
+from typing import IO, Any, Generic, Required, TypedDict, TypeVar, cast
 from urllib.parse import quote as quoted
 from uuid import UUID, uuid4
 
@@ -57,6 +58,12 @@ class ClipOptions(TypedDict, total=False):
     audio: Input
 
 
+class BatchClip(ClipOptions):
+    """One clip of several that are asked for together; ``max_credits`` is for all of them."""
+
+    prompt: Required[str]
+
+
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """One request to the API, and how its answer is read."""
@@ -100,6 +107,26 @@ class Call(Generic[T]):
 
 def create(prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
     return _ask("/v1/videos", prompt, options, idempotency_key)
+
+
+def create_batch(
+    clips: Sequence[BatchClip], max_credits: int | None, idempotency_key: str | None
+) -> Call[tuple[Video, ...]]:
+    videos = []
+    for clip in clips:
+        said = {name: value for name, value in clip.items() if name != "prompt"}
+        body, files = _split(clip["prompt"], cast(ClipOptions, said))
+        videos.append(body | {role: _spelled_out(*file) for role, file in files.items()})
+    body = {"videos": videos} | ({} if max_credits is None else {"max_credits": max_credits})
+    return Call("POST", "/v1/videos/batches", _videos_of, body=body, headers=_paid_once(idempotency_key))
+
+
+def _videos_of(said: Any) -> tuple[Video, ...]:
+    return VideoPage.from_json(said).videos
+
+
+def _spelled_out(name: str, content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{b64encode(content).decode()}"
 
 
 def remix(video: Video | str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
@@ -179,13 +206,16 @@ def _step(name: str) -> str:
 
 
 def _ask(path: str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
-    """A request that costs credits: it carries a key by which a retry is known, and is paid once."""
+    body, files = _split(prompt, options)
+    return Call("POST", path, Video.from_json, body=body, files=files, headers=_paid_once(idempotency_key))
+
+
+def _paid_once(idempotency_key: str | None) -> dict[str, str]:
+    """The header of what costs credits: a key by which a retry is known."""
     key = str(uuid4()) if idempotency_key is None else idempotency_key
     if not _KEY.fullmatch(key):
         raise LoreMotionError(f"idempotency_key is {key!r}: it has 1 to 255 printable ASCII characters, none a space.")
-    body, files = _split(prompt, options)
-    headers = {"Idempotency-Key": key}
-    return Call("POST", path, Video.from_json, body=body, files=files, headers=headers)
+    return {"Idempotency-Key": key}
 
 
 def _split(prompt: str, options: ClipOptions) -> tuple[dict[str, Any], dict[str, tuple[str, bytes, str]]]:

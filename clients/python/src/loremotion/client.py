@@ -14,7 +14,7 @@ import httpx
 from httpx_sse import SSEError, connect_sse
 
 from loremotion import calls, connection, retries
-from loremotion.calls import Call, ClipOptions, Input
+from loremotion.calls import BatchClip, Call, ClipOptions, Input
 from loremotion.downloads import Download
 from loremotion.errors import ConnectionFailed, error_of
 from loremotion.events import Reader
@@ -94,6 +94,22 @@ class Client:
             ConnectionFailed, ServerError: nobody can say; the same request under the same key finds out.
         """
         return self._send(calls.create(prompt, options, idempotency_key))
+
+    def create_batch(
+        self,
+        clips: Sequence[BatchClip],
+        *,
+        max_credits: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> tuple[Video, ...]:
+        """Ask for up to 48 clips that may differ in everything. All are made and held for, or none is. Returns them in
+        that order.
+
+        Args:
+            max_credits: the most that all of them may cost.
+            idempotency_key: as of ``create``, for the whole.
+        """
+        return self._send(calls.create_batch(clips, max_credits, idempotency_key))
 
     def remix(
         self, source: Video | str, prompt: str, *, idempotency_key: str | None = None, **options: Unpack[ClipOptions]
