@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime, time
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ def _verification(found: Inspection) -> dict[str, Any]:
         "object": "verification",
         "credentials": _credentials(found.credentials) | {"state": _state(found)},
         "record": _record(found.origin),
+        "lost_credentials": b64encode(found.manifest).decode() or None,
         "proves": PROVES,
     }
 

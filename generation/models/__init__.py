@@ -1,6 +1,6 @@
 """The tables of requests: what was asked for, how far it has come, and what the queue and its forecasts remember."""
 
-from generation.models.files import OUTPUT_NAMES, SIGNED, Clip, Upload, output_key, signed_key
+from generation.models.files import OUTPUT_NAMES, SIGNED, Clip, Upload, manifest_key, output_key, signed_key
 from generation.models.fleet_samples import FleetSample
 from generation.models.forecasts import ForecastFactor, ForecastHour, ServiceRate, ToldRange
 from generation.models.generation import TRIALS_WORKSPACE, Generation
@@ -27,6 +27,7 @@ __all__ = [
     "StoragePause",
     "ToldRange",
     "Upload",
+    "manifest_key",
     "output_key",
     "signed_key",
 ]

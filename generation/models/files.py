@@ -33,6 +33,11 @@ def signed_key(generation_id: uuid.UUID | str, sha256: str) -> str:
     return f"clips/{generation_id}/signed_{sha256[:16]}.mp4"
 
 
+def manifest_key(clip_key: str) -> str:
+    """Where the Content Credentials of a signed clip lie, which hold good beside its very file."""
+    return clip_key.removesuffix(".mp4") + ".c2pa"
+
+
 def _by_picture(place: int) -> models.Index:
     """The index by which clips with the same band of their hash are found."""
     part = Substr("perceptual_hash", 1 + place * BAND_DIGITS, BAND_DIGITS)
@@ -93,6 +98,11 @@ class Clip(models.Model):
         if self.signed_sha256:
             return signed_key(self.generation_id, self.signed_sha256)
         return output_key(self.generation_id, "clip")
+
+    @property
+    def manifest_key(self) -> str:
+        """Where its Content Credentials lie beside it; empty where it is not signed."""
+        return manifest_key(self.key) if self.signed_sha256 else ""
 
     @property
     def served_sha256(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from django import forms
@@ -29,5 +30,10 @@ def page(request: HttpRequest) -> HttpResponse:
         return render(request, "provenance/verify.html", {"form": form}, status=422)
     with slot_for(request):
         found = inspection.inspect(form.cleaned_data["file"])
-    name = str(form.cleaned_data["file"].name)[:100]
-    return render(request, "provenance/verify.html", {"form": VerifyForm(), "found": found, "name": name})
+    shown = {
+        "form": VerifyForm(),
+        "found": found,
+        "name": str(form.cleaned_data["file"].name)[:100],
+        "manifest": b64encode(found.manifest).decode(),
+    }
+    return render(request, "provenance/verify.html", shown)

@@ -18,10 +18,12 @@ from typing import IO, Any, Final, Self
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 
 from generation import recipes
 from generation.models import Clip
 from generation.provenance import certificate, invisible_ids, manifest, media_types, picture_hashes, picture_search
+from generation.storage.s3 import StoreUnavailable
 from gpu_worker import sandbox
 from loremotion import database
 from loremotion.row_security import across_workspaces
@@ -30,6 +32,8 @@ WALL_SECONDS: Final = 10.0
 FILE, CREDENTIALS, INVISIBLE_ID, PICTURE = "file", "credentials", "invisible_id", "picture"
 _PROGRAM: Final = Path(__file__).with_name("inspection_sandbox.py")
 _MOST_REPLY_BYTES: Final = 256 * 1024
+_MOST_MANIFEST_BYTES: Final = 256 * 1024
+"""Given back within the answer. Those of a clip that was made from many others are larger, and are not."""
 _READ_AT_ONCE_BYTES: Final = 1024**2
 
 
@@ -92,6 +96,7 @@ class Origin:
     """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it. ``invisible_id``: its
     pictures carry that clip's, which only somebody with the site's key could have written. ``picture``: it shows nearly
     the same in the middle, which is likely a copy of it, and no proof."""
+    manifest_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ class Inspection:
     """Whether it holds credentials that could not be read."""
     origin: Origin | None
     """The clip of which it is a copy, as far as can be told: see ``Origin.known_by``."""
+    manifest: bytes = b""
+    """The Content Credentials that this copy has lost, where its invisible id says of which clip it is one."""
 
 
 def inspect(file: IO[bytes]) -> Inspection:
@@ -119,7 +126,19 @@ def inspect(file: IO[bytes]) -> Inspection:
         if origin is None:
             database.give_back()
             origin = _origin_by_picture(picture_hashes.hashes_in(own))
-    return Inspection(credentials, is_damaged, origin)
+    return Inspection(credentials, is_damaged, origin, _lost_manifest(origin))
+
+
+def _lost_manifest(origin: Origin | None) -> bytes:
+    if origin is None or origin.known_by != INVISIBLE_ID or not origin.manifest_key:
+        return b""
+    database.give_back()
+    try:
+        with default_storage.open(origin.manifest_key) as stored:
+            content: bytes = stored.read(_MOST_MANIFEST_BYTES + 1)
+    except (FileNotFoundError, StoreUnavailable):
+        return b""  # what the file itself says holds without
+    return content if len(content) <= _MOST_MANIFEST_BYTES else b""
 
 
 def _credentials_in(own: IO[bytes]) -> tuple[Credentials | None, bool]:
@@ -188,7 +207,9 @@ def _origin_by_picture(hashes: list[str]) -> Origin | None:
 def _origin_of(clip: Clip | None, known_by: str) -> Origin | None:
     if clip is None:
         return None
-    return Origin(clip.generation.version.model.name, clip.created_at.astimezone(UTC).date(), known_by)
+    return Origin(
+        clip.generation.version.model.name, clip.created_at.astimezone(UTC).date(), known_by, clip.manifest_key
+    )
 
 
 def _is_id(text: str) -> bool:

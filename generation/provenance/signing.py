@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 from uuid import UUID
@@ -27,7 +27,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from generation.models import Clip, Generation, signed_key
+from generation.models import Clip, Generation, manifest_key, signed_key
 from generation.provenance import certificate, manifest, media_types
 from generation.provenance.certificate import Credential
 from generation.provenance.signature_service import SignatureService
@@ -109,7 +109,7 @@ def sign(generation: Generation, sha256: str) -> Signed:
         ingredients = _ingredients(generation, stack)
         digest = _sign_into(ready, sidecar, delivered, manifest.of(generation), ingredients, credential)
         key = signed_key(generation.id, digest)
-        made = Signed(key, str(PurePosixPath(key).with_suffix(".c2pa")), size_bytes=ready.tell(), sha256=digest)
+        made = Signed(key, manifest_key(key), size_bytes=ready.tell(), sha256=digest)
         for name, file in ((made.clip_key, ready), (made.manifest_key, sidecar)):
             file.seek(0)
             default_storage.save(name, File(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,8 +12,10 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 import av
+import c2pa
 import numpy as np
 import pytest
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
@@ -28,9 +31,10 @@ from gpu_worker.engine.video.provenance import label_of
 from gpu_worker.media.invisible_id import id_of
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
-from tests.provenance.conftest import Delivered
+from tests.provenance.conftest import Delivered, settle_signed
 from tests.provenance.test_api import verified
 from tests.provenance.test_picture import FPS, Frames, encoded, landscape
+from tests.provenance.test_signing import content
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +95,24 @@ def test_a_copy_that_was_encoded_anew_is_known_by_its_pictures(
     assert "a copy or a part of that clip" in page
     assert "private wish" not in page
     assert verified(client_of(alice), copy)["record"]["known_by"] == "invisible_id"
+
+
+def test_a_copy_gets_the_credentials_back_that_it_has_lost(
+    signing_site: Settings, mine: Generation, delivered: Delivered, film: bytes, monkeypatch: pytest.MonkeyPatch,
+    client: Client, alice: Visitor, client_of: ClientOf,
+) -> None:  # fmt: skip
+    assert settle_signed(with_id(delivered(mine), id_of(str(mine.id))))
+    monkeypatch.setattr(invisible_ids, "read", lambda _: id_of(str(mine.id)))
+    copy = encoded(landscape(1))
+
+    lost = b64decode(verified(client_of(alice), copy)["lost_credentials"])
+
+    with c2pa.Reader("video/mp4", BytesIO(content(Clip.objects.get().key)), manifest_data=lost) as reader:
+        assert "trainedAlgorithmicMedia" in reader.json()
+    page = client.post("/verify/", {"file": SimpleUploadedFile("a.mp4", copy)}).content.decode()
+    assert b64encode(lost).decode() in page
+    default_storage.delete(Clip.objects.get().manifest_key)
+    assert verified(client_of(alice), copy)["lost_credentials"] is None
 
 
 def test_no_key_no_label(mine: Generation, frames: Frames, tmp_path: Path, settings: Settings) -> None:
