@@ -54,7 +54,7 @@ class Ask:
     seconds: float | None = _field(
         None,
         description="Length. A number, or as text.",
-        also_called=("duration", "length", "num_frames", "frames", "video_length"),
+        also_called=("duration", "duration_seconds", "length", "num_frames", "frames", "video_length"),
     )
     size: str | None = _field(
         None,

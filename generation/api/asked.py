@@ -48,11 +48,17 @@ def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
 
 
 @contextmanager
-def by_their_name(given: Container[str]) -> Iterator[None]:
-    """Whoever sends the first picture by OpenAI's word is told of its faults by that word."""
+def by_their_names(given: Container[str], mode: str | None) -> Iterator[None]:
+    """Name what is refused in the block by what its sender wrote: the first picture by OpenAI's word, and a model in
+    place of a ``mode`` that the address says."""
     try:
         yield
     except Invalid as refusal:
         if refusal.field == "image" and REFERENCE in given:
             refusal.field = REFERENCE
+        if refusal.field == "mode" and mode is not None:
+            refusal.code, refusal.field = "invalid_model", "model"
+            refusal.next_step = (
+                f"Name a model that does: GET /v1/models says of each which modes it has, such as {mode}."
+            )
         raise

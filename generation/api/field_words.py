@@ -13,7 +13,7 @@ _WANTED: Final[tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], str, str
     (serializers.BooleanField, "true or false", "Send true or false."),
     (serializers.IntegerField, "a whole number", "Send one, such as 5."),
     (serializers.FloatField, "a number", "Send one, such as 5."),
-    (serializers.CharField, "a text", "Send it as one."),
+    (serializers.CharField, "text", "Send it as text."),
     (serializers.ListField, "a list", 'Send one, such as ["a", "b"].'),
     (serializers.FileField, "a file", "Send the file itself, in multipart/form-data."),
 )

@@ -39,6 +39,14 @@ ROLES_ALSO_CALLED: Final[dict[str, str]] = {
     for other in others.split()
 }
 """What other APIs call what a clip starts from, by which a refusal of their names finds ours."""
+_USER_REF_ALSO_CALLED: Final = (
+    "user",
+    "user_id",
+    "end_user_id",
+    "external_id",
+    "external_task_id",
+    "safety_identifier",
+)
 LONGEST_USER_REF: Final = 200
 REFERENCE: Final = "input_reference"
 """OpenAI's word for the first picture."""
@@ -112,6 +120,7 @@ class AskSerializer(serializers.Serializer[Any]):
         ROLES_ALSO_CALLED
         | {other: name for name, (_, wording) in wordings().items() for other in wording.also_called}
         | dict.fromkeys(("num_videos", "num_outputs", "number_of_videos", "sample_count", "batch_size"), "n")
+        | dict.fromkeys(_USER_REF_ALSO_CALLED, "user_ref")
     )
 
     private = PrivacyField(

@@ -20,7 +20,7 @@ from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation
 from generation.api import batches, listing, presentation, waiting
-from generation.api.asked import DEFAULT_ALIAS, asked_in, by_their_name
+from generation.api.asked import DEFAULT_ALIAS, asked_in, by_their_names
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
@@ -68,12 +68,13 @@ class AskView(VideoView):
             if "video" in clips and not said.get("model"):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
+        named = {**files, **addresses}
         if times > 1:
             start = Start(files, clips, addresses)
             takes = [Wanted(one, start, is_private, user_ref) for one in takes_of(ask, times)]
-            with by_their_name({**files, **addresses}):
+            with by_their_names(named, mode):
                 return batches.make_all(self.site_request, takes, most_credits=most_credits)
-        with capacity.asked_once(forecast_board.send), places.looked_once(), by_their_name({**files, **addresses}):
+        with capacity.asked_once(forecast_board.send), places.looked_once(), by_their_names(named, mode):
             own: Any = {"is_private": is_private, "user_ref": user_ref, "most_credits": most_credits}
             generation = intake.take(self.site_request, ask, files=files, clips=clips, addresses=addresses, **own)
             answer = _as_it_stands(presentation.just_taken(generation))

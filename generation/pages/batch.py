@@ -152,6 +152,7 @@ def _page(request: HttpRequest, *, prompts: str, refusal: Refusal | None = None)
         "times_now": _times(request.POST.get("times", "1")),
         "most": batch.MOST_CLIPS,
         "columns": batch_rows.COLUMNS,
+        "most_bytes": batch_rows.MOST_BYTES,
         "refusal": refusal,
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
     }

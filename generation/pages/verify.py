@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -12,12 +12,15 @@ from django.views.decorators.http import require_http_methods
 
 from generation.provenance import inspection
 from generation.provenance.inspection_slots import slot_for
+from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES
+
+_CHOSEN: Final = {"accept": "video/*,image/*", "data-most-bytes": MAX_FORM_BYTES - MAX_BODY_BYTES}
 
 
 class VerifyForm(forms.Form):
     """A file. What kind it is, it says itself."""
 
-    file: Any = forms.FileField(label="Video or picture", widget=forms.FileInput(attrs={"accept": "video/*,image/*"}))
+    file: Any = forms.FileField(label="Video or picture", widget=forms.FileInput(attrs=_CHOSEN))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -84,6 +84,8 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
             f"The {name or kind} is {(file.size or 0) / 1e6:.1f} MB.",
             f"Use one of at most {MAX_BYTES[kind] // 10**6} MB.",
         )
+    if not file.size:
+        raise _refuse(role, "The file is empty.", f"Use {describe_wanted(kind)}.")
     if kind not in found:
         said = f"this {name} file" if name else "this file"
         raise _refuse(role, f"We can't use {said} here.", f"Use {describe_wanted(kind)}.")

@@ -49,9 +49,9 @@ def words_of_drf() -> set[str]:
 @pytest.mark.parametrize(
     ("body", "sent", "words"),
     [
-        (AskSerializer, {}, "prompt is missing. Send it as one."),
+        (AskSerializer, {}, "prompt is missing. Send it as text."),
         (AskSerializer, {"prompt": "a", "model": ""}, "model is empty. Fill it in. Or leave it out."),
-        (AskSerializer, {"prompt": ["a"]}, "prompt is not a text. Send it as one."),
+        (AskSerializer, {"prompt": ["a"]}, "prompt is not text. Send it as text."),
         (AskSerializer, {"prompt": "a", "seconds": "soon"}, "seconds is not a number. Send one, such as 5."),
         (AskSerializer, {"prompt": "a", "seconds": True}, "seconds is not a number. Send one, such as 5."),
         (AskSerializer, {"prompt": "a", "steps": 0}, "steps is less than 1. Send 1 or more."),
@@ -59,9 +59,9 @@ def words_of_drf() -> set[str]:
         (AskSerializer, {"prompt": "a", "size": "9" * 13}, "size has more than 12 characters. Shorten it."),
         (AskSerializer, {"prompt": "a\x00b"}, "prompt has a NUL character in it. Leave it out."),
         (AskSerializer, {"prompt": "a", "private": "so"}, "private is not true or false. Send true or false."),
-        (EndpointSerializer, FILLED | {"url": None}, "url is null. Send it as one."),
+        (EndpointSerializer, FILLED | {"url": None}, "url is null. Send it as text."),
         (EndpointSerializer, FILLED | {"event_types": "a"}, 'event_types is not a list. Send one, such as ["a", "b"].'),
-        (EndpointSerializer, FILLED | {"event_types": [{}]}, "event_types[0] is not a text. Send it as one."),
+        (EndpointSerializer, FILLED | {"event_types": [{}]}, "event_types[0] is not text. Send it as text."),
         (EndpointSerializer, FILLED | {"event_types": ["a"] * 21}, "event_types has more than 20 entries. Shorten it."),
     ],
 )

@@ -88,6 +88,7 @@ def test_a_heic_is_kept_as_it_came_for_the_host_that_decodes_it(
         (lambda: heic_file(cut_bytes=9), "The HEIC is damaged or cut off"),
         (lambda: heic_file(width_said=8), "The HEIC is 8×64 pixels"),
         (lambda: picture_file("GIF"), "We can't use this GIF file here"),
+        (lambda: SimpleUploadedFile("x.png", b""), "The file is empty"),
         (lambda: picture_file("TIFF"), "We can't use this TIFF file here"),
         (lambda: picture_file("PNG", (1, 1)), "The PNG is 1×1 pixels"),
         (lambda: SimpleUploadedFile("x.png", picture_file("PNG", (99, 99)).read()[:60]), "The PNG is damaged"),
