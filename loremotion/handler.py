@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import closing, suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIHandler
-from django.http import HttpRequest
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
 
 from loremotion.bodies import Receive, Send
 from loremotion.lasting import shared_thread
@@ -16,11 +20,12 @@ from loremotion.stream_limits import LimitedStream
 
 
 class OneThreadHandler(ASGIHandler):
-    """Answers each request as Django's own handler does, on one thread from the first middleware to the view.
+    """Answers each request as Django's own handler does, on one thread from the signal of its beginning to that of its
+    end, or until its answer begins to be streamed.
 
     Django's own goes back to the loop behind the last middleware that is not asynchronous, and once more to the thread
-    for each ``process_view`` and for the view: six changes here, and a third of what a short answer takes. A view that
-    is a coroutine runs on the loop all the same.
+    for each ``process_view``, for the view and for either signal: eight changes here, and more than a third of what a
+    short answer takes. A view that is a coroutine runs on the loop all the same.
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -30,13 +35,51 @@ class OneThreadHandler(ASGIHandler):
         async with own_thread():
             await super().__call__(scope, receive, send)
 
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+    async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with closing(body):
+            set_script_prefix(get_script_prefix(scope))
+            request, refusal = self.create_request(scope, body)
+            if request is not None:
+                await self._serve(request, receive, send)
+            elif refusal is not None:
+                await self.send_response(refusal, send)
+
+    async def _serve(self, request: ASGIRequest, receive: Receive, send: Send) -> None:
+        """Answer, unless whoever asks leaves before."""
+        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+        serving = asyncio.create_task(self._respond(request, send))
+        await asyncio.wait((leaving, serving), return_when=asyncio.FIRST_COMPLETED)
+        for task in (leaving, serving):
+            task.cancel()  # which does nothing to one that is done
+            with suppress(RequestAborted, asyncio.CancelledError):
+                await task
+        if serving.cancelled():
+            await signals.request_finished.asend(sender=self.__class__)
+        elif not (response := serving.result()).closed:
+            await sync_to_async(response.close)()
+
+    async def _respond(self, request: ASGIRequest, send: Send) -> HttpResponseBase:
+        response = await self.run_get_response(request)
+        with suppress(asyncio.CancelledError):  # they left while it was sent; it is closed all the same
+            await self.send_response(response, send)
+        return response
+
+    async def get_response_async(self, request: Any) -> HttpResponseBase:
         return await sync_to_async(self._answer, thread_sensitive=True)(request)
 
-    def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        """The answer, with what was sent off the disk: Django would keep it until a stream has ended."""
+    def _answer(self, request: ASGIRequest) -> HttpResponseBase:
+        """The answer, with what was sent off the disk: Django would keep it until a stream has ended. One that is whole
+        needs nothing any more."""
+        signals.request_started.send(sender=self.__class__, scope=request.scope)
         response = self.get_response(request)
         request.close()
+        if not response.streaming:
+            response._handler_class = self.__class__  # type: ignore[attr-defined]  # not in its stubs
+            response.close()
         return response
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:

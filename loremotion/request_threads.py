@@ -10,11 +10,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
-
-from loremotion import database
 
 MOST_IDLE: Final = 32
 """Threads that wait for the next request. Where more are answered at once, more are begun and end afterwards."""
@@ -30,18 +28,20 @@ class OwnThread(Executor):
 
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
+        self._last: Future[Any] | None = None
 
     def submit(self, fn: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
         if self._thread is None:
             self._thread = _taken()
-        return self._thread.submit(fn, *args, **kwargs)
+        self._last = future = self._thread.submit(fn, *args, **kwargs)
+        return future
 
     def leave(self) -> None:
         """Let others have the thread once it has done what it was given, also for a reader who left meanwhile. What is
         given after that is done by another."""
         thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.submit(database.give_back).add_done_callback(lambda _: _laid_by(thread))
+        if thread is not None and self._last is not None:
+            self._last.add_done_callback(lambda last: _laid_by(thread, is_idle=not last.cancelled()))
 
 
 @asynccontextmanager
@@ -73,8 +73,9 @@ def _taken() -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix="request")
 
 
-def _laid_by(thread: ThreadPoolExecutor) -> None:
-    if len(_idle) < MOST_IDLE:
+def _laid_by(thread: ThreadPoolExecutor, *, is_idle: bool) -> None:
+    """Keep it for the next request. One whose last was called off may be at the one before still: it ends with that."""
+    if is_idle and len(_idle) < MOST_IDLE:
         _idle.append(thread)
     else:
         thread.shutdown(wait=False)

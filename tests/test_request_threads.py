@@ -11,7 +11,7 @@ from queue import Queue
 import pytest
 from asgiref.sync import sync_to_async
 
-from loremotion import database, request_threads
+from loremotion import request_threads
 from loremotion.request_threads import own_thread
 from tests.patience import PATIENCE_SECONDS
 
@@ -22,8 +22,8 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Queue[Executor]:
     left: Queue[Executor] = Queue()
     lay_by = request_threads._laid_by
 
-    def noted(thread: ThreadPoolExecutor) -> None:
-        lay_by(thread)
+    def noted(thread: ThreadPoolExecutor, *, is_idle: bool) -> None:
+        lay_by(thread, is_idle=is_idle)
         left.put(thread)
 
     monkeypatch.setattr(request_threads, "_idle", deque())
@@ -82,14 +82,6 @@ def test_what_goes_on_for_a_reader_who_left_keeps_nobody_waiting(left: Queue[Exe
         left.get(timeout=PATIENCE_SECONDS)
 
     asyncio.run(leave_it())
-
-
-def test_a_thread_is_left_without_its_connection(left: Queue[Executor], monkeypatch: pytest.MonkeyPatch) -> None:
-    given_back = []
-    monkeypatch.setattr(database, "give_back", lambda: given_back.append(threading.current_thread()))
-    thread = asyncio.run(thread_of_a_request())
-    left.get(timeout=PATIENCE_SECONDS)
-    assert given_back == [thread]
 
 
 def test_threads_beyond_those_that_may_wait_end(left: Queue[Executor], monkeypatch: pytest.MonkeyPatch) -> None:

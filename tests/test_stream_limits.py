@@ -87,7 +87,7 @@ def test_a_stream_that_waits_gives_up_the_thread_of_its_request(
     """Any number of them have ``THREADS`` together."""
     streaming = set[threading.Thread]()
     laid_by: Queue[Executor] = Queue()
-    monkeypatch.setattr(request_threads, "_laid_by", laid_by.put)
+    monkeypatch.setattr(request_threads, "_laid_by", lambda thread, is_idle: laid_by.put(thread))
 
     def answer(request: HttpRequest) -> LimitedStream:
         has_its_own = not threading.current_thread().name.startswith(SHARED)
