@@ -118,7 +118,7 @@ def _count_refusal(workspace: Workspace | None, refusal: Invalid, verdict: Verdi
     """The refusal, counted for its workspace."""
     assert verdict.category is not None
     if workspace is not None and verdict.category is not Category.UNJUDGED:
-        _count(workspace, verdict)
+        count(workspace, verdict.category)
     logger.info("A prompt was %s as %s", verdict.outcome.name.lower(), verdict.category)
     return refusal
 
@@ -168,8 +168,9 @@ def digest_of(prompt: str, negative_prompt: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def _count(workspace: Workspace, verdict: Verdict) -> None:
-    counts = {"workspace": workspace, "day": timezone.now().date(), "category": verdict.category}
+def count(workspace: Workspace, category: str) -> None:
+    """Count one more refusal of a workspace's day."""
+    counts = {"workspace": workspace, "day": timezone.now().date(), "category": category}
     RefusalCount.objects.update_or_create(
         **counts, defaults={"count": F("count") + 1}, create_defaults={"count": 1, **counts}
     )

@@ -17,6 +17,8 @@ from generation.moderation import guard_labels
 from generation.moderation.verdict import Category, Outcome, Strictness
 
 CATEGORIES = [(each.value, each.value.replace("_", " ").capitalize()) for each in Category]
+KEPT_BACK = "kept_back"
+"""Counted beside the categories of prompts: finished clips that nobody is shown for what they show."""
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -80,11 +82,12 @@ class Review(models.Model):
 
 
 class RefusalCount(models.Model):
-    """How many prompts of a workspace were held or refused on one day (UTC), by category."""
+    """How many prompts of a workspace were held or refused on one day (UTC), by category, and how many finished clips
+    were kept back."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     day = models.DateField()
-    category = models.CharField(max_length=24, choices=CATEGORIES)
+    category = models.CharField(max_length=24, choices=[*CATEGORIES, (KEPT_BACK, "Finished clips kept back")])
     count = models.PositiveIntegerField(default=0)
 
     class Meta:

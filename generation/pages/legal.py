@@ -55,5 +55,9 @@ def licences(request: HttpRequest) -> HttpResponse:
 @require_safe
 def transparency_report(request: HttpRequest) -> HttpResponse:
     """What was reported, decided and refused, counted from the rows themselves."""
-    context = {"rows": transparency.record(), "refused": totals.refused_prompts()}
+    context = {
+        "rows": transparency.record(),
+        "refused": totals.refused_prompts(),
+        "kept_back": totals.clips_kept_back(),
+    }
     return render(request, "legal/transparency.html", context)

@@ -19,7 +19,8 @@ from billing import free_gpu_budget, ledger
 from catalog import measurements
 from catalog.pricing import is_free_reroll
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.moderation import outputs
+from generation.moderation import gate, outputs
+from generation.moderation.models import KEPT_BACK
 from generation.provenance import signing
 from generation.provenance.signing import Signed
 from generation.scheduling import capacity, dispatch, service_rates, storage_pause
@@ -122,11 +123,10 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
                 _measure(generation, report)
         elif report.outcome == Outcome.CANCELLED and generation.cancel_asked_at:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
-        elif report.outcome == Outcome.BLOCKED and not outputs.is_given_back(generation):
-            ledger.capture(reference=generation.id)
+        elif report.outcome == Outcome.BLOCKED:
+            _keep_back(generation)
         else:
-            is_ours = report.outcome != Outcome.BLOCKED and not is_free_reroll(generation.quote)
-            ledger.release(reference=generation.id, is_our_failure=is_ours)
+            ledger.release(reference=generation.id, is_our_failure=not is_free_reroll(generation.quote))
         free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
         endings.wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
@@ -141,6 +141,15 @@ def _keep_clip(generation: Generation, measured: ClipFacts, signed: Signed | Non
     Clip.objects.create(generation=generation, expires_at=until, **facts)
     if signed is not None:
         transaction.on_commit(lambda: files.delete_delivered(generation), robust=True)
+
+
+def _keep_back(generation: Generation) -> None:
+    """Count a clip that nobody is shown, and give its credits back unless they were used up that way."""
+    gate.count(generation.workspace, KEPT_BACK)
+    if outputs.is_given_back(generation):
+        ledger.release(reference=generation.id, is_our_failure=False)
+    else:
+        ledger.capture(reference=generation.id)
 
 
 def _forget_late(report: RenderReport, generation: Generation | None) -> None:

@@ -22,6 +22,9 @@ UNITS = ROOT / "deploy/systemd"
 SYSTEMD = shutil.which("systemd-analyze")
 REMOTE = "python -m gpu_worker --remote"
 """It needs accounts, so ``make run`` does not start it."""
+GUARD = "python -m gpu_worker guard"
+"""It needs a classifier, so neither does it start this."""
+OPTIONAL = ("guard", "remote")
 OTHERS = {"postgres", "valkey", "proxy", "migrate", "prometheus", "grafana"}
 INSTANCES = {"loremotion-queue@": ("reports", "signing", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
 MOST_EXPOSURE = {"loremotion-gpu@": 50}
@@ -44,21 +47,23 @@ def test_compose_reads_it(services: dict[str, Any]) -> None:
 
 
 def test_every_process_has_a_service_with_its_command(services: dict[str, Any]) -> None:
-    assert set(services) == {*procfile(), "remote", *OTHERS}
-    assert services["remote"]["profiles"] == ["remote"], "whoever has no accounts does not start it"
+    assert set(services) == {*procfile(), *OPTIONAL, *OTHERS}
+    assert [services[name]["profiles"] for name in OPTIONAL] == [["guard"], ["remote"]], "each needs what few have"
+    assert services["guard"]["command"] == [*shlex.split(GUARD), "--host", "0.0.0.0"]
     for name, command in procfile().items():
         if name not in ("web", "gpu"):  # theirs are the images' own
             assert services[name]["command"] == shlex.split(command)
 
 
 def test_a_gpu_host_gets_none_of_the_sites_secrets(services: dict[str, Any]) -> None:
-    for name in ("gpu", "remote"):
+    for name in ("gpu", *OPTIONAL):
         assert "env_file" not in services[name]
-        assert not (site_setting_names() - {"REDIS_URL", "LOG_FORMAT"}) & set(services[name]["environment"])
+        allowed = {"REDIS_URL", "LOG_FORMAT", "GUARD_MODEL", "GUARD_TOKEN"}
+        assert not (site_setting_names() - allowed) & set(services[name]["environment"])
 
 
 def test_no_process_of_ours_may_gain_rights_or_write_to_its_root(services: dict[str, Any]) -> None:
-    for name in (*procfile(), "remote"):
+    for name in (*procfile(), *OPTIONAL):
         service = services[name]
         assert service["read_only"]
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
@@ -68,7 +73,7 @@ def test_volumes_belong_to_whom_the_images_run_as(services: dict[str, Any]) -> N
     """One that is mounted for the first time takes over the owner of the image's folder, and else belongs to
     root; anybody may write to an image's /tmp."""
     [made] = re.findall(r"install -d -o loremotion -g loremotion (.*)", (ROOT / "deploy/Dockerfile").read_text())
-    ours = (*procfile(), "remote")
+    ours = (*procfile(), *OPTIONAL)
     volumes = [volume for name in ours for volume in services[name]["volumes"] if not volume.endswith(":ro")]
     assert {re.sub(r"^.*?:(?=/)([^:]+).*$", r"\1", volume) for volume in volumes} <= {"/data", "/tmp", *made.split()}
 
@@ -111,12 +116,12 @@ def units() -> list[tuple[str, str]]:
 def test_every_process_has_a_unit_with_its_command() -> None:
     lines = [re.search(r"^ExecStart=\S+/bin/(.*)$", text, re.M) for _, text in units()]
     commands = {line[1].replace("${PORT}", "$PORT") for line in lines if line is not None}
-    assert commands == {*procfile().values(), REMOTE}
+    assert commands == {*procfile().values(), REMOTE, GUARD}
 
 
 def test_the_target_wants_every_unit_of_the_web_side() -> None:
     [wants] = re.findall(r"^Wants=(.*)$", (UNITS / "loremotion.target").read_text(), re.M)
-    assert set(wants.split()) == {name for name, _ in units() if not re.search("gpu|remote", name)}
+    assert set(wants.split()) == {name for name, _ in units() if not re.search("gpu|guard|remote", name)}
 
 
 @pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not installed here")

@@ -19,7 +19,7 @@ from generation import reports
 from generation.models import Clip, Generation, State
 from generation.models.files import output_key
 from generation.moderation import outputs, reviews
-from generation.moderation.models import Policy, Review
+from generation.moderation.models import Policy, RefusalCount, Review
 from generation.scheduling import dispatch
 from generation.settlement import deletion, settle
 from generation.storage import leftovers
@@ -58,6 +58,17 @@ def test_it_is_blocked_and_the_credits_come_back(running: Generation) -> None:
 def test_what_scores_less_or_was_not_looked_at_is_delivered(running: Generation, score: float | None) -> None:
     settle.settle(scored(running, score))
     assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
+
+
+def test_clips_kept_back_are_counted_for_whose_they_are_and_for_everybody(
+    running: Generation, client: Client, client_of: ClientOf, alice: Visitor
+) -> None:
+    assert "None." in client.get("/transparency/").text.partition("Finished clips kept back")[2]
+    settle.settle(scored(running, 0.9))
+    settle.settle(scored(running, 0.9))
+    assert RefusalCount.objects.get().count == 1
+    assert "1, because" in client.get("/transparency/").text.partition("Finished clips kept back")[2]
+    assert "Finished clips kept back" in client_of(alice).get("/reviews/").text
 
 
 def test_a_relaxed_workspace_decides_itself(running: Generation) -> None:
