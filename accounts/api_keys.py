@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -86,6 +87,7 @@ def issue(
     daily_cap_credits: int | None = None,
     monthly_cap_credits: int | None = None,
     expires_at: datetime | None = None,
+    origins: list[str] | None = None,
     origin_id: int | None = None,
     once_for: str = "",
 ) -> tuple[ApiKey, str]:
@@ -93,6 +95,7 @@ def issue(
 
     Args:
         allowed: what the issuer may do: a key never does more.
+        origins: of pages in browsers, from which alone it may be used, as ``origins.read_origins`` returns them.
         origin_id: the first key of the line that it goes on.
         once_for: names what the key is for, of the whole site, where one is made however often it is asked for.
 
@@ -118,8 +121,10 @@ def issue(
             created_by=by,
             expires_at=expires_at,
             origin_id=origin_id,
+            origins=origins or [],
         )
-        audit.record(workspace, "key.issued", actor=by.email, subject=prefix, name=name, scopes=scopes)
+        said: dict[str, Any] = {"name": name, "scopes": scopes} | ({"origins": origins} if origins else {})
+        audit.record(workspace, "key.issued", actor=by.email, subject=prefix, **said)
     return key, text
 
 
@@ -169,6 +174,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
             daily_cap_credits=old.daily_cap_credits,
             monthly_cap_credits=old.monthly_cap_credits,
             expires_at=old.expires_at,
+            origins=old.origins,
             origin_id=old.line_id,
         )
         if old.expires_at is None or old.expires_at > ends_at:
@@ -177,14 +183,24 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
     return successor, text
 
 
-def change_caps(*, key: ApiKey, by: User, daily_cap_credits: int | None, monthly_cap_credits: int | None) -> None:
-    """Give a key, and whichever of its line still works, other caps. Requests that begin afterwards are bound by them.
+def change_terms(
+    *,
+    key: ApiKey,
+    by: User,
+    daily_cap_credits: int | None,
+    monthly_cap_credits: int | None,
+    origins: list[str] | None = None,
+) -> None:
+    """Give a key, and whichever of its line still works, other caps, and other origins unless those are None. Requests
+    that begin afterwards are bound by them.
 
     Raises:
         Conflict: the key is not live any more.
         Forbidden: ``by`` does not manage keys, as of this moment.
     """
-    after = {"daily_cap_credits": daily_cap_credits, "monthly_cap_credits": monthly_cap_credits}
+    after: dict[str, Any] = {"daily_cap_credits": daily_cap_credits, "monthly_cap_credits": monthly_cap_credits}
+    if origins is not None:
+        after["origins"] = origins
     with transaction.atomic():
         members.lock_memberships(key.workspace)
         members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=key.workspace)

@@ -22,6 +22,7 @@ CHUNK_BYTES = 256 * 1024
 MOST_AT_ONCE: Final = 4
 """Exports that one process sends to one workspace: each reads all that there is."""
 _exports = StreamLimit("exports")
+_OF_KEYS: Final = ("name", "prefix", "scopes", "origins", "created_at", "last_used_at")
 
 
 def files_of(reader: Caller) -> Iterator[ExportedFile]:
@@ -44,7 +45,9 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
             for member in members
         ],
         "invitations": list(workspace.invitations.values("email", "role", "created_at", "expires_at")),
-        "api_keys": list(workspace.api_keys.values("name", "prefix", "scopes", "created_at", "last_used_at")),
+        "api_keys": list(
+            workspace.api_keys.values("name", "prefix", "scopes", "origins", "created_at", "last_used_at")
+        ),
     }
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
     yield ExportedFile("audit.csv", audit.as_csv(workspace))

@@ -8,8 +8,9 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from accounts.origins import LONGEST, MOST_ORIGINS, read_origins
 from accounts.roles import Role, Scope
-from loremotion.refusals import Refusal
+from loremotion.refusals import Invalid, Refusal
 
 GIVEN_ROLES = [(role.value, role.label) for role in Role if role != Role.OWNER]
 
@@ -51,11 +52,30 @@ class CapsForm(forms.Form):
     )
 
 
+class KeyTermsForm(CapsForm):
+    """What of a key can be changed."""
+
+    origins = forms.CharField(
+        required=False,
+        max_length=MOST_ORIGINS * (LONGEST + 1),
+        label="Browser origins",
+        help_text="Only for apps that run in a browser: where their pages are, such as https://app.example. The key "
+        "then works from those pages alone. Put spaces between several. Leave empty for a server or a program.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def clean_origins(self) -> list[str]:
+        try:
+            return read_origins(self.cleaned_data["origins"])
+        except Invalid as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+
+
 class MembershipForm(CapsForm):
     role = forms.ChoiceField(choices=GIVEN_ROLES)
 
 
-class KeyForm(CapsForm):
+class KeyForm(KeyTermsForm):
     field_order: tuple[str, ...] = ("name", "scopes")
     name = forms.CharField(max_length=80, help_text="What it's for.")
     scopes = forms.MultipleChoiceField(
@@ -84,6 +104,7 @@ class KeyForm(CapsForm):
             "daily_cap_credits": said["daily_cap_credits"],
             "monthly_cap_credits": said["monthly_cap_credits"],
             "expires_at": ends,
+            "origins": said.get("origins"),
         }
 
 
@@ -102,6 +123,7 @@ class DeviceForm(KeyForm):
     def __init__(self, *args: Any, ending: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.expected = ending
+        del self.fields["origins"]  # a device is no page in a browser
 
     def clean_ending(self) -> str:
         typed = "".join(letter for letter in self.cleaned_data["ending"].upper() if letter.isalpha())

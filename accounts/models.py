@@ -224,6 +224,8 @@ class ApiKey(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     """The first key of its line, for one that a rotation made: caps and clips go on as if it were the same key."""
+    origins = ArrayField(models.CharField(max_length=200), default=list, blank=True, db_default=[])
+    """Of browser apps, from which alone it may be used; none: it is for programs. See ``accounts.origins``."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

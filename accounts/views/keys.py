@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import api_keys, tenancy
-from accounts.forms import CapsForm, KeyForm
+from accounts.forms import KeyForm, KeyTermsForm
 from accounts.models import ApiKey, Membership
 from accounts.permissions import member_may
 from accounts.roles import Action
@@ -51,12 +51,12 @@ def rotate(request: HttpRequest, membership: Membership, key_id: int) -> HttpRes
 @require_POST
 @member_may(Action.MANAGE_KEYS)
 def change(request: HttpRequest, membership: Membership, key_id: int) -> HttpResponse:
-    """Give a key other limits."""
+    """Give a key other limits and origins."""
     key = get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace)
-    form = CapsForm(request.POST)
+    form = KeyTermsForm(request.POST)
     if form.is_valid():
-        api_keys.change_caps(key=key, by=membership.user, **form.cleaned_data)
-        messages.success(request, f"Saved the limits of {key.name}.")
+        api_keys.change_terms(key=key, by=membership.user, **form.cleaned_data)
+        messages.success(request, f"Saved {key.name}.")
         return redirect("accounts:keys")
     problems = " ".join(str(problem) for found in form.errors.values() for problem in found)
     messages.error(request, f"{key.name}: {problems}")

@@ -51,7 +51,8 @@ def _key(key: ApiKey | None) -> dict[str, Any] | None:
     if key is None:
         return None
     ends = int(key.expires_at.timestamp()) if key.expires_at is not None else None
-    return {"name": key.name, "prefix": key.prefix, "scopes": key.scopes, "expires_at": ends}
+    said = {"name": key.name, "prefix": key.prefix, "scopes": key.scopes, "origins": key.origins}
+    return {**said, "expires_at": ends}
 
 
 def _cap(cap: Cap | None) -> dict[str, int] | None:

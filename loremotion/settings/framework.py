@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "accounts.middleware.VisitorMiddleware",
     "accounts.sessions.LastSeenMiddleware",
     "accounts.second_factor.StaffSecondFactorMiddleware",
+    "accounts.origins.CorsMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "loremotion.headers.ApiCachingMiddleware",
     "loremotion.errors.RefusalMiddleware",

@@ -235,7 +235,7 @@ def test_who_does_not_manage_keys_changes_none(studio: Workspace) -> None:
     Membership.objects.create(workspace=studio, user=bob, role=Role.MEMBER)
     people.browser_of(bob, studio).post(f"/workspace/keys/{key.id}/limits/", {"monthly_cap_credits": "9"})
     with pytest.raises(Forbidden):
-        api_keys.change_caps(key=key, by=bob, daily_cap_credits=None, monthly_cap_credits=9)
+        api_keys.change_terms(key=key, by=bob, daily_cap_credits=None, monthly_cap_credits=9)
     key.refresh_from_db()
     assert key.monthly_cap_credits == 1
 
@@ -283,7 +283,7 @@ def test_a_raised_cap_is_told_of_anew(studio: Workspace, owner: User, offer: Off
     price = offer.quote.credits
     key, _ = issued(studio, daily_cap_credits=2 * price)
     submit(workspace=studio, offer=offer, caller=program(studio, key))
-    api_keys.change_caps(key=key, by=owner, daily_cap_credits=4 * price, monthly_cap_credits=None)
+    api_keys.change_terms(key=key, by=owner, daily_cap_credits=4 * price, monthly_cap_credits=None)
     submit(workspace=studio, offer=offer, caller=program(studio, key))
     assert MailMessage.objects.count() == 2
 

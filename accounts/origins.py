@@ -1,0 +1,127 @@
+"""Origins of browser apps that an API key may be used from, and what browsers are told of that (CORS).
+
+Own code and no library: ``django-cors-headers`` decides by the site's settings, and here each key has its own list.
+
+A preflight bears no key, so that its answer is the same for every origin and looks nothing up. What counts is decided
+by the request itself: a key with origins is refused from anywhere else, and only for such a key is the page that asked
+allowed to read the answer. Cookies are never allowed to come along.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from accounts import tenancy
+from accounts.api_keys import API_PREFIX
+from accounts.caller import state_of
+from accounts.models import ApiKey
+from loremotion.errors import refuse
+from loremotion.refusals import Forbidden, Invalid, Refusal, Unauthorized
+
+MOST_ORIGINS: Final = 20
+LONGEST: Final = 200
+PREFLIGHT_KEPT_SECONDS: Final = 2 * 60 * 60
+"""The longest that browsers keep one."""
+METHODS: Final = "GET, HEAD, POST, DELETE"
+_ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", re.ASCII)
+_OF_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "[::1]")
+_DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
+
+
+def read_origins(text: str) -> list[str]:
+    """The origins that somebody wrote, with spaces, commas or lines between them, as browsers name them.
+
+    Raises:
+        Invalid: one is no origin, or would send the key in the clear; or there are too many.
+    """
+    found = dict.fromkeys(map(_read_origin, re.split(r"[\s,]+", text.strip()))) if text.strip() else {}
+    if len(found) > MOST_ORIGINS:
+        raise Invalid(
+            "too_many_origins", f"A key has at most {MOST_ORIGINS} origins.", next_step="Make another.", field="origins"
+        )
+    return list(found)
+
+
+def _read_origin(said: str) -> str:
+    scheme, _, rest = said.lower().partition("://")
+    try:
+        written = f"{scheme}://{rest if rest.startswith('[') else rest.encode('idna').decode()}"
+    except UnicodeError:
+        written = ""
+    parts = _ORIGIN.fullmatch(written)
+    scheme, host, port = parts.groups() if parts is not None else ("", "", None)
+    is_safe = scheme == "https" or scheme.endswith("-extension") or (scheme == "http" and host in _OF_THIS_MACHINE)
+    if not is_safe or len(written) > LONGEST:
+        raise Invalid(
+            "invalid_origin",
+            f"{said[:LONGEST]!r} is no origin that a key can be restricted to.",
+            next_step="Write it as https://app.example, without a path. http:// is for localhost alone.",
+            field="origins",
+        )
+    return f"{scheme}://{host}" + (f":{port}" if port is not None and port != _DEFAULT_PORTS.get(scheme) else "")
+
+
+class CorsMiddleware:
+    """Answers preflights under ``/v1/``, refuses keys from where they may not be used, and says who may read the
+    answer. Outside of what counts requests, so that a page can read that it asked too often."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(API_PREFIX):
+            return self.get_response(request)
+        origin = request.headers.get("Origin", "")
+        if origin and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return _preflight()
+        refusal = _find_refusal(request, origin)
+        response = self.get_response(request) if refusal is None else refuse(request, refusal)
+        patch_vary_headers(response, ["Origin"])
+        caller = state_of(request).caller
+        if origin and caller is not None and caller.key is not None and origin in caller.key.origins:
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Expose-Headers"] = "*"
+        return response
+
+
+def _preflight() -> HttpResponse:
+    response = HttpResponse(status=204)
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Access-Control-Allow-Methods"] = METHODS
+    response["Access-Control-Allow-Headers"] = "Authorization, *"  # the star stands for all but that one
+    response["Access-Control-Max-Age"] = str(PREFLIGHT_KEPT_SECONDS)
+    response["Cache-Control"] = "no-store"  # of caches in between; browsers keep it by the line above
+    patch_vary_headers(response, ["Origin"])
+    return response
+
+
+def _find_refusal(request: HttpRequest, origin: str) -> Refusal | None:
+    """Why the request's key may not be used from there; None where it may, or has nothing to say."""
+    if "Authorization" not in request.headers:
+        return None
+    try:
+        key = tenancy.caller_of(request).key
+    except Unauthorized:
+        return None  # whoever counts requests, and the view, find so too
+    if key is None or (not key.origins and not _is_a_page_of_elsewhere(request, origin)) or origin in key.origins:
+        return None
+    return Forbidden("origin_not_allowed", _words(key, origin), next_step="Set its origins under API keys.")
+
+
+def _is_a_page_of_elsewhere(request: HttpRequest, origin: str) -> bool:
+    """Whether a page asks that could not read the answer: what it made would be paid for all the same."""
+    return bool(origin) and origin != settings.SITE_URL and request.headers.get("Sec-Fetch-Mode") == "cors"
+
+
+def _words(key: ApiKey, origin: str) -> str:
+    if not key.origins:
+        return "This key isn't for pages in browsers: it has no origins."
+    return (
+        f"This key may not be used from {origin[:LONGEST]}." if origin else "This key is for pages in browsers alone."
+    )
