@@ -103,7 +103,7 @@ def plot(
         for at, name in enumerate(names)
     ]
     every = _every(edges)
-    span = f"every {every}" if is_level else f"per {every}"
+    span = f"at the end of every {every}" if is_level else f"per {every}"
     return {"totals": totals, **_frame(title, names, columns, edges, most, top, unit, span)}
 
 

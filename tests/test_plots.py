@@ -51,7 +51,7 @@ def test_under_a_plot_stand_round_moments(count: int, each: timedelta, every: st
 
 
 def test_of_a_level_no_rate_is_told() -> None:
-    assert plots.plot("Waiting", {"waiting": [1] * 24}, HOURS, is_level=True)["span"] == "every hour"
+    assert plots.plot("Waiting", {"waiting": [1] * 24}, HOURS, is_level=True)["span"] == "at the end of every hour"
 
 
 def test_a_lone_figure_is_seen() -> None:

@@ -63,6 +63,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "hidden_workers": max(0, len(statuses) - MOST_WORKERS),
         "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
         "queues": [{"load": load, "holds": HOLDS.get(load.name, "")} for load in loads],
+        "has_failed": any(load.failed for load in loads),
         "unsent": _unsent(),
         "most_counted": MOST_COUNTED,
         "check": ledger_check.last(),

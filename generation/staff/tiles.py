@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 UNKNOWN: Final = "–"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
 NONE_BEFORE: Final = "none before"
 LEAST_COMPARED: Final = 20
 """Of fewer no percentage is told: one clip more is no trend."""
@@ -39,22 +40,26 @@ def plot(
     return {"title": title, "series": series, "unit": unit, "kind": kind, "most": most, "links": links or {}}
 
 
-def was(now: float, before: float, *, of: int | None = None, said: str = "") -> str:
-    """What a figure was in the span before, ``said`` in its own unit; with the change where it rests on enough.
+def was(now: float, before: float, *, of: int | None = None) -> str:
+    """What a figure was in the span before, with the change where it rests on enough.
 
     ``of`` is how many things the figure before rests on: itself, where it counts them.
     """
-    said = said or f"{before:,.0f}"
+    said = f"{before:,.0f}"
     if not before or (before if of is None else of) < LEAST_COMPARED:
         return f"was {said}"
-    return f"{100 * (now - before) / before:+.0f}\N{NO-BREAK SPACE}%, was {said}"
+    return f"{_signed(100 * (now - before) / before, 0)}{_SPACE}%, was {said}"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def was_share(now: float | None, before: float | None, *, of: int) -> str:
     """What a share was in the span before, and by how many points it went up or down where it rests on enough."""
     if before is None:
         return NONE_BEFORE
-    change = "" if now is None or of < LEAST_COMPARED else f"{100 * (now - before):+.1f} points, "
+    change = "" if now is None or of < LEAST_COMPARED else f"{_signed(100 * (now - before), 1)} points, "
     return f"{change}was {percent(before)}"
 
 
@@ -63,19 +68,23 @@ def was_pair(before: tuple[float, float] | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    return UNKNOWN if share is None else f"{100 * share:.1f}{_SPACE}%"
 
 
 def pair(seconds: tuple[float, float] | None) -> str:
-    """Return p50 and p90 in words."""
-    return UNKNOWN if seconds is None else " / ".join(duration(each) for each in seconds)
+    """Return p50 and p90 in words: "4.5 / 6.5 s", "50 s / 3 min"."""
+    if seconds is None:
+        return UNKNOWN
+    first, last = (duration(each) for each in seconds)
+    number, unit = first.split(_SPACE)
+    return f"{number if last.endswith(f'{_SPACE}{unit}') else first} / {last}"
 
 
 def duration(seconds: float) -> str:
     """Return how long it is: "7.0 s", "46 min", "5 h", "3 days"."""
     if seconds < 10:
-        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+        return f"{seconds:.1f}{_SPACE}s"
     for size, name, until in ((1, "s", 120), (60, "min", 7200), (3600, "h", 2 * 86400)):
         if seconds < until:
-            return f"{seconds / size:.0f}\N{NO-BREAK SPACE}{name}"
-    return f"{seconds / 86400:.0f}\N{NO-BREAK SPACE}days"
+            return f"{seconds / size:.0f}{_SPACE}{name}"
+    return f"{seconds / 86400:.0f}{_SPACE}days"

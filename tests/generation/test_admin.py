@@ -57,6 +57,7 @@ def test_the_system_page(staff: Client, valkey: redis.Redis) -> None:
     assert loads["stripe"].failed == 523
     assert '<td class="figure">417</td>' in page.text
     assert '<span class="state bad">523</span>' in page.text
+    assert "Why a job failed is in the log of its process" in page.text
     assert all(each["holds"] for each in page.context["queues"]), "each queue says what waits in it"
 
 

@@ -328,3 +328,15 @@ def test_what_is_broken_comes_before_what_is_to_decide(toy: Model, alice: Visito
 def test_a_share_of_a_few_is_not_compared(of: int, said: str) -> None:
     assert tiles.was_share(0.9, 0.5, of=of) == f"{said}\N{NO-BREAK SPACE}%"
     assert tiles.was_share(0.9, None, of=0) == "none before"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "–"), ((4.5, 6.5), "4.5 / 6.5 s"), ((50, 180), "50 s / 3 min"), ((8, 90), "8.0 / 90 s")],
+)
+def test_two_times_name_a_unit_that_they_share_once(seconds: tuple[float, float] | None, said: str) -> None:
+    assert tiles.pair(seconds).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+def test_less_is_told_with_a_minus_sign() -> None:
+    assert tiles.was(30, 40) == "\N{MINUS SIGN}25\N{NO-BREAK SPACE}%, was 40"

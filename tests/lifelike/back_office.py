@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import User
 from billing import ledger, proposals
 from billing.models import Proposal
@@ -65,6 +66,9 @@ def bring_before_staff(workspaces: list[Any]) -> None:
         state="dead",
         last_error="No such price",
     )
+    audit.record(workspaces[0], "key.issued", actor=PEOPLE[0][0], subject="lm_7f2c", name="ci", scopes=["generate"])
+    audit.record(workspaces[4], "member.invited", actor=PEOPLE[0][0], subject=PEOPLE[1][0], role="member")
+    audit.record(workspaces[1], "staff.looked", actor=f"staff {grace.email}")
     look = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, finished_at=now, checked=36)
     Mismatch.objects.create(reconciliation=look, subject="pi_lifelike3", detail="Stripe has 39.00 USD, we have 19.00.")
     endpoint = Endpoint.objects.create(
