@@ -183,10 +183,9 @@ class Settings:
         int,
         Variable(
             "GPU_WORKER_YIELD_TIMES",
-            "0",
+            "10",
             whole_number(0, 20),
-            "Times that one render steps aside at a step for short ones, and goes on from there; 0: never. Long "
-            "renders then end later, and forecasts do not reckon with it.",
+            "Times that one render steps aside at a step for short ones, and goes on from there; 0: never.",
         ),
     ]
     yield_seconds: Annotated[

@@ -11,10 +11,11 @@ from dataclasses import replace
 from gpu_worker.contract import Outcome, RenderJob, RenderReport
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.render_engine import RenderEngine
+from gpu_worker.step_aside import NEVER, AsideBounds
 from gpu_worker.worker_status import DRAINING, WorkerStatus
 
 
-def first_status(name: str, engine: RenderEngine) -> WorkerStatus:
+def first_status(name: str, engine: RenderEngine, aside: AsideBounds = NEVER) -> WorkerStatus:
     """The status of a worker that has loaded its engine and has not looked at the queue yet."""
     return WorkerStatus(
         name=name,
@@ -24,6 +25,7 @@ def first_status(name: str, engine: RenderEngine) -> WorkerStatus:
         driver=engine.device.driver_version,
         budget_bytes=engine.status().budget_bytes,
         state="starting",
+        aside=aside,
     )
 
 

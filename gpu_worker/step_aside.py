@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.wire import Wire
 
 
 class SteppedAside(Exception):
@@ -17,7 +18,7 @@ class SteppedAside(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class AsideBounds:
+class AsideBounds(Wire):
     """For how much a render steps aside, and how often."""
 
     times: int = 10
@@ -28,6 +29,20 @@ class AsideBounds:
     """A render that would end sooner goes on."""
     gain: float = 10.0
     """What is left takes so many times what goes first, with loading there and back."""
+
+
+NEVER = AsideBounds(times=0)
+_MOST = AsideBounds(times=20, seconds=86_400.0, least_left_seconds=86_400.0, gain=10_000.0)
+
+
+def bounded(said: AsideBounds) -> AsideBounds:
+    """Return what a heartbeat says within what the settings take: anybody may have written it."""
+    return AsideBounds(
+        times=min(max(0, said.times), _MOST.times),
+        seconds=min(max(0.0, said.seconds), _MOST.seconds),
+        least_left_seconds=min(max(0.0, said.least_left_seconds), _MOST.least_left_seconds),
+        gain=min(max(1.0, said.gain), _MOST.gain),
+    )
 
 
 def steps_aside(

@@ -100,7 +100,7 @@ class GpuWorker(OneJobWorker):
             settings.yield_times, settings.yield_seconds, settings.yield_left_seconds, settings.yield_gain
         )
         self.picker = JobPicker(self.line, engine, aside)
-        self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
+        self.heart = Heartbeat(connection, first_status(settings.name, engine, aside), also=self._keep_registered)
         self.reporter = StatusReporter(self.heart, engine)
         self.reports = Reports(connection, settings.name)
         self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")

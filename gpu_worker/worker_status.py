@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from gpu_worker.step_aside import NEVER, AsideBounds
 from gpu_worker.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class WorkerStatus(Wire):
     """Of the store's clock; negative: behind."""
     residents: tuple[ResidentComponent, ...] = ()
     counters: dict[str, float] = field(default_factory=dict)
+    aside: AsideBounds = NEVER
+    """For how much a render steps aside there."""
 
     @property
     def is_remote(self) -> bool:

@@ -2,7 +2,7 @@
 
 from generation.models.files import OUTPUT_NAMES, SIGNED, Clip, Upload, manifest_key, output_key, signed_key
 from generation.models.fleet_samples import FleetSample
-from generation.models.forecasts import ForecastFactor, ForecastHour, ServiceRate, ToldRange
+from generation.models.forecasts import ForecastFactor, ForecastHour, ForecastMemory, ServiceRate, ToldRange
 from generation.models.generation import TRIALS_WORKSPACE, Generation
 from generation.models.notifications import NotificationRequest
 from generation.models.querysets import GenerationQuerySet
@@ -19,6 +19,7 @@ __all__ = [
     "FleetSample",
     "ForecastFactor",
     "ForecastHour",
+    "ForecastMemory",
     "Generation",
     "GenerationQuerySet",
     "NotificationRequest",

@@ -17,6 +17,18 @@ class ServiceRate(models.Model):
         return self.key
 
 
+class ForecastMemory(models.Model):
+    """What was learned of one subject (who comes, which machines are lost, what models load): see
+    generation.scheduling.forecast_memory, its only writer."""
+
+    subject = models.CharField(max_length=20, primary_key=True)
+    learned = models.JSONField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.subject
+
+
 class ForecastFactor(models.Model):
     """By how much one end of ranges is moved, by horizon and tier: see generation.scheduling.calibration."""
 

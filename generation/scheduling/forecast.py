@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from generation.scheduling.arrivals import factor_at
 from generation.scheduling.calibration import Range
 from generation.scheduling.futures import Floats, draw_seconds
 from generation.scheduling.service_times import Spread
-from generation.scheduling.simulation import Simulation
+from generation.scheduling.simulation import Futures, Simulation
 from generation.scheduling.snapshot import Clip, Snapshot
 from generation.tiers import FREE_BEGINS, yields
 
@@ -90,7 +91,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
     clips = [*played.window, *played.queue]
     starts, readies = _ranges(futures.start), _ranges(futures.ready)
     by_id = {c.id: Expected(*each) for c, *each in zip(clips, starts, readies, strict=True) if not c.is_probe}
-    by_id |= _in_hand(snapshot, random, plays)
+    by_id |= _in_hand(snapshot, random, plays) | _held(played, futures)
     tags = [clip.tag for clip in played.queue]
     knots = starts[len(played.window) :]
     if not tags:  # nobody waits, and of nobody is known what he would load
@@ -105,6 +106,15 @@ def _in_hand(snapshot: Snapshot, random: np.random.Generator, plays: int) -> dic
     in_hand = [*(machine.in_hand for machine in snapshot.machines if machine.in_hand), *snapshot.leaving]
     readies = _ranges(draw_seconds(random, [each.remaining for each in in_hand], range(len(in_hand)), plays))
     return {each.id: Expected(Range(0.0, 0.0, 0.0), ready) for each, ready in zip(in_hand, readies, strict=True)}
+
+
+def _held(snapshot: Snapshot, futures: Futures) -> dict[str, Expected]:
+    """What machines have in hand that may let others pass, or have let pass."""
+    hands = enumerate(machine.in_hand or machine.held for machine in snapshot.machines)
+    held = [(n, hand.id) for n, hand in hands if hand is not None and np.isfinite(futures.hand_ready[:, n]).all()]
+    columns = [n for n, _ in held]
+    pairs = zip(_ranges(futures.hand_start[:, columns]), _ranges(futures.hand_ready[:, columns]), strict=True)
+    return {id: Expected(*pair) for (_, id), pair in zip(held, pairs, strict=True)}
 
 
 def plus(start: Range, service: Spread) -> Range:
@@ -162,7 +172,7 @@ def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -
         reach = max(1e-9, middle - (snapshot.free_clock if is_free else snapshot.clock))
         overtakes = np.where(free == is_free, np.clip(1 - heights / reach, 0.0, 1.0), float(is_free))
         overtaking = np.mean(seconds * overtakes) if len(heights) else 0.0
-        share = np.maximum(_LEAST_SHARE * machines, machines - rates * overtaking)
+        share = np.maximum(_LEAST_SHARE * machines, machines - rates * factor_at(arrivals, now) * overtaking)
         each = stretch.seconds / max(1, stretch.clips)
         noise = each * math.sqrt(max(1, stretch.clips)) * 0.6 * random.standard_normal(plays)
         now = now + np.maximum(0.0, stretch.seconds * pace + noise) / share

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
+from typing import Any
 
 from generation.models import FairClock, Generation, State
 from generation.scheduling import arrivals, capacity, service_rates
+from generation.scheduling.arrival_hours import ArrivalHours
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.outages import Watch
@@ -20,6 +22,7 @@ from generation.tiers import yields
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.job_choice import Bounds
 from gpu_worker.liveness import takes_jobs
+from gpu_worker.step_aside import AsideBounds, bounded
 from gpu_worker.worker_status import WorkerStatus
 
 _MOST_SEEN = 2_000
@@ -27,6 +30,8 @@ MOST_STRETCHES = 16
 MOST_MACHINES = 128
 """That are played. Whoever runs a GPU host can write any number of heartbeats."""
 _MOST_COMPONENTS = 32
+_MOST_BUILDS = 128
+"""Of which it is known what they load."""
 _UNKNOWN_BYTES = 4 * 2**30
 """Of a build of which nobody knows the weights."""
 _DEVICE = "device"
@@ -34,13 +39,13 @@ _DEVICE = "device"
 
 @dataclass(slots=True)
 class Observer:
-    """Arrivals that one process has seen, and the components that it has seen builds use. Lost when the process
-    ends."""
+    """Arrivals that were seen, machines that were lost, and the components that builds were seen to use."""
 
     _began: float | None = None
     """When it looked first. What waited by then did not come since, however late the queue gets to it."""
     _came: list[tuple[float, Kind]] = field(default_factory=list)
     _seen: dict[str, None] = field(default_factory=dict)
+    _hours: ArrivalHours = field(default_factory=ArrivalHours)
     _watch: Watch = field(default_factory=Watch)
     _components: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -60,6 +65,7 @@ class Observer:
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
         holders = makers | delivered
         on_card = {id: _on(work, capacity.card_of(holders[id])) for id, work in works.items() if id in holders}
+        lets_pass = {each.name: bounded(each.aside) for each in statuses if each.aside.times > 0 and takes_jobs(each)}
         times = service_rates.read([*works.values(), *on_card.values()])
         self._see_components(clips, makers)
         largest_bytes = capacity.largest_bytes(statuses)
@@ -68,11 +74,17 @@ class Observer:
             for clip in clips
             if clip.state != State.RUNNING and (clip.needs_bytes or 0) <= largest_bytes
         }
+        by_id = {str(clip.id): clip for clip in clips}
+        held = {
+            clip.kept_by: _held(clip, waiting[str(clip.id)], lets_pass[clip.kept_by])
+            for clip in clips
+            if clip.kept_by in lets_pass and str(clip.id) in waiting
+        }
         self._see_arrivals([(clip, waiting[str(clip.id)]) for clip in clips if str(clip.id) in waiting], clock, now)
         sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in clips}
         components, builds = self._weights(sizes, times)
         in_hand = {
-            status.name: InHand(id, _remaining(status, on_card[id], times, progress.get(id), now))
+            status.name: _in_hand(by_id[id], _remaining(status, on_card[id], times, progress.get(id), now))
             for id, status in makers.items()
         }
         for status in statuses:
@@ -82,10 +94,16 @@ class Observer:
         rests = [InHand(id, times.remaining(on_card[id], steps_done=on_card[id].steps)) for id in delivered]
         states = {str(clip.id): clip.state for clip in clips}
         queued = [clip for clip in clips if clip.state == State.QUEUED]
+        for each in held.values():
+            waiting.pop(each.id, None)  # its machine goes on with it, and no other takes it
         queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
         in_line = [each for id, each in waiting.items() if states[id] == State.DISPATCHED]
         is_whole = len(queued) <= NEAR_CLIPS
-        machines = [_machine(status, in_hand.get(status.name)) for status in statuses if takes_jobs(status)]
+        machines = [
+            _machine(status, in_hand.get(status.name), held.get(status.name))
+            for status in statuses
+            if takes_jobs(status)
+        ]
         self._watch.see(
             {machine.name: machine.budget_bytes for machine in machines},
             {status.name for status in statuses if not takes_jobs(status)},
@@ -102,11 +120,41 @@ class Observer:
             is_whole=is_whole,
             clock=clock.virtual_time,
             free_clock=clock.free_time,
-            arrivals=arrivals.learn(self._came, now),
+            arrivals=arrivals.learn(self._came, now, self._hours),
             outages=self._watch.outages(),
             components=components,
             builds=builds,
         )
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """What was learned, by subject."""
+        came = [
+            [at, kind.build, kind.above_clock, *_numbers(kind.service), kind.needs_bytes, kind.is_free]
+            for at, kind in self._came
+        ]
+        return {
+            "arrivals": {"came": came, "hours": self._hours.to_json()},
+            "outages": self._watch.to_json(),
+            "weights": self._components,
+        }
+
+    def take_over(self, subject: str, learned: Mapping[str, Any], *, known_at: float) -> None:
+        """Go on from what another process knew of one subject at that time.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError: it is none of ``to_json``'s; nothing has changed.
+        """
+        if subject == "arrivals":
+            came = [(float(at), _kind_of(*said)) for at, *said in learned["came"]]
+            self._hours = ArrivalHours.from_json(learned["hours"])
+            self._came, self._began = came[-arrivals.KEPT :], known_at
+        elif subject == "outages":
+            self._watch = Watch.from_json(learned)
+        elif subject == "weights":
+            self._components = {
+                str(build): {str(key): int(size_bytes) for key, size_bytes in held.items()}
+                for build, held in learned.items()
+            }
 
     def _see_components(self, clips: Iterable[Generation], makers: Mapping[str, WorkerStatus]) -> None:
         """Note which components each build uses: those that its worker leases once loading is over."""
@@ -116,7 +164,10 @@ class Observer:
                 on_card = [each for each in maker.residents if each.leases and each.tier == _DEVICE]
                 held = {each.key: each.size_bytes for each in on_card if each.size_bytes > 0}
                 if 0 < len(held) <= _MOST_COMPONENTS:
+                    self._components.pop(clip.version.build, None)  # so that the first is that seen longest ago
                     self._components[clip.version.build] = held
+        for old in list(islice(self._components, max(0, len(self._components) - _MOST_BUILDS))):
+            del self._components[old]
 
     def _weights(
         self, sizes: Mapping[str, int], times: ServiceTimes
@@ -131,6 +182,7 @@ class Observer:
     def _see_arrivals(self, waiting: Iterable[tuple[Generation, Clip]], clock: FairClock, now: float) -> None:
         if self._began is None:
             self._began = now
+        known = len(self._came)
         for generation, clip in waiting:
             if clip.id not in self._seen and (came_at := generation.created_at.timestamp()) > self._began:
                 self._seen[clip.id] = None
@@ -138,9 +190,19 @@ class Observer:
                 above_clock = max(0.0, clip.tag - (clock.free_time if is_free else clock.virtual_time))
                 kind = Kind(clip.build, above_clock, clip.service, clip.needs_bytes, is_free)
                 self._came.append((came_at, kind))
+        self._hours.see(len(self._came) - known, now)
         self._came = sorted(self._came, key=lambda each: each[0])[-arrivals.KEPT :]
         for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
             del self._seen[old]
+
+
+def _numbers(spread: Spread) -> tuple[float, float, float]:
+    return spread.median_seconds, spread.sd, spread.doubt
+
+
+def _kind_of(build: Any, above_clock: Any, median: Any, sd: Any, doubt: Any, needs_bytes: Any, is_free: Any) -> Kind:
+    spread = Spread(float(median), float(sd), float(doubt))
+    return Kind(str(build), float(above_clock), spread, int(needs_bytes), bool(is_free))
 
 
 def _stretches(depth: Depth, last: Key, near: Sequence[Clip]) -> Iterator[Stretch]:
@@ -176,14 +238,25 @@ def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip
         clip.needs_bytes or 0,
         max(0.0, waited),
         skips=Bounds().max_skips if goes_on else 0,
+        times_aside=clip.times_aside,
         passes=clip.passes if clip.state == State.DISPATCHED else 0,
     )
 
 
-def _machine(status: WorkerStatus, in_hand: InHand | None) -> Machine:
+def _in_hand(clip: Generation, remaining: Spread) -> InHand:
+    return InHand(str(clip.id), remaining, clip.version.build, yields(clip.fair_finish), clip.times_aside)
+
+
+def _held(clip: Generation, waiting: Clip, policy: AsideBounds) -> InHand:
+    """What has stepped aside: for how long still, is known from when it came back into line."""
+    left_seconds = max(0.0, policy.seconds - waiting.waited_seconds)
+    return replace(_in_hand(clip, waiting.service), passes_for_seconds=left_seconds)
+
+
+def _machine(status: WorkerStatus, in_hand: InHand | None, held: InHand | None) -> Machine:
     resident = [each for each in status.residents if each.tier == _DEVICE]
     residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
-    return Machine(status.name, capacity.budget_of(status), residents, in_hand)
+    return Machine(status.name, capacity.budget_of(status), residents, in_hand, aside=bounded(status.aside), held=held)
 
 
 def _remaining(status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float) -> Spread:

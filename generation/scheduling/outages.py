@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import NormalDist
+from typing import Any, Self
 
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Machine, Outages
@@ -20,6 +21,10 @@ _PRIOR_LOSSES, _PRIOR_SECONDS = 0.1, 0.1 * 86_400.0
 _PRIOR_AWAY_SECONDS, _PRIOR_AWAY_SD = 300.0, 1.0
 _LONGEST_GAP_SECONDS = 60.0
 """Between two looks that count as watching."""
+_HALVED_AFTER_SECONDS = 14 * 86_400.0
+"""What was seen so long ago counts half."""
+_UNWATCHED_SECONDS = 600.0
+"""After such a gap between two looks nobody counts as lost."""
 _LEAST_SECONDS = 1.0
 _P90 = 1.2815515594600038
 
@@ -32,7 +37,7 @@ class _Lost:
 
 @dataclass(slots=True)
 class Watch:
-    """What one process has seen of machines that take clips. Lost when the process ends."""
+    """What was seen of machines that take clips."""
 
     _here: dict[str, int] = field(default_factory=dict)
     """Name → bytes that it may use."""
@@ -40,8 +45,8 @@ class Watch:
     _seen_at: float | None = None
     _seconds: float = 0.0
     """Of all machines together."""
-    _losses: int = 0
-    _returns: int = 0
+    _losses: float = 0.0
+    _returns: float = 0.0
     _log_seconds: float = 0.0
     _log_squares: float = 0.0
     """Sums over returns, of the logarithm of how long each machine was away, less that of the prior."""
@@ -50,6 +55,9 @@ class Watch:
         """Take in which machines take clips now, by name with the bytes that they may use, and which are on but take no
         more: those leave on purpose."""
         since = now - (now if self._seen_at is None else self._seen_at)
+        self._fade(max(0.0, since))
+        if since > _UNWATCHED_SECONDS:  # whoever left meanwhile may have been told to
+            self._here = {}
         self._seconds += min(_LONGEST_GAP_SECONDS, max(0.0, since)) * len(self._here)
         for name, budget_bytes in self._here.items():
             if name not in here and name not in leaving:
@@ -67,6 +75,30 @@ class Watch:
         for name in list(islice(self._lost, max(0, len(self._lost) - _MOST_LOST))):
             del self._lost[name]
         self._here, self._seen_at = dict(here), now
+
+    def _fade(self, since_seconds: float) -> None:
+        kept = 0.5 ** (since_seconds / _HALVED_AFTER_SECONDS)
+        self._seconds, self._losses, self._returns = self._seconds * kept, self._losses * kept, self._returns * kept
+        self._log_seconds, self._log_squares = self._log_seconds * kept, self._log_squares * kept
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "here": self._here,
+            "lost": {name: [lost.at, lost.budget_bytes] for name, lost in self._lost.items()},
+            "seen_at": self._seen_at,
+            "sums": [self._seconds, self._losses, self._returns, self._log_seconds, self._log_squares],
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError: it is none of ``to_json``'s.
+        """
+        here = {str(name): int(budget_bytes) for name, budget_bytes in said["here"].items()}
+        lost = {str(name): _Lost(float(at), int(budget_bytes)) for name, (at, budget_bytes) in said["lost"].items()}
+        seen_at = None if said["seen_at"] is None else float(said["seen_at"])
+        return cls(here, lost, seen_at, *map(float, said["sums"]))
 
     def outages(self) -> Outages:
         """Return how often a machine is lost, and for how long."""

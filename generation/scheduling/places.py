@@ -75,6 +75,8 @@ class Row(NamedTuple):
     created_at: datetime
     workspace_id: uuid.UUID | None
     passes: int
+    is_aside: bool
+    """Whether its render lets short clips go first."""
 
 
 _KEY: Final = attrgetter(*Key._fields)
@@ -95,12 +97,17 @@ class Look:
         self._signing: Collection[str] = ()
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
         dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, _KEY(row)))
-        self._ahead = sum(not yields(row.fair_finish) for row in dispatched)
+        self._dispatched: dict[uuid.UUID, int] = {}
+        self._ahead = in_line = 0
+        for row in dispatched:
+            self._dispatched[row.id] = in_line
+            in_line += not row.is_aside
+            self._ahead += not (row.is_aside or yields(row.fair_finish))
+        self._in_line = in_line
         yielding = [row for row in dispatched if yields(row.fair_finish)]
         self._passes = yielding[0].passes if yielding else 0
         waiting_free = len(keys) - bisect_left(keys, (FREE_BEGINS,))
         self._free = len(yielding) + waiting_free if self._is_whole else math.inf
-        self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
         self.depth: queue_depth.Depth | None = None
         """As the caller knows it; None: it is read once it is needed."""
 
@@ -142,7 +149,7 @@ class Look:
     def _place_in_queue(self, key: Key) -> Place:
         before = self._before(key)
         is_behind_all = yields(key.fair_finish)
-        number = self._clips_on_cards + (len(self._dispatched) if is_behind_all else self._ahead)
+        number = self._clips_on_cards + (self._in_line if is_behind_all else self._ahead)
         if self._is_whole or len(before) < len(self._front):
             brought = 0 if is_behind_all else self._brought_by(len(before))
             return Place(number + len(before) + brought, is_held_up=self.is_held_up)
@@ -212,7 +219,7 @@ def place_of(generation: Generation, largest_bytes: int) -> Place:
     return look(largest_bytes).place_of(generation)
 
 
-_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id, 0"
+_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id, 0, false"
 
 
 def _in_flight(*, is_remote: bool) -> str:
@@ -221,9 +228,10 @@ def _in_flight(*, is_remote: bool) -> str:
 
 
 _IN_FLIGHT: Final = f"""
-SELECT id, state, dispatched_at, fair_finish, created_at, NULL::uuid AS workspace_id, passes
+SELECT id, state, dispatched_at, fair_finish, created_at, NULL::uuid AS workspace_id, passes,
+    kept_by <> '' AS is_aside
 FROM generation_generation WHERE state IN ('dispatched', 'running')
     AND coalesce(needs_bytes, 0) _kind_
 UNION ALL
-SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL, 0 FROM generation_storagepause WHERE until IS NOT NULL
+SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL, 0, false FROM generation_storagepause WHERE until IS NOT NULL
 """  # noqa: S608 - a word of ours

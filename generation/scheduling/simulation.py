@@ -15,10 +15,14 @@ import numpy as np
 from generation.scheduling import arrivals
 from generation.scheduling.capacity import LEAST_WINDOW
 from generation.scheduling.futures import Flags, Floats, Ints, draw_seconds
+from generation.scheduling.simulated_asides import SimulatedAsides
 from generation.scheduling.simulated_machines import SimulatedMachines
 from generation.scheduling.snapshot import Snapshot
 from generation.tiers import MOST_PASSES, yields
 from gpu_worker.job_choice import PATIENT_LINES
+
+MOST_STEPS_OF_HANDS = 64
+"""For what machines have in hand from the start and may let others pass, once everybody else has started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ class Futures:
     ready: Floats
     free: Floats
     """When each machine is free after the last of them."""
+    hand_start: Floats
+    hand_ready: Floats
+    """When what each machine has in hand or aside goes on and is ready, where it may let others pass."""
 
 
 class Simulation:
@@ -41,6 +48,7 @@ class Simulation:
         self._levels = self._machines.levels
         self._place_clips()
         self._place_queue()
+        self._asides = SimulatedAsides(snapshot, self._machines, random, plays, self._note_ready)
 
     def run(self) -> Futures:
         """Play until every clip of the snapshot has started, in each future."""
@@ -49,7 +57,21 @@ class Simulation:
             if not known or np.isfinite(self.start[:, :known]).all():
                 break
             self._step()
-        return Futures(self.start[:, :known], self.ready[:, :known], self._machines.free)
+        for _ in range(MOST_STEPS_OF_HANDS):
+            if not self._asides.is_open:
+                break
+            self._step()
+        self._asides.end()
+        return Futures(
+            self.start[:, :known],
+            self.ready[:, :known],
+            self._machines.free,
+            self._asides.hand_start,
+            self._asides.hand_ready,
+        )
+
+    def _note_ready(self, who: Ints, what: Ints, ready: Floats) -> None:
+        self.ready[who, what] = ready
 
     def _place_clips(self) -> None:
         snapshot, plays = self._snapshot, self._plays
@@ -93,6 +115,8 @@ class Simulation:
         self._says_yields[:, : len(clips)] |= np.array([clip.passes >= MOST_PASSES for clip in clips], dtype=bool)
         self._passes = columns(np.array([float(clip.passes) for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
         self._nobody = self._build.shape[1] - 1
+        self._times_aside = np.array([*(clip.times_aside for clip in clips), *[0] * (coming.shape[1] + 1)])
+        self._goes_on: Flags = np.zeros(plays, dtype=bool)
         self._is_wanted = np.array([*(not clip.is_probe for clip in clips), *[True] * coming.shape[1], False])
         self.start: Floats = np.full(self._build.shape, np.inf)
         self.ready: Floats = np.full(self._build.shape, np.inf)
@@ -151,18 +175,37 @@ class Simulation:
         used = max(1, int(self._length.max()))  # whatever stands behind is nobody
         head = self._line[:, : min(self._snapshot.bounds.window, used)]
         fits = self._level_of[rows[:, None], head] <= machines.level[machine][:, None]
+        if self._asides.is_known:  # nobody's clip is no reason to step aside, and in nobody's way
+            fits &= self._is_wanted[head] | ~self._asides.holds(machine)[:, None]
         takes = fits.any(axis=1) & np.isfinite(now) & machines.is_here(machine, now)
         place, loading = self._choose(head, fits, machine, now)
         taken = np.where(takes, head[rows, place], self._nobody)
+        if self._asides.is_known:
+            takes &= ~self._lets_none_pass(machine, now, taken, loading)
+            taken = np.where(takes, taken, self._nobody)
         before = fits & (np.arange(head.shape[1]) < place[:, None]) & takes[:, None]
         self._skips[rows[:, None], head] += before
         self._leave_line(np.where(takes, place, self._line.shape[1]), taken, takes)
         is_made = takes & self._is_wanted[taken]
         took = np.where(is_made, loading + self._service[rows, taken] * machines.slowness[machine], 0.0)
         self.start[rows, taken] = now
-        machines.free[rows, machine] = np.where(takes, now + took, self._next_event(now))
-        self.ready[rows, taken] = machines.end_after_losses(machine, took, now + took)
+        goes_on = self._goes_on
+        free = np.where(takes, now + took, self._next_event(now))
+        machines.free[rows, machine] = np.where(goes_on, machines.free[rows, machine], free)
+        self.ready[rows, taken] = machines.end_after_losses(machine, took, np.where(goes_on, -np.inf, now + took))
         machines.keep_residents(machine, self._build[rows, taken], now, is_made)
+        if self._asides.is_known:
+            build, seconds = self._build[rows, taken], took - loading
+            is_free = self._says_yields[rows, taken]
+            self._asides.begin(taken, machine, now + loading, seconds, build, is_free, is_made)
+
+    def _lets_none_pass(self, machine: Ints, now: Floats, first: Ints, loading: Floats) -> Flags:
+        """Return where the machine goes on with what it holds, whoever is first."""
+        at = self._rows, first
+        may_pass = (first != self._nobody) & self._is_wanted[first] & (self._times_aside[first] == 0)
+        about = may_pass, self._typical[at], loading, self._says_yields[at]
+        self._goes_on = self._asides.look(machine, now, about, self._next_event(now))
+        return self._goes_on
 
     def _let_arrive(self, now: Floats) -> None:
         """Give the clips that have arrived by now their tags."""

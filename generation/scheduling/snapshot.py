@@ -9,6 +9,7 @@ from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.service_times import Spread
 from generation.tiers import FREE_BEGINS
 from gpu_worker.job_choice import Bounds
+from gpu_worker.step_aside import NEVER, AsideBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Clip:
     """In RQ's line; 0 outside of it."""
     skips: int = 0
     """How often it was overtaken there."""
+    times_aside: int = 0
     passes: int = 0
     """How many that are paid for went before it while it was the first free one in line."""
     is_probe: bool = False
@@ -34,10 +36,15 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """The clip that a machine makes."""
+    """The clip that a machine makes, or that has stepped aside there."""
 
     id: str
     remaining: Spread
+    build: str = ""
+    is_free: bool = False
+    times_aside: int = 0
+    passes_for_seconds: float = 0.0
+    """So long others go before it, while it is aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,10 @@ class Machine:
     """Seconds here for a second of what ``Clip.service`` says."""
     away: Spread | None = None
     """When it is expected back; None: it is here."""
+    aside: AsideBounds = NEVER
+    """For how much what it makes steps aside."""
+    held: InHand | None = None
+    """What has stepped aside here and goes on after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +102,15 @@ class Arrivals:
     as the next. ``doubt`` is of the rate's logarithm."""
 
     per_second: float = 0.0
-    """Clips."""
+    """Clips, at present."""
     doubt: float = 0.3
     kinds: tuple[Kind, ...] = ()
     batches: tuple[int, ...] = (1,)
+    hour_ends_in: float = 3600.0
+    """Seconds."""
+    by_hour: tuple[float, ...] = ()
+    """The rate in this hour, the next and so on, as multiples of the present one: a day of them, or none where every
+    hour is like this."""
 
 
 @dataclass(frozen=True, slots=True)

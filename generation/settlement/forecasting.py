@@ -17,6 +17,7 @@ from generation.scheduling.calibration import Calibration
 from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.fair_order import first_that_fit
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
+from generation.scheduling.forecast_memory import Memory
 from generation.scheduling.observation import MOST_MACHINES, Observer
 from generation.scheduling.service_times import Spread
 from generation.scheduling.smoothing import Told
@@ -30,6 +31,7 @@ _ENTRIES = 5
 _SEED = 1
 """One for all rounds: what differs between two of them is the queue, not the dice."""
 _observer = Observer()
+_memory = Memory()
 _told = Told()
 
 
@@ -39,6 +41,7 @@ def put_up_forecast() -> None:
     Looks at what is in flight and at the first of the fair queue, so it costs the same however long that is.
     """
     began = time.time()
+    _memory.recall(_observer)
     statuses = [status for status in capacity.statuses() if not status.is_remote]
     clips = _clips(capacity.largest_bytes(statuses))
     running = [clip.id for clip in clips if clip.state == State.RUNNING]
@@ -57,6 +60,7 @@ def put_up_forecast() -> None:
     forecast_board.publish(told, played, learned, services, missed, signing=signing, at=began, clock=snapshot.clock)
     forecast_record.note_told(clips, before, played.by_id, told, at=at)
     forecast_record.forget_old()
+    _memory.save(_observer)
 
 
 def _clips(largest_bytes: int) -> list[Generation]:

@@ -9,7 +9,7 @@ from accounts.models import Visitor
 from billing import ledger
 from generation import reports
 from generation.models import Generation, State
-from generation.scheduling import dispatch, wait
+from generation.scheduling import dispatch, places, wait
 from generation.settlement import settle
 from gpu_worker.contract import STEPPED_ASIDE, Outcome, RenderError, attempt_of
 from tests.generation import factories
@@ -82,3 +82,15 @@ def test_its_page_says_why_it_waits_and_its_receipt_how_often(
     assert wait.wait_of(running).reason == "Short clips go first for a moment. Then yours goes on from step 3."
     page = client_of(alice).get(reverse("generation:detail", args=[running.id])).content.decode()
     assert "It let short clips go first once." in page
+
+
+def test_what_is_aside_is_before_nobody(running: Generation, bob: Visitor) -> None:
+    short = factories.submitted(bob.workspace)
+    dispatch.fill_window()
+    short.refresh_from_db()
+    assert places.place_of(short, 2**40).number == 1
+    step_aside(running)
+    dispatch.fill_window()
+    running.refresh_from_db()
+    assert places.place_of(short, 2**40).number == 0
+    assert places.place_of(running, 2**40).number == 1
