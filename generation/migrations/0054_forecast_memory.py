@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0052_step_aside")]
+    dependencies = [("generation", "0053_invisible_id")]
 
     operations = [
         migrations.CreateModel(
