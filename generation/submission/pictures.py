@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 PROGRAM: Final = Path(__file__).with_name("picture_sandbox.py")
 WALL_SECONDS: Final = 30.0
 AT_ONCE: Final = 2
-"""Pictures that one process has decoded at the same time. Each takes up to 150 MB."""
+"""Pictures that one process has decoded at the same time. Each takes up to 200 MB, a WebP 300: its
+library draws on two canvases."""
 WAIT_SECONDS: Final = 20.0
 MOST_NAMED_PIXELS: Final = 2**62
 """Of a picture that is refused for its size; no format has room for more."""
