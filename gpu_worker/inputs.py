@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -137,6 +137,8 @@ def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) 
             return media_input.frames(path, wanted, on_chunk)
         if _format_of(path) in formats.ON_GPU_HOST:
             return media_input.picture(path, wanted)
+        if role != "mask" and _format_of(path) == formats.MP4:  # an own clip: the new one begins where that ends
+            return media_input.frames(path, replace(wanted, last=1), on_chunk)[-1]
         try:
             return _picture(role, path)
         except UnidentifiedImageError:  # a mask, for one, may be either; whatever it is, the sandbox finds out

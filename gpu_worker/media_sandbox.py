@@ -8,6 +8,7 @@ it was given open. What comes out is pixels or samples, nothing of the file itse
     python -I media_sandbox.py '{"kind": "picture", "width": …, "height": …}' < file
     python -I media_sandbox.py '{"kind": "audio", "rate": …, "seconds": …}' < file
     python -I media_sandbox.py '{"kind": "conversion", "format": "gif"}' < file
+    python -I media_sandbox.py '{"kind": "joining", "sizes": […]}' < files, one behind the other
     python -I media_sandbox.py '{"kind": "likeness"}' < file
     python -I media_sandbox.py '{"kind": "label"}' < file
     python -I media_sandbox.py '{"kind": "nothing"}'
@@ -38,7 +39,7 @@ def confine() -> list[str]:
     av.logging.set_level(av.logging.PANIC)
     sys.path.append(str(Path(__file__).parents[1]))  # ours come last; without a path of its own, it has no other way
     from gpu_worker import confinement
-    from gpu_worker.media import conversion, footage, labelled, likeness, sound, still  # noqa: F401
+    from gpu_worker.media import conversion, footage, joining, labelled, likeness, sound, still  # noqa: F401
 
     return confinement.confine()
 
@@ -48,7 +49,7 @@ def main() -> None:
     held = confine()
     import av
 
-    from gpu_worker.media import bounds, conversion, footage, labelled, likeness, sound, still
+    from gpu_worker.media import bounds, conversion, footage, joining, labelled, likeness, sound, still
     from gpu_worker.media.reply import Reply
 
     reply = Reply(sys.stdout.buffer)
@@ -56,7 +57,7 @@ def main() -> None:
         if said["kind"] == "nothing":
             reply.say({"held": held})
         else:
-            of_clips = {"conversion": conversion, "label": labelled, "likeness": likeness}
+            of_clips = {"conversion": conversion, "joining": joining, "label": labelled, "likeness": likeness}
             reads = {"video": footage, "picture": still, "audio": sound} | of_clips
             reads[said["kind"]].read(said, reply)
     except MemoryError:  # FFmpeg's too, where there are more streams than it was told to look for

@@ -36,6 +36,7 @@ from generation.boards.models import Board
 from generation.models import Generation
 from generation.notices.models import Notice
 from generation.settlement import settle
+from generation.storyboards.models import Storyboard
 from generation.webhooks import signing
 from generation.webhooks.models import Delivery, Endpoint
 from tests.accounts import factories
@@ -95,6 +96,8 @@ def world(db: None) -> World:
     )
     board = Board.objects.create(workspace=studio, title="Secretive Studio")
     board.places.create(generation=generation)
+    story = Storyboard.objects.create(workspace=studio, title="Secretive Studio", model="toy")
+    story.scenes.create(position=1, prompt="secret", clip=generation)
     notice = Notice.objects.create(
         workspace=studio, clip_id=generation.id, address="secret", category="other", state=Notice.State.REMOVED
     )
@@ -127,6 +130,7 @@ def world(db: None) -> World:
             "price_id": price.id,
             "version_id": generation.version_id,
             "board_id": board.id,
+            "storyboard_id": story.id,
             "name": "toy",
             "slug": "toy",
         },
@@ -205,6 +209,7 @@ def state_of(studio: Workspace) -> Callable[[], object]:
         .order_by("id")
         .values("id", "state", "cancel_asked_at", "is_favourite"),
         Board.objects.of(studio).values("id", "title", "places__generation"),
+        Storyboard.objects.of(studio).values("id", "title", "scenes__prompt", "scenes__clip"),
         studio.api_keys.order_by("id").values("id", "revoked_at", "expires_at"),
         studio.invitations.order_by("id").values("id", "token_digest"),
         studio.webhook_endpoints.order_by("id").values(),
@@ -338,7 +343,15 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
     ours = dict(world.ids)
     nobodys: dict[str, Any] = {
         name: uuid.uuid4()
-        for name in ("generation_id", "order_id", "workspace_id", "endpoint_id", "board_id", "notice_id")
+        for name in (
+            "generation_id",
+            "order_id",
+            "workspace_id",
+            "endpoint_id",
+            "board_id",
+            "storyboard_id",
+            "notice_id",
+        )
     }
     nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id", "delivery_id")}
     for route, access in routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT):

@@ -3,13 +3,14 @@
 from generation.models.files import OUTPUT_NAMES, SIGNED, Clip, Upload, manifest_key, output_key, signed_key
 from generation.models.fleet_samples import FleetSample
 from generation.models.forecasts import ForecastFactor, ForecastHour, ForecastMemory, ServiceRate, ToldRange
-from generation.models.generation import TRIALS_WORKSPACE, Generation
+from generation.models.generation import AWAITS_ANOTHER, TRIALS_WORKSPACE, Generation
 from generation.models.notifications import NotificationRequest
 from generation.models.querysets import GenerationQuerySet
 from generation.models.queue import FairClock, StoragePause
 from generation.models.state import OPEN_STATES, State
 
 __all__ = [
+    "AWAITS_ANOTHER",
     "OPEN_STATES",
     "OUTPUT_NAMES",
     "SIGNED",

@@ -29,6 +29,9 @@ from gpu_worker.media.bounds import MOST_SECONDS
 TRIALS_WORKSPACE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
 """The workspace that test renders belong to."""
 
+AWAITS_ANOTHER: Final = 2**62
+"""Bytes that no machine has: they stand for the memory of a clip that waits for another, and begins where that ends."""
+
 
 class Generation(models.Model):
     """A request and how far it has come. Its id is also the reference of its hold in the ledger."""
@@ -223,6 +226,11 @@ class Generation(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN_STATES
+
+    @property
+    def awaits_another(self) -> bool:
+        """Whether it cannot begin before another clip has ended: see ``generation.storyboards.models.Sequel``."""
+        return self.state == State.QUEUED and self.needs_bytes == AWAITS_ANOTHER
 
     @property
     def credits_quoted(self) -> int:

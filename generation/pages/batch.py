@@ -62,7 +62,7 @@ def make(request: HttpRequest) -> HttpResponse:
             wanted = [Wanted(ask, start) for ask in asks]
             made = batch.take_all(request, wanted, sending=sending, most_credits=(shown := _credits(request)))
         except intake.CostsMore as refusal:
-            return _review(request, asks, _price_has_changed(shown, refusal))
+            return _review(request, asks, intake.price_has_changed(shown, refusal))
         return redirect(sheet_of(made))
     except Refusal as refusal:
         return _page(request, prompts=rows, refusal=refusal)
@@ -105,15 +105,6 @@ def _credits(request: HttpRequest) -> int | None:
     """What all of them cost by the page that was sent."""
     sent = request.POST.get("credits", "")
     return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 19 else None
-
-
-def _price_has_changed(shown: int | None, refusal: intake.CostsMore) -> intake.CostsMore:
-    """``refusal`` in the words of whoever pressed a button that said a price."""
-    return intake.CostsMore(
-        refusal.code,
-        f"The price has changed: this was {shown or 0:,} credits, and is {refusal.figures['credits']:,} now.",
-        next_step="Look at the new price and press the button again.",
-    )
 
 
 def _review(request: HttpRequest, asks: list[Ask], refusal: Refusal | None = None) -> HttpResponse:

@@ -35,6 +35,7 @@ from loremotion.row_security import across_workspaces
 
 GB = 10**9
 NO_DEPTH = Depth([])
+AWAITS_ANOTHER_SCENE = "Waits for the scene before it, and begins with its last picture."
 NO_REMOTE_WORKER = "This model is offline right now: nobody who can ask its provider is running."
 _AT_ONCE_SECONDS = 3.0
 _UNITS = ((1, "s"), (60, "min"), (3600, "h"))
@@ -188,6 +189,8 @@ def _missed_of(ids: Collection[UUID], places: forecast_board.Places | None) -> d
 
 def _wait(generation: Generation, stands: Place, budgets: list[int], expected: Expected | None) -> Wait:
     place = stands.number
+    if generation.awaits_another:
+        return Wait(place, AWAITS_ANOTHER_SCENE, is_for_a_machine=True)
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         reason = too_large(generation.needs_bytes or 0, budgets[-1])
         reason = f"{reason} Your place is saved, and if you cancel you get everything back."

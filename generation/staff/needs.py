@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing.models import Proposal
 from billing.shop.models import Mismatch, StripeEvent
 from catalog.models import Model
-from generation.models import Generation, State
+from generation.models import AWAITS_ANOTHER, Generation, State
 from generation.moderation.models import Review
 from generation.notices.models import Notice
 from generation.scheduling import capacity
@@ -183,10 +183,11 @@ def _unfit() -> list[Need]:
         return []
     if not budgets:
         return []
+    unfit = Generation.objects.filter(state=State.QUEUED, needs_bytes__gt=budgets[-1], needs_bytes__lt=AWAITS_ANOTHER)
     kind = _Kind(
         *("queued clip that no GPU fits", "queued clips that no GPU fits"),
         *("generation.view_fleet", "generation_fleet"),
-        lambda _: Generation.objects.filter(state=State.QUEUED, needs_bytes__gt=budgets[-1]),
+        lambda _: unfit,
         "created_at",
         "Start a GPU with more memory, or cancel them.",
         "#queue",

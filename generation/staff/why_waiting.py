@@ -8,6 +8,8 @@ from generation.scheduling import capacity, wait
 
 def why(clip: Generation, found: wait.Wait) -> str:
     """Return the reason as a sentence; ``found`` is the wait of this open clip."""
+    if clip.awaits_another:
+        return found.reason
     if capacity.is_remote(clip.needs_bytes) and found.is_for_a_machine:
         return "A provider makes it: no remote worker that is on takes it."
     needs = f"Needs {clip.needs_bytes / wait.GB:.0f} GB of one GPU" if clip.needs_bytes else ""

@@ -119,7 +119,7 @@ def _make_all(
             tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
             if made := _made_before(workspace, repeats, caller, sending, is_locked=True):
                 return made
-            _refuse_sum(workspace, caller, [part.offer for part in parts], may, network)
+            refuse_sum(workspace, caller, [part.offer for part in parts], may, network)
             for number, part in enumerate(parts):
                 repeat = part.repeat
                 if made:
@@ -154,7 +154,7 @@ def _look_at_all(
         names = [*intake.names_of(one.start.files), *map(remote_files.name_at, one.start.addresses.values())]
         with telling_which(number, len(offers)):
             gate.refuse(caller.workspace, **said, file_names=names)
-    _refuse_sum(caller.workspace, caller, offers, sounds[0].may, network)
+    refuse_sum(caller.workspace, caller, offers, sounds[0].may, network)
     return sounds
 
 
@@ -212,7 +212,7 @@ def _made_before(
         ) from None
 
 
-def _refuse_sum(
+def refuse_sum(
     workspace: Workspace | None, caller: Caller, offers: Sequence[Offer], may: Entitlements, network: str
 ) -> None:
     """Refuse what together is beyond credits, caps or open clips. Certain once the workspace is locked."""

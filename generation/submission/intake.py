@@ -122,6 +122,15 @@ class CostsMore(Conflict):
     """The price is above what whoever asks was ready to pay."""
 
 
+def price_has_changed(shown: int | None, refusal: CostsMore) -> CostsMore:
+    """``refusal`` in the words of whoever pressed a button that said a price."""
+    return CostsMore(
+        refusal.code,
+        f"The price has changed: this was {shown or 0:,} credits, and is {refusal.figures['credits']:,} now.",
+        next_step="Look at the new price and press the button again.",
+    )
+
+
 class Sound(NamedTuple):
     """A request that the model can serve, of this caller."""
 

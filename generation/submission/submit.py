@@ -24,10 +24,11 @@ from catalog import measurements
 from catalog.models import Model
 from catalog.offers import Offer
 from catalog.requests import ClipRequest
-from generation.models import Generation
+from generation.models import AWAITS_ANOTHER, Generation
 from generation.moderation import gate
 from generation.scheduling import dispatch, fair_queue
 from generation.storage import retention
+from generation.storyboards.models import Sequel
 from generation.submission import checks, idempotency, privacy, remote_ceilings
 from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
@@ -85,6 +86,7 @@ def submit(
     user_ref: str = "",
     cancel_after: timedelta | None = None,
     may: Entitlements | None = None,
+    after: Generation | None = None,
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
 
@@ -98,6 +100,7 @@ def submit(
         user_ref: what the caller's own program calls it.
         cancel_after: when from now it is cancelled, unless it has ended by then; None for never.
         may: what the workspace is entitled to, where it was asked a moment ago.
+        after: an open clip with whose last picture this one begins: until that is made, it waits.
 
     Raises:
         PromptRefused: the words may not be made into a clip.
@@ -146,7 +149,7 @@ def submit(
             cancel_at=timezone.now() + cancel_after if cancel_after is not None else None,
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
-            needs_bytes=needs_bytes,
+            needs_bytes=needs_bytes if after is None else AWAITS_ANOTHER,
             fair_finish=standing.finish_tag(credits=credits, weight=weight),
             network_finish=standing.network_tag(credits=credits, weight=weight) if network else None,
             fair_weight=weight,
@@ -155,6 +158,8 @@ def submit(
             request_id=log_context.current(log_context.REQUEST_ID),
         )
         _GENERATIONS.insert(generation)
+        if after is not None:
+            Sequel.objects.create(generation=generation, after=after, needs_bytes=needs_bytes)
         retention.claim_uploads(generation)
         if not may.is_paid:
             free_gpu_budget.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())

@@ -58,7 +58,7 @@ def offers_of(request: HttpRequest, asks: Sequence[Ask]) -> list[Offer]:
     Raises:
         Refusal: one of them cannot be made, or not by this caller; says which.
     """
-    audience, models = audience_of(request, tenancy.caller_of(request).workspace), _Models()
+    audience, models = audience_of(request, tenancy.caller_of(request).workspace), Models()
     offers = []
     for number, ask in enumerate(asks, 1):
         with telling_which(number, len(asks)):
@@ -74,7 +74,7 @@ def look_at(request: HttpRequest, caller: Caller, wanted: Sequence[Wanted]) -> I
     with telling_which(1, of):
         found = intake.look_at(request, caller, first.ask, **_said(first.start))
     yield found
-    audience, models = audience_of(request, caller.workspace, found.may), _Models()
+    audience, models = audience_of(request, caller.workspace, found.may), Models()
     given = {first.start: found.given}
     for number, one in enumerate(wanted[1:], 2):
         with telling_which(number, of):
@@ -97,17 +97,17 @@ def fetch(wanted: Sequence[Wanted], caller: Caller, *, network: str) -> list[Wan
 
 
 @contextmanager
-def telling_which(number: int, of: int) -> Iterator[None]:
-    """What the block refuses is said of the ``number``-th clip of several."""
+def telling_which(number: int, of: int, *, thing: str = "Clip") -> Iterator[None]:
+    """What the block refuses is said of the ``number``-th clip, or other ``thing``, of several."""
     try:
         yield
     except Refusal as refusal:
         if of > 1:
-            refusal.message = f"Clip {number}: {refusal.message}"
+            refusal.message = f"{thing} {number}: {refusal.message}"
         raise
 
 
-class _Models(dict[str, Model]):
+class Models(dict[str, Model]):
     """Models by the names that requests have for them, each asked for once."""
 
     def __missing__(self, name: str) -> Model:

@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "generation.sharing",
     "generation.boards",
     "generation.drafts",
+    "generation.storyboards",
     "generation.moderation",
     "generation.notices",
     "generation.legal",

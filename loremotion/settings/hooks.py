@@ -9,6 +9,7 @@ HOLD_PAGE = "generation:detail"
 WORKSPACE_DATA = [
     "generation.workspace_data",
     "generation.boards.workspace_data",
+    "generation.storyboards.workspace_data",
     "generation.webhooks.workspace_data",
     "generation.moderation.workspace_data",
     "generation.notices.workspace_data",

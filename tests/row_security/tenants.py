@@ -34,6 +34,7 @@ from generation.moderation.models import Policy, RefusalCount, Review
 from generation.notices.models import Notice
 from generation.settlement import settle
 from generation.sharing.models import Share
+from generation.storyboards.models import Sequel, Storyboard
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
 from tests.accounts import factories
@@ -97,6 +98,8 @@ def tenant(name: str) -> Tenant:
     NotificationRequest.objects.create(generation=generation, user=owner)
     Share.objects.create(clip=generation.clip)
     Draft.objects.create(generation=generation, final_preset="standard", final_steps=8)
+    Storyboard.objects.create(workspace=workspace, title=name, model="toy").scenes.create(position=1, clip=generation)
+    Sequel.objects.create(generation=generation, after=generation)
     Board.objects.create(workspace=workspace, title=name).places.create(generation=generation)
     Review.objects.create(workspace=workspace, digest=name, prompt=name, outcome=1, category="sexual", words=[name])
     RefusalCount.objects.create(workspace=workspace, day=timezone.now().date(), category="sexual", count=1)

@@ -25,6 +25,7 @@ FILLED = {
     *("accounts_workspace", "accounts_membership", "accounts_visitor", "accounts_invitation", "accounts_apikey"),
     *("accounts_auditentry", "generation_generation", "generation_clip", "sharing_share"),
     *("boards_board", "boards_boardclip", "drafts_draft"),
+    *("storyboards_storyboard", "storyboards_scene", "storyboards_sequel"),
     *("ledger_account", "ledger_lot", "ledger_transaction", "ledger_entry", "ledger_hold"),
     *("shop_customer", "shop_order", "shop_subscription", "shop_payment", "shop_budget"),
     *("outbox_endpoint", "outbox_delivery", "outbox_letter"),

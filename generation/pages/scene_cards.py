@@ -1,0 +1,85 @@
+"""A storyboard as its page shows it: each scene with its clip, its price, and whether that clip still fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.caller import Caller
+from catalog.requests import Ask
+from generation.models import Generation, State
+from generation.storage import files
+from generation.storyboards.models import Scene, Storyboard
+from generation.submission.scenes import NEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One scene."""
+
+    scene: Scene
+    clip: Generation | None
+    """The newest of it that the caller sees."""
+    stale: str
+    """Why it has to be rendered, in words; empty where its clip fits."""
+    credits: int | None = None
+    """Of rendering it; None where nobody can say."""
+
+    @property
+    def is_made(self) -> bool:
+        return self.clip is not None and self.clip.state == State.SUCCEEDED and hasattr(self.clip, "clip")
+
+    @property
+    def is_open(self) -> bool:
+        return self.clip is not None and self.clip.is_open
+
+
+def ask_of(board: Storyboard, scene: Scene) -> Ask:
+    """What the scene asks for, all but what it begins with."""
+    return Ask(
+        prompt=scene.prompt,
+        model=board.model,
+        size=board.size or None,
+        preset=board.preset or None,
+        seconds=board.seconds,
+    )
+
+
+def cards_of(board: Storyboard, caller: Caller) -> list[Card]:
+    """The scenes in order. In two queries."""
+    scenes = list(board.scenes.all())
+    seen = Generation.objects.seen_by(caller).kept().for_display()
+    clips = {clip.id: clip for clip in seen.filter(id__in=[scene.clip_id for scene in scenes if scene.clip_id])}
+    cards: list[Card] = []
+    for scene in scenes:
+        clip = clips.get(scene.clip_id) if scene.clip_id is not None else None
+        cards.append(Card(scene, clip, _why_stale(board, scene, clip, cards)))
+    return cards
+
+
+def first_stale(cards: Sequence[Card]) -> int | None:
+    """The number, from 0, of the first scene that has to be rendered; None where all fit."""
+    return next((number for number, card in enumerate(cards) if card.stale), None)
+
+
+def _why_stale(board: Storyboard, scene: Scene, clip: Generation | None, before: Sequence[Card]) -> str:
+    if clip is None:
+        return "Not rendered yet"
+    if not clip.is_open and not (clip.state == State.SUCCEEDED and hasattr(clip, "clip")):
+        return "Its clip wasn't made" if clip.state != State.SUCCEEDED else "Its clip has expired"
+    if clip.prompt != scene.prompt:
+        return "The prompt has changed"
+    if not _has_settings_of(board, clip):
+        return "The settings have changed"
+    begins_with = files.generation_of(clip.inputs.get(NEXT, ""))
+    wanted = str(before[-1].scene.clip_id) if before and before[-1].scene.clip_id else None
+    return "" if begins_with == wanted else "The scene before it has changed"
+
+
+def _has_settings_of(board: Storyboard, clip: Generation) -> bool:
+    asked = {
+        "size": (board.size, f"{clip.delivered_width}x{clip.delivered_height}"),
+        "preset": (board.preset, clip.preset),
+    }
+    is_as_long = board.seconds is None or abs(board.seconds - clip.seconds) < 1
+    return clip.version.model.slug == board.model and is_as_long and all(not a or a == b for a, b in asked.values())

@@ -1,0 +1,122 @@
+"""What people do with storyboards: begin them, write their scenes and put these in order. No clip is lost here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django.db import transaction
+
+from accounts import tenancy
+from accounts.models import Workspace
+from accounts.roles import Action
+from generation.models import Generation
+from generation.storyboards.models import MOST_TITLE_CHARACTERS, Scene, Storyboard
+from loremotion.refusals import Conflict, Invalid
+
+MOST_STORYBOARDS: Final = 50
+MOST_SCENES: Final = 12
+_MOST_PROMPT_CHARACTERS: Final = 5000
+"""More than any model reads: what a model takes is said when its clip is asked for."""
+
+
+@transaction.atomic
+def begin(workspace: Workspace, *, title: str, model: str, clip: Generation | None = None) -> Storyboard:
+    """Make a storyboard with one scene: an empty card, or ``clip`` with its settings.
+
+    Raises:
+        Conflict: there are as many storyboards as there may be.
+        Invalid: the title says nothing, or too much.
+    """
+    title = _sound(title)
+    tenancy.lock_and_recheck(workspace, Action.GENERATE)  # of two at once, the second counts the first
+    if Storyboard.objects.of(workspace).count() >= MOST_STORYBOARDS:
+        raise Conflict(
+            "too_many_storyboards",
+            f"You have {MOST_STORYBOARDS} storyboards, the limit.",
+            next_step="Delete one you don't need.",
+        )
+    board = Storyboard.objects.create(workspace=workspace, title=title, model=model)
+    Scene.objects.create(storyboard=board, position=1, prompt=clip.prompt if clip is not None else "", clip=clip)
+    return board
+
+
+def write(board: Storyboard, *, title: str, prompts: Mapping[str, str], **settings: Any) -> None:
+    """Save what was typed: the title, ``prompts`` by the scenes' ids, and ``settings``, fields of the storyboard.
+
+    Raises:
+        Invalid: the title says nothing, or too much.
+    """
+    Storyboard.objects.filter(id=board.id).update(title=_sound(title), **settings)
+    for scene in board.scenes.all():
+        prompt = prompts.get(str(scene.id), scene.prompt).replace("\x00", "").strip()[:_MOST_PROMPT_CHARACTERS]
+        if prompt != scene.prompt:
+            Scene.objects.filter(id=scene.id).update(prompt=prompt)
+
+
+@transaction.atomic
+def add(board: Storyboard) -> None:
+    """Put an empty card behind the last.
+
+    Raises:
+        Conflict: there are as many as there may be.
+    """
+    count = _lock(board).scenes.count()
+    if count >= MOST_SCENES:
+        raise Conflict(
+            "storyboard_is_full", f"A storyboard has up to {MOST_SCENES} scenes.", next_step="Start another one."
+        )
+    Scene.objects.create(storyboard=board, position=count + 1)
+
+
+@transaction.atomic
+def move(board: Storyboard, scene_id: str, *, by: int) -> None:
+    """Let a scene change places with the one before (``by`` -1) or after it (1), where there is one."""
+    scenes = list(_lock(board).scenes.all())
+    at = next((n for n, scene in enumerate(scenes) if str(scene.id) == scene_id), None)
+    if at is not None and 0 <= at + by < len(scenes):
+        scenes[at], scenes[at + by] = scenes[at + by], scenes[at]
+        _number(scenes)
+
+
+@transaction.atomic
+def remove(board: Storyboard, scene_id: str) -> None:
+    """Take a card off. Its clips stay in the library."""
+    scenes = list(_lock(board).scenes.all())
+    kept = [scene for scene in scenes if str(scene.id) != scene_id]
+    if kept and len(kept) < len(scenes):
+        board.scenes.exclude(id__in=[scene.id for scene in kept]).delete()
+        _number(kept)
+
+
+def delete(board: Storyboard) -> None:
+    """Delete the storyboard. Its clips stay."""
+    Storyboard.objects.filter(id=board.id).delete()
+
+
+def show_clips(scenes: Sequence[Scene], clips: Sequence[Generation]) -> None:
+    """Make each clip the one of its scene."""
+    for scene, clip in zip(scenes, clips, strict=True):
+        Scene.objects.filter(id=scene.id).update(clip=clip)
+
+
+def _lock(board: Storyboard) -> Storyboard:
+    return Storyboard.objects.select_for_update(no_key=True).get(id=board.id)
+
+
+def _number(scenes: Sequence[Scene]) -> None:
+    for number, scene in enumerate(scenes, 1):
+        scene.position = number
+    Scene.objects.bulk_update(scenes, ["position"])
+
+
+def _sound(title: str) -> str:
+    title = " ".join(title.replace("\x00", "").split())
+    if not 0 < len(title) <= MOST_TITLE_CHARACTERS:
+        raise Invalid(
+            "invalid_title",
+            f"A storyboard's title has 1 to {MOST_TITLE_CHARACTERS} characters.",
+            next_step="Choose another title.",
+            field="title",
+        )
+    return title

@@ -1,0 +1,254 @@
+"""A storyboard: scenes that go on from one another, made for one price, and what becomes of them when one fails."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Visitor
+from billing import ledger
+from catalog.models import Model
+from generation.models import AWAITS_ANOTHER, Generation, State
+from generation.scheduling import dispatch, wait
+from generation.settlement import settle
+from generation.storyboards.models import Scene, Sequel, Storyboard
+from gpu_worker.contract import Outcome
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+
+pytestmark = pytest.mark.django_db
+PRICE = 11
+"""Credits of one scene."""
+
+
+@pytest.fixture
+def model(db: None) -> Model:
+    return factories.model(modes=["text", "image"])
+
+
+@pytest.fixture
+def maker(model: Model) -> Visitor:
+    made = factories.visitor()
+    ledger.grant(account=made.workspace_id, reference=f"bought:{made.id}", amount=200, kind=ledger.LotKind.PACK)
+    return made
+
+
+@pytest.fixture
+def browser(maker: Visitor, client_of: ClientOf) -> Client:
+    browser = client_of(maker)
+    browser.get("/billing/")  # the day's allowance is there
+    return browser
+
+
+@pytest.fixture
+def board(browser: Client) -> Storyboard:
+    """Three scenes, none of them rendered."""
+    browser.post("/storyboards/new/", {"title": "A day"})
+    board = Storyboard.objects.get()
+    for _ in range(2):
+        change(browser, board, add="1")
+    write(browser, board, "a fox wakes", "it runs", "it sleeps")
+    return board
+
+
+def change(browser: Client, board: Storyboard, **said: str) -> Any:
+    return browser.post(f"/storyboards/{board.id}/change/", said)
+
+
+def write(browser: Client, board: Storyboard, *prompts: str, **said: str) -> Any:
+    scenes = board.scenes.all()
+    return change(browser, board, **{f"prompt-{s.id}": p for s, p in zip(scenes, prompts, strict=False)}, **said)
+
+
+def clips(board: Storyboard) -> list[Generation]:
+    return [scene.clip for scene in Scene.objects.filter(storyboard=board).select_related("clip") if scene.clip]
+
+
+def end(clip: Generation, outcome: Outcome = Outcome.SUCCEEDED) -> None:
+    dispatch.fill_window()
+    clip.refresh_from_db()
+    assert settle.start(generation_id=clip.id, attempt=clip.attempt, worker="gpu-test")
+    factories.deliver_clip(clip)
+    settle.settle(factories.report(clip, outcome))
+
+
+def states(board: Storyboard) -> list[str]:
+    return [clip.state for clip in clips(board)]
+
+
+def held(maker: Visitor) -> int:
+    return ledger.balance(account=maker.workspace_id).held
+
+
+def test_all_scenes_are_held_for_at_once_and_made_one_after_the_other(
+    browser: Client, board: Storyboard, maker: Visitor
+) -> None:
+    page = browser.get(f"/storyboards/{board.id}/").text
+    assert f"Render all 3 scenes · {3 * PRICE} credits" in page
+    assert change(browser, board, render="all").status_code == 302
+    assert held(maker) == 3 * PRICE
+    dispatch.fill_window()
+    assert states(board) == [State.DISPATCHED, State.QUEUED, State.QUEUED]
+    for number in range(3):
+        end(clips(board)[number])
+    assert states(board) == [State.SUCCEEDED] * 3
+    first, second, third = clips(board)
+    assert (first.mode, second.mode, third.mode) == ("text", "image", "image")
+    assert second.inputs == {"image": first.clip.key}
+    assert third.inputs == {"image": second.clip.key}
+    assert [ledger.receipt(reference=clip.id).captured for clip in clips(board)] == [PRICE] * 3
+    assert not Sequel.objects.exists()
+
+
+def test_a_scene_that_waits_for_another_says_so_and_is_in_nobodys_way(browser: Client, board: Storyboard) -> None:
+    change(browser, board, render="all")
+    second = clips(board)[1]
+    assert (second.needs_bytes, second.awaits_another) == (AWAITS_ANOTHER, True)
+    assert wait.wait_of(second).reason == wait.AWAITS_ANOTHER_SCENE
+    assert wait.AWAITS_ANOTHER_SCENE in browser.get(f"/generations/{second.id}/").text
+    end(clips(board)[0])
+    second.refresh_from_db()
+    assert second.needs_bytes != AWAITS_ANOTHER
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.BLOCKED])
+def test_after_a_scene_that_fails_those_behind_it_are_called_off_and_cost_nothing(
+    browser: Client, board: Storyboard, maker: Visitor, outcome: Outcome
+) -> None:
+    change(browser, board, render="all")
+    end(clips(board)[0])
+    end(clips(board)[1], outcome)
+    assert states(board)[2] == State.CANCELLED
+    assert held(maker) == 0
+    assert ledger.receipt(reference=clips(board)[2].id).released == PRICE
+
+
+def test_cancelling_one_calls_off_those_behind_it(browser: Client, board: Storyboard, maker: Visitor) -> None:
+    change(browser, board, render="all")
+    settle.cancel(clips(board)[0])
+    assert states(board) == [State.CANCELLED] * 3
+    assert (held(maker), Sequel.objects.count()) == (0, 0)
+    assert "Render all 3 scenes" in browser.get(f"/storyboards/{board.id}/").text
+
+
+def test_one_that_waits_is_cancelled_by_itself_with_those_behind_it(
+    browser: Client, board: Storyboard, maker: Visitor
+) -> None:
+    change(browser, board, render="all")
+    settle.cancel(clips(board)[1])
+    assert states(board) == [State.QUEUED, State.CANCELLED, State.CANCELLED]
+    end(clips(board)[0])
+    assert states(board)[1:] == [State.CANCELLED] * 2
+    assert held(maker) == 0
+
+
+def test_too_few_credits_for_all_of_them_make_none(client_of: ClientOf, db: None) -> None:
+    factories.model(modes=["text", "image"], prices={"standard": {"360p": 30_000}})
+    browser = client_of(factories.visitor())
+    browser.post("/storyboards/new/", {"title": "A day"})
+    board = Storyboard.objects.get()
+    change(browser, board, add="1")
+    answer = write(browser, board, "one", "two", render="all")
+    assert answer.status_code == 402
+    assert "one</textarea>" in answer.text
+    assert not Generation.objects.exists()
+
+
+def test_sent_twice_the_scenes_are_made_once(browser: Client, board: Storyboard, maker: Visitor) -> None:
+    for _ in range(2):
+        change(browser, board, render="all", sending="one")
+    assert Generation.objects.count() == 3
+    assert held(maker) == 3 * PRICE
+
+
+def test_a_price_that_has_risen_is_shown_before_anything_is_made(browser: Client, board: Storyboard) -> None:
+    answer = change(browser, board, render="all", **{"credits-all": str(3 * PRICE - 1)})
+    assert (answer.status_code, "The price has changed" in answer.text) == (409, True)
+    assert not Generation.objects.exists()
+
+
+def made(browser: Client, board: Storyboard) -> None:
+    change(browser, board, render="all")
+    for number in range(3):
+        end(clips(board)[number])
+
+
+def test_a_changed_prompt_renders_that_scene_and_those_after_it(browser: Client, board: Storyboard) -> None:
+    made(browser, board)
+    first = clips(board)[0]
+    assert "All scenes are rendered" in browser.get(f"/storyboards/{board.id}/").text
+    write(browser, board, "a fox wakes", "it swims")
+    page = browser.get(f"/storyboards/{board.id}/").text
+    assert "The prompt has changed" in page
+    assert f"Render the last 2 scenes · {2 * PRICE} credits" in page
+    change(browser, board, render="all")
+    again = clips(board)
+    assert again[0] == first
+    assert again[1].inputs == {"image": first.clip.key}
+    assert [clip.is_open for clip in again] == [False, True, True]
+
+
+def test_one_scene_is_rendered_again_and_the_next_one_says_that_it_no_longer_follows(
+    browser: Client, board: Storyboard
+) -> None:
+    made(browser, board)
+    first, second, third = clips(board)
+    change(browser, board, render=f"only:{board.scenes.all()[1].id}")
+    now = clips(board)
+    assert (now[0], now[2]) == (first, third)
+    assert now[1] != second
+    end(now[1])
+    assert "The scene before it has changed" in browser.get(f"/storyboards/{board.id}/").text
+
+
+def test_one_scene_is_rendered_again_with_those_after_it(browser: Client, board: Storyboard) -> None:
+    made(browser, board)
+    before = clips(board)
+    change(browser, board, render=f"from:{board.scenes.all()[1].id}")
+    assert [a == b for a, b in zip(before, clips(board), strict=True)] == [True, False, False]
+
+
+def test_scenes_change_places_and_leave_and_nothing_typed_is_lost(browser: Client, board: Storyboard) -> None:
+    first, _, third = board.scenes.all()
+    write(browser, board, "a", "b", "c", down=str(first.id))
+    assert [scene.prompt for scene in board.scenes.all()] == ["b", "a", "c"]
+    write(browser, board, "b", "a", "C", up=str(third.id))
+    assert [scene.prompt for scene in board.scenes.all()] == ["b", "C", "a"]
+    change(browser, board, remove=str(third.id))
+    assert [(s.prompt, s.position) for s in board.scenes.all()] == [("b", 1), ("a", 2)]
+
+
+def test_an_empty_scene_is_named_by_its_number(browser: Client, board: Storyboard) -> None:
+    answer = write(browser, board, "a fox", "", render="all")
+    assert answer.status_code == 422
+    assert "Scene 2: The prompt is empty" in answer.text
+    assert not Generation.objects.exists()
+
+
+def test_a_board_of_somebody_else_is_not_there(board: Storyboard, client_of: ClientOf) -> None:
+    stranger = client_of(factories.visitor(credits=50))
+    for path in ("", "film.mp4"):
+        assert stranger.get(f"/storyboards/{board.id}/{path}").status_code == 404
+    assert change(stranger, board, add="1").status_code == 404
+
+
+def test_a_model_that_cannot_go_on_from_a_picture_is_not_offered(client_of: ClientOf, db: None) -> None:
+    factories.model()
+    browser = client_of(factories.visitor(credits=50))
+    browser.post("/generations/", {"prompt": "a red circle"})
+    assert "no scenes can be made" in browser.get("/storyboards/").text
+    assert browser.post("/storyboards/new/", {"title": "A day"}).status_code == 409
+
+
+def test_the_page_asks_the_same_of_the_database_however_many_scenes_there_are(
+    browser: Client, board: Storyboard, django_assert_max_num_queries: Any
+) -> None:
+    made(browser, board)
+    for _ in range(5):
+        change(browser, board, add="1")
+    with django_assert_max_num_queries(14):
+        page = browser.get(f"/storyboards/{board.id}/").text
+    assert len(re.findall(r'<li class="scene"', page)) == 8
