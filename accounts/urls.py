@@ -36,6 +36,7 @@ urlpatterns = [
     path("workspace/keys/", keys.listing, name="keys"),
     path("workspace/keys/new/", keys.issue, name="issue-key"),
     path("workspace/keys/device/", devices.connect, name="connect-device"),
+    path("workspace/keys/<int:key_id>/requests/", keys.requests, name="key-requests"),
     path("workspace/keys/<int:key_id>/limits/", keys.change, name="change-key"),
     path("workspace/keys/<int:key_id>/rotate/", keys.rotate, name="rotate-key"),
     path("workspace/keys/<int:key_id>/revoke/", keys.revoke, name="revoke-key"),

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from catalog import views as catalog
-from generation.api import batches, device_login, events, me, reference, verification
+from generation.api import batches, device_login, events, me, reference, requests, verification
 from generation.api import sharing as api_sharing
 from generation.api import usage as api_usage
 from generation.api import views as api
@@ -34,6 +34,7 @@ urlpatterns = [
     # The API: no trailing slashes, as its clients expect.
     path("v1/openapi.json", reference.openapi, name="api-contract"),
     path("v1/me", me.Me.as_view(), name="api-me"),
+    path("v1/requests", requests.Requests.as_view(), name="api-requests"),
     path("v1/device_logins", device_login.DeviceLogins.as_view(), name="api-device-logins"),
     path("v1/device_logins/claim", device_login.ClaimDeviceLogin.as_view(), name="api-claim-device-login"),
     path("v1/usage", api_usage.UsageView.as_view(), name="api-usage"),

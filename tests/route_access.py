@@ -66,6 +66,7 @@ ACCESS: dict[str, Access] = {
     "accounts:keys": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
     "accounts:issue-key": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS, "post"),
     "accounts:connect-device": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
+    "accounts:key-requests": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS),
     "accounts:change-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:rotate-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:revoke-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
@@ -109,6 +110,7 @@ ACCESS: dict[str, Access] = {
     "generation:developers-webhooks": Access(Kind.PUBLIC),
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),
+    "generation:api-requests": Access(Kind.PUBLIC),  # of the key that asks, and refused without one
     "generation:api-me": Access(Kind.PUBLIC),
     "generation:api-device-logins": Access(Kind.PUBLIC, method="post"),  # who asks has no key yet
     # The code in its body is the permission, of whoever began: see generation/test_device_login.py.

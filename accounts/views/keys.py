@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import api_keys, tenancy
+from accounts import api_keys, request_log, tenancy
 from accounts.forms import KeyForm, KeyTermsForm
 from accounts.models import ApiKey, Membership
 from accounts.permissions import member_may
@@ -20,6 +20,15 @@ from loremotion.refusals import Refusal
 @member_may(Action.MANAGE_KEYS)
 def listing(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _page(request, membership, KeyForm())
+
+
+@require_safe
+@member_may(Action.MANAGE_KEYS)
+def requests(request: HttpRequest, membership: Membership, key_id: int) -> HttpResponse:
+    """What a key asked last, and how it was answered."""
+    key = get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace)
+    context = {"workspace": membership.workspace, "key": key, "requests": request_log.last_requests(key)}
+    return render(request, "accounts/key_requests.html", {**context, "most": request_log.MOST_KEPT})
 
 
 @require_POST

@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "accounts.middleware.VisitorMiddleware",
     "accounts.sessions.LastSeenMiddleware",
     "accounts.second_factor.StaffSecondFactorMiddleware",
+    "accounts.request_log.RequestLogMiddleware",
     "accounts.origins.CorsMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "loremotion.headers.ApiCachingMiddleware",

@@ -1,0 +1,118 @@
+"""The last requests of a key: what was asked and how it was answered, and nothing of what was in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+from django.test import Client
+
+from accounts import api_keys, request_log
+from accounts.models import ApiKey, User, Workspace
+from accounts.roles import BY_ROLE, Role
+from loremotion import valkey as stores
+from tests.accounts import factories as people
+from tests.generation import factories
+
+pytestmark = pytest.mark.django_db
+
+ALLOWED = BY_ROLE[Role.OWNER]
+
+
+@pytest.fixture(autouse=True)
+def empty_valkey(valkey: redis.Redis) -> redis.Redis:
+    return valkey
+
+
+@pytest.fixture
+def owner() -> User:
+    return people.person("owner@example.org")
+
+
+@pytest.fixture
+def studio(owner: User) -> Workspace:
+    return people.team(owner, "Studio")
+
+
+@pytest.fixture
+def key_and_text(studio: Workspace, owner: User) -> tuple[ApiKey, str]:
+    return api_keys.issue(workspace=studio, by=owner, allowed=ALLOWED, name="k", scopes=["read", "generate"])
+
+
+@pytest.fixture
+def key(key_and_text: tuple[ApiKey, str]) -> ApiKey:
+    return key_and_text[0]
+
+
+def program(text: str) -> Client:
+    return Client(headers={"Authorization": f"Bearer {text}"})
+
+
+@pytest.fixture
+def client(key_and_text: tuple[ApiKey, str]) -> Client:
+    return program(key_and_text[1])
+
+
+def test_a_request_is_noted_with_its_answer_and_nothing_of_what_was_in_it(client: Client, key: ApiKey) -> None:
+    factories.model()
+    client.post("/v1/videos", {"prompt": "a secret fox", "bogus": 1}, content_type="application/json")
+    client.get("/v1/videos?user_ref=secret")
+    read, made = request_log.last_requests(key)
+    assert (made.method, made.path, made.status, made.code) == ("POST", "/v1/videos", 422, "unknown_field")
+    assert (read.method, read.path, read.status, read.code) == ("GET", "/v1/videos", 200, "")
+    assert "secret" not in repr([read, made])
+    shown = client.get("/v1/requests").json()["data"]
+    assert [(one["method"], one["status"], one["code"]) for one in shown] == [
+        ("GET", 200, None),
+        ("POST", 422, "unknown_field"),
+    ]
+
+
+def test_no_more_are_kept_than_may_be_and_not_for_ever(client: Client, key: ApiKey, valkey: redis.Redis) -> None:
+    entry = request_log.Entry(0.0, "GET", "/v1/me", 200, "", "r", 1)
+    for _ in range(request_log.MOST_KEPT + 5):
+        request_log.note(key, entry)
+    client.get("/v1/me")
+    kept = request_log.last_requests(key)
+    assert len(kept) == request_log.MOST_KEPT
+    assert kept[0].path == "/v1/me"
+    assert kept[0].at > 0
+    assert 0 < int(valkey.ttl(f"requests:{key.id}")) <= request_log.KEPT_SECONDS
+
+
+def test_a_rotated_key_goes_on_where_it_was(client: Client, key: ApiKey, owner: User) -> None:
+    client.get("/v1/me")
+    _, text = api_keys.rotate(key=key, by=owner, allowed=ALLOWED)
+    program(text).get("/v1/models")
+    assert [one["path"] for one in program(text).get("/v1/requests").json()["data"]] == ["/v1/models", "/v1/me"]
+
+
+def test_the_keys_page_shows_them_to_its_workspace_alone(
+    client: Client, key: ApiKey, owner: User, studio: Workspace
+) -> None:
+    client.get("/v1/videos?limit=0")
+    page = people.browser_of(owner, studio).get(f"/workspace/keys/{key.id}/requests/")
+    assert "GET /v1/videos" in page.text
+    assert "invalid_limit" in page.text
+    stranger = people.person("stranger@example.org")
+    assert people.browser_of(stranger).get(f"/workspace/keys/{key.id}/requests/").status_code == 404
+
+
+def test_a_key_that_does_not_hold_notes_nothing(client: Client, key: ApiKey) -> None:
+    api_keys.revoke(key=key, actor="owner@example.org")
+    assert client.get("/v1/me").status_code == 401
+    assert request_log.last_requests(key) == []
+
+
+def test_a_browser_has_no_such_log(owner: User, studio: Workspace) -> None:
+    answer = people.browser_of(owner).get("/v1/requests")
+    assert (answer.status_code, answer.json()["code"]) == (403, "no_key")
+
+
+def test_while_valkey_is_away_the_answer_is_the_same(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*said: Any) -> Any:
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr(stores.connection(), "eval", refuse)
+    assert client.get("/v1/me").status_code == 200
