@@ -122,13 +122,19 @@ def _spelled_out(alone: list[tuple[str, str]]) -> Iterator[Token]:
             readings = dict.fromkeys((each, each.translate(_LATIN_LIKE), *_READ_AS.get(each, "")))
             yield Token(each, tuple(readings), pause)
         return
+    # Many are read part by part, each with the end of the one before it: a word may lie across.
+    for at in range(0, max(1, len(letters) - _LONGEST_WORD), _MOST_SPELLED_OUT - _LONGEST_WORD):
+        yield _run_together(letters[at : at + _MOST_SPELLED_OUT], follows_pause=pauses[at])
+
+
+def _run_together(letters: list[str], *, follows_pause: bool) -> Token:
     # Where one word ends and the next begins, nobody can see: it begins or ends with one, or, if it is long, has one.
-    whole = "".join(letters)[:_MOST_SPELLED_OUT].translate(_LATIN_LIKE)
+    whole = "".join(letters).translate(_LATIN_LIKE)
     ends = range(_LEAST_PIECE, min(len(whole), _LONGEST_WORD))
     pieces = [*(whole[:n] for n in ends), *(whole[-n:] for n in ends)]
     if len(whole) > _LONGEST_WORD:
         pieces += [whole[a : a + n] for a in range(len(whole)) for n in ends]
-    yield Token(" ".join(letters), tuple(dict.fromkeys((*_spellings(whole), *pieces))), pauses[0])
+    return Token(" ".join(letters), tuple(dict.fromkeys((*_spellings(whole), *pieces))), follows_pause)
 
 
 def _spellings(word: str) -> tuple[str, ...]:

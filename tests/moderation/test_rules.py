@@ -35,6 +35,11 @@ def test_a_disguise_changes_nothing(name: str) -> None:
     assert not milder
 
 
+@pytest.mark.parametrize("before", range(0, 130, 7))
+def test_of_letters_that_stand_alone_all_are_read(before: int) -> None:
+    assert judge(f"{'q w ' * before}h a r d c o r e p o r n{' q w' * 40}").outcome is Outcome.REFUSED
+
+
 @pytest.mark.parametrize("name", DISGUISES)
 def test_an_innocent_prompt_may_be_written_so(name: str) -> None:
     caught = [line.prompt for line in INNOCENT if judge(DISGUISES[name](line.prompt)).outcome is not Outcome.ALLOWED]
