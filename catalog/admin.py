@@ -46,19 +46,18 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         return {**filled, **given}
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return self.fieldsets if obj is not None else catalogue_fieldsets.NEW
+        return self.fieldsets if obj is not None else catalogue_fieldsets.of_new(catalogue_fieldsets.ASKS)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        context = {
-            "title": "Add a model",
-            "steps": catalogue_fieldsets.STEPS,
-            "step": 2,
-            "like": _started_from(request),
-        }
-        one_way_on = {"show_save_and_add_another": False, "show_save_and_continue": False}
-        answer = super().add_view(request, form_url, {**context, **one_way_on, **(extra_context or {})})
+        """The second step of adding a model, then the third: one form, of which one step is seen at a time."""
+        context = {"steps": catalogue_fieldsets.STEPS, "like": _started_from(request), **(extra_context or {})}
+        answer = super().add_view(request, form_url, context)
         if isinstance(answer, TemplateResponse) and answer.context_data is not None:
-            answer.context_data["save_on_top"] = False  # it comes after the third step
+            shown = answer.context_data["adminform"]
+            step = shown.form.step
+            shown.fieldsets = catalogue_fieldsets.of_new(step)
+            title = f"Add a model: step {step} of {len(catalogue_fieldsets.STEPS)}"
+            answer.context_data.update(title=title, step=step, save_on_top=False)  # saved after the third step
         return answer
 
     def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:

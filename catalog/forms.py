@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.models import fields_for_model
 from django.http import QueryDict
 
-from catalog import costs, gates, price_list, versions
-from catalog.cells import PricesField, SpeedField
-from catalog.fields import LinesField, WordsField, YAMLField
+from catalog import catalogue_fieldsets, costs, gates, price_list, versions
+from catalog.cells import PricesField
+from catalog.fields import WordsField
 from catalog.models import Model, ModelVersion, is_slug
 from catalog.pricing import tier_of
 from catalog.sizes import Size
 from catalog.validation import problems
-from gpu_worker.families import EVERY_FAMILY, speed
+from catalog.version_fields import version_fields
+from gpu_worker.families import EVERY_FAMILY
 
 LONG_TEXT = 120
 """Characters from which a field gets the admin's wide input."""
@@ -26,63 +25,11 @@ SUGGEST = "_suggest"
 """The name of the button that fills in the suggested prices."""
 NOT_YET = {"prices", "source", "licence", "modes"}
 """What a form that asks for suggestions may lack."""
+STEP = "_step"
+"""The name of the buttons that lead to another step of adding a model."""
+OF_COSTS = {"prices", "reference_speed", "surcharges"}
+"""What is looked at once the step of what a model costs is done."""
 MODEL_FIELDS = ["name", "slug", "summary", "status", "status_reason", "position", "canary_percent"]
-
-
-def mode_choices() -> list[tuple[str, str]]:
-    """Every mode of any family; the check of the whole form says when the chosen family lacks one."""
-    modes = {name: mode.title for family in EVERY_FAMILY.values() for name, mode in family.modes.items()}
-    return [(name, f"{name}: {title}") for name, title in modes.items()]
-
-
-SPECIAL: dict[str, Callable[[], forms.Field]] = {
-    "modes": lambda: forms.MultipleChoiceField(
-        choices=mode_choices(), widget=forms.CheckboxSelectMultiple, help_text="Only those that its weights can do."
-    ),
-    "sizes": lambda: LinesField(help_text="WIDTHxHEIGHT in pixels, one to a line, the default first."),
-    "presets": lambda: YAMLField(
-        empty={}, help_text="One line for each: <code>standard: {steps: 30, guidance_scale: 3.0}</code>"
-    ),
-    "prices": lambda: PricesField(
-        help_text="Thousandths of a credit for one second of video. Rows are the presets, columns the tiers of the"
-        " sizes; a new one appears when you save."
-    ),
-    "surcharges": lambda: YAMLField(
-        empty={}, required=False, help_text="On top, for each second: <code>audio: 250</code>, or by mode."
-    ),
-    "reference_speed": lambda: SpeedField(
-        required=False, help_text="One clip whose time somebody has published: prices are suggested from it."
-    ),
-    "components": lambda: YAMLField(
-        empty={},
-        required=False,
-        help_text="So that models share one: <code>text_encoder: {source: owner/repository, revision: …,"
-        " subfolder: text_encoder, quantisation: int8}</code>. Or a single GGUF file:"
-        " <code>transformer: {source: owner/repository, file: model-Q8_0.gguf}</code>",
-    ),
-    "loras": lambda: YAMLField(
-        empty=[],
-        required=False,
-        help_text="One line for each: <code>- {source: owner/repository, revision: …, weight_name: file.safetensors,"
-        " scale: 1.0, component: transformer}</code>",
-    ),
-    "speed": lambda: YAMLField(
-        empty={},
-        required=False,
-        help_text=f"Off unless named: {', '.join(speed.SETTINGS)}. As in <code>{{attention_backend: flash,"
-        " compile_repeated_blocks: {}, first_block_cache: {threshold: 0.05}, fused_qkv: true}</code>",
-    ),
-    "component_bytes": lambda: YAMLField(
-        empty={},
-        required=False,
-        help_text="Weights as stored, before quantisation. <code>python -m gpu_worker.weigh REPOSITORY</code>"
-        " on a GPU host prints them.",
-    ),
-    "licence_url": lambda: forms.URLField(assume_scheme="https", max_length=300, required=False),
-    "blocked_territories": lambda: WordsField(
-        upper=True, required=False, help_text="Two letters each, or EU: EU, GB, KR."
-    ),
-}
 
 
 def _tiers(sizes: Any) -> list[str]:
@@ -92,13 +39,6 @@ def _tiers(sizes: Any) -> list[str]:
         with suppress(ValueError):
             found.append(tier_of(Size.parse(str(size))))
     return found
-
-
-def version_fields() -> dict[str, forms.Field]:
-    """The form's fields for everything that a version consists of."""
-    plain = [name for name in versions.FIELDS if name not in SPECIAL]
-    made = fields_for_model(ModelVersion, fields=plain)
-    return {name: SPECIAL[name]() if name in SPECIAL else made[name] for name in versions.FIELDS}
 
 
 class CatalogueForm(forms.ModelForm[Model]):
@@ -158,13 +98,39 @@ class CatalogueForm(forms.ModelForm[Model]):
             return None
 
     def is_valid(self) -> bool:
-        """Whether it can be saved. Who asks for suggestions wants to see them first."""
-        return super().is_valid() and not self.asks_for_prices
+        """Whether it can be saved. Who asks for suggestions wants to see them, who is on the way has more to say."""
+        return super().is_valid() and not self.asks_for_prices and self.leads_to is None
 
     @property
     def asks_for_prices(self) -> bool:
         """Whether it was sent to have its table filled with what the reference speed suggests."""
         return self.is_bound and SUGGEST in self.data
+
+    @property
+    def leads_to(self) -> int | None:
+        """The step of adding a model that it was sent to see; None where it was sent to be saved."""
+        if not self.is_bound or STEP not in self.data:
+            return None
+        return (
+            catalogue_fieldsets.ASKS if self.data[STEP] == str(catalogue_fieldsets.ASKS) else catalogue_fieldsets.COSTS
+        )
+
+    @property
+    def step(self) -> int:
+        """The step to show of a new model: the first that there is a complaint about, or else where it leads."""
+        wrong = [catalogue_fieldsets.step_of(name) for name in self.errors] if self.is_bound else []
+        asked = self.leads_to or (catalogue_fieldsets.COSTS if self.is_bound else catalogue_fieldsets.ASKS)
+        return min([*wrong, asked])
+
+    @property
+    def complaints(self) -> list[forms.BoundField]:
+        """The fields that are wrong; of a new model those of the step that is shown."""
+        is_new = self.instance.pk is None
+        return [
+            field
+            for field in self
+            if field.errors and not (is_new and catalogue_fieldsets.step_of(field.name) > self.step)
+        ]
 
     @property
     def is_version_changed(self) -> bool:
@@ -176,7 +142,7 @@ class CatalogueForm(forms.ModelForm[Model]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if self.asks_for_prices:
+        if self.asks_for_prices or self.leads_to is not None:
             return cleaned
         if isinstance(presets := cleaned.get("presets"), dict) and isinstance(prices := cleaned.get("prices"), dict):
             gone = set() if self.data.get("prices") else prices.keys() - presets.keys()
@@ -199,6 +165,25 @@ class CatalogueForm(forms.ModelForm[Model]):
         super()._post_clean()  # type: ignore[misc]  # ModelForm has it, its stubs do not
         if self.asks_for_prices:
             self._suggest_prices()
+        elif self.leads_to is not None:
+            self._look_at_what_it_is(is_done=self.leads_to > catalogue_fieldsets.ASKS)
+
+    def _look_at_what_it_is(self, *, is_done: bool) -> None:
+        """Complain of the second step alone, once it is done; what comes later was not filled in yet."""
+        kept = {
+            name: errors
+            for name, errors in self.errors.items()
+            if is_done and catalogue_fieldsets.step_of(name) == catalogue_fieldsets.ASKS
+        }
+        self.errors.clear()
+        self.errors.update(kept)
+        if kept or not is_done:
+            return
+        values = {name: self.cleaned_data[name] for name in versions.FIELDS if name in self.cleaned_data}
+        version = versions.draft(self.instance, {**values, **{name: {} for name in OF_COSTS}})
+        for field, texts in problems(version).items():
+            if catalogue_fieldsets.step_of(field) == catalogue_fieldsets.ASKS:
+                self.add_error(field, ValidationError(texts))
 
     def _suggest_prices(self) -> None:
         """Fill the table with what the reference speed suggests, or complain of what keeps that from being known.

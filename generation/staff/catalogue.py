@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, cast
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import redis
 from django.conf import settings
@@ -33,6 +33,11 @@ from loremotion.refusals import Refusal
 
 TABS: Final = {"enabled": "Enabled", "ready": "Ready to enable", "drafts": "Drafts", "retired": "Retired"}
 KEPT_SECONDS: Final = 60
+_REPOSITORY: Final = r"([\w.-]+/[\w.-]+)"
+_ON_THE_HUB: Final = re.compile(
+    rf"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/{_REPOSITORY}(?:/(?:tree|blob|resolve|commit)/([^/?#]+))?"
+)
+_AT_REVISION: Final = re.compile(rf"{_REPOSITORY}@([\w./-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +215,14 @@ def costs_to_prices(model: Model, by: User) -> None:
 def add(request: HttpRequest) -> HttpResponse:
     """The first of four steps: where the weights come from, and of which family they are; the form comes prefilled."""
     family, like = request.GET.get("family", ""), request.GET.get("like", "")
-    source = repository_of(request.GET.get("source", ""))
+    source, revision = repository_of(request.GET.get("source", ""))
     models = versions.models_to_start_from()
     chosen = next((model for model in models if model.slug == like), None)
     is_of_another = chosen is not None and chosen.current is not None and chosen.current.family != family
     if family in EVERY_FAMILY and source and not is_of_another:
         name = name_of(source)
-        asked = {"family": family, "source": source[:200], "name": name, "slug": free_slug(name), "like": like}
+        asked = {"family": family, "source": source[:200], "revision": revision[:80], "name": name}
+        asked |= {"slug": free_slug(name), "like": like}
         return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
     context = {
         **admin.site.each_context(request),
@@ -225,7 +231,7 @@ def add(request: HttpRequest) -> HttpResponse:
         "step": 1,
         "families": EVERY_FAMILY.values(),
         "family": family,
-        "source": source,
+        "source": f"{source}@{revision}" if revision else source,
         "models": models,
         "like": chosen,
         "is_of_another": is_of_another,
@@ -234,10 +240,17 @@ def add(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/generation/add_model.html", context)
 
 
-def repository_of(typed: str) -> str:
-    """Return the repository that an address of the Hub's names; what is no such address, as it is."""
-    found = re.match(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)", typed.strip())
-    return found[1] if found else typed.strip().rstrip("/")
+def repository_of(typed: str) -> tuple[str, str]:
+    """Return the repository and the revision that an address of the Hub's names; what is no such address, as it is.
+
+    A branch that moves on is no revision to keep, so of ``main`` none is returned.
+    """
+    text = typed.strip()
+    found = _ON_THE_HUB.match(text) or _AT_REVISION.fullmatch(text)
+    if found is None:
+        return text.rstrip("/"), ""
+    revision = unquote(found[2] or "")
+    return found[1], "" if revision == "main" else revision
 
 
 def name_of(source: str) -> str:

@@ -200,6 +200,8 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     expect(page.locator("#id_slug")).to_have_value("quick")
     type_into(page, "id_summary", "Quick.")
     type_into(page, "id_licence", "Apache-2.0")
+    press(page, "Next: what it costs")
+    expect(page.locator("#id_summary")).to_be_hidden()
     for part, text in (("gpu_seconds", "30"), ("size", "96x64"), ("frames", "17"), ("steps", "8"), ("source", "Us")):
         if part == "size":
             tab_to(page, "e.id === 'id_reference_speed.card'")
@@ -209,7 +211,7 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     press(page, "Use suggested prices")
     expect(page.locator("[id='id_prices.standard.360p']")).not_to_have_value("5000")
     expect(page.locator("#id_prices [role=status]")).to_contain_text("Nothing is saved yet")
-    press(page, "Save")
+    press(page, "Save as a draft, then try it")
     press(page, "Run it")
     assert "/admin/trials/" in page.url
     deliver(Generation.objects.get(workspace=TRIALS_WORKSPACE))

@@ -16,14 +16,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Visitor
-from catalog import measurements
+from catalog import catalogue_fieldsets, measurements
+from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model
 from generation.models import Generation, State
+from generation.staff.catalogue import repository_of
 from gpu_worker.families import FAMILIES
 from tests.catalog.form_post import post_of
 from tests.generation import factories
 
 PAGE = "/admin/catalogue/"
+ADD = "/admin/catalog/model/add/"
 REFERENCE = {"gpu_seconds": 40, "card": "H100", "size": "96x64", "frames": 16, "steps": 8, "source": "a README"}
 
 
@@ -156,23 +159,87 @@ def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) ->
     address = "https://huggingface.co/owner/Quick_Base-Diffusers/tree/main"
     answer = staff.get(f"{PAGE}add/", {"family": "ltx", "source": address}, follow=True)
     assert f"Filled in as <strong>{toy}</strong> has it" in answer.text
-    assert "Step 2 of 4" in answer.text
-    assert "Step 3 of 4" in answer.text
-    assert [name for name in ("_save", "_addanother", "_continue") if f'name="{name}"' in answer.text] == ["_save"]
-    assert answer.text.count('name="_save"') == 1
+    assert "step 2 of 4" in answer.text
+    assert 'name="_save"' not in answer.text
     form = post_of(answer.text)
     assert (form["name"], form["slug"]) == ("Quick Base", "quick-base-2")
-    assert (form["source"], form["family"]) == ("owner/Quick_Base-Diffusers", "ltx")
+    assert (form["source"], form["family"], form["revision"]) == ("owner/Quick_Base-Diffusers", "ltx", "")
     assert form["sizes"].split() == ["96x64", "192x128"]
     assert (form["licence"], form["status"]) == ("", "draft")
-    new = {**form, "summary": "Quick."}
-    page = staff.post("/admin/catalog/model/add/", {**new, "_save": "1"}, follow=True)
-    assert '<a href="#id_licence">Licence</a>: This field is required.' in page.text
-    page = staff.post("/admin/catalog/model/add/", {**new, "licence": "MIT", "_save": "1"}, follow=True)
+
+
+def test_a_new_model_is_filled_in_page_by_page_and_nothing_is_lost_on_the_way(toy: Model, staff: Client) -> None:
+    asked = {"family": "ltx", "source": "owner/quick"}
+    form = post_of(staff.get(f"{PAGE}add/", asked, follow=True).text) | {"summary": "Quick.", "default_seconds": "3"}
+    page = staff.post(ADD, {**form, "sizes": "", "_step": "3"}).text
+    assert "step 2 of 4" in page, "it stays where something is wrong"
+    assert '<a href="#id_sizes">Sizes</a>: This field is required.' in page
+    assert '<a href="#id_licence">Licence</a>: This field is required.' in page
+    page = staff.post(ADD, {**form, "licence": "MIT", "sizes": "96x63", "_step": "3"}).text
+    assert "step 2 of 4" in page, "what the family says of its fields is said at once"
+    page = staff.post(ADD, {**form, "licence": "MIT", "prices.standard.360p": "", "_step": "3"}).text
+    assert "step 3 of 4" in page
+    assert '<li><a href="#id_' not in page, "nobody was asked for prices yet"
+    assert shown(page) == {"reference_speed", "prices"}
+    third = post_of(page)
+    assert (third["summary"], third["default_seconds"], third["licence"]) == ("Quick.", "3", "MIT")
+    page = staff.post(ADD, {**third, "_step": "2"}).text
+    assert "step 2 of 4" in page
+    assert '<li><a href="#id_' not in page, "who goes back hears of it when they come again"
+    page = staff.post(ADD, {**third, "_save": "1"}).text
+    assert "step 3 of 4" in page
+    assert '<a href="#id_prices">Prices</a>' in page
+    page = staff.post(ADD, {**third, "prices.standard.360p": "700", "_save": "1"}, follow=True)
     assert "is a draft: nobody is offered it yet" in page.text
     assert "Step 4 of 4" in page.text
     assert "serves everybody" not in page.text
-    assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick-base-2').pk}/versions/"
+    assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick').pk}/versions/"
+
+
+def shown(page: str) -> set[str]:
+    """The fields of the sections that are open on the page."""
+    sections = re.findall(r'<fieldset class="module aligned ?([\w ]*)".*?</fieldset>', page, re.DOTALL)
+    bodies = re.split(r"<fieldset ", page)[1:]
+    opened = [body for classes, body in zip(sections, bodies, strict=True) if not classes.strip()]
+    return {name for body in opened for name in re.findall(r"form-row[^\"]* field-(\w+)", body)}
+
+
+def test_every_field_of_the_form_is_filled_in_at_some_step_or_has_a_default() -> None:
+    every = {name for _, options in catalogue_fieldsets.of_new(2) for name in names_of(options["fields"])}
+    later = {"canary_percent", "is_canary", "based_on"}
+    assert every == {*CatalogueForm().fields} - later
+    assert [catalogue_fieldsets.step_of(name) for name in ("sizes", "prices", "__all__")] == [2, 3, 3]
+
+
+def names_of(fields: list[str | tuple[str, ...]]) -> list[str]:
+    return [name for each in fields for name in ([each] if isinstance(each, str) else each)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("https://huggingface.co/owner/repo", ("owner/repo", "")),
+        ("huggingface.co/owner/repo/tree/main", ("owner/repo", "")),
+        ("https://huggingface.co/owner/repo/tree/1a2b3c4d", ("owner/repo", "1a2b3c4d")),
+        ("https://hf.co/owner/repo/blob/1a2b3c4d/model.safetensors?download=true", ("owner/repo", "1a2b3c4d")),
+        ("https://huggingface.co/owner/repo/tree/refs%2Fpr%2F7", ("owner/repo", "refs/pr/7")),
+        (" owner/repo@1a2b3c4d ", ("owner/repo", "1a2b3c4d")),
+        ("/srv/weights/wan/", ("/srv/weights/wan", "")),
+    ],
+)
+def test_the_revision_of_an_address_is_kept(typed: str, expected: tuple[str, str]) -> None:
+    assert repository_of(typed) == expected
+
+
+def test_a_pinned_revision_comes_into_the_form(toy: Model, staff: Client) -> None:
+    asked = {"family": "ltx", "source": "https://huggingface.co/owner/repo/tree/1a2b3c4d"}
+    assert post_of(staff.get(f"{PAGE}add/", asked, follow=True).text)["revision"] == "1a2b3c4d"
+
+
+def test_nobody_chooses_a_family_by_leaving_the_list_alone(staff: Client, db: None) -> None:
+    page = staff.get(f"{PAGE}add/").text
+    assert post_of(page)["family"] == ""
+    assert "Name both" in staff.get(f"{PAGE}add/", {"family": "", "source": "owner/repo"}).text
 
 
 def test_a_new_model_is_filled_in_as_the_one_that_staff_picks(toy: Model, staff: Client) -> None:
