@@ -19,6 +19,12 @@ MOST_WORKSPACES: Final = 100
 """Of one person, of which rows are looked for."""
 
 
+def workspaces_of(address: str) -> list[UUID]:
+    """Return the workspaces of whoever has the e-mail address, the whole of it; nobody has it: none."""
+    theirs = Membership.objects.filter(user__email=address.lower()).values_list("workspace_id", flat=True)
+    return list(theirs[:MOST_WORKSPACES])
+
+
 class WhoseColumn(admin.ModelAdmin[Any]):
     """For ``whose`` in ``list_display``: the customers of all rows of a page are found at once.
 
@@ -35,8 +41,7 @@ class WhoseColumn(admin.ModelAdmin[Any]):
         text = search_term.replace("\x00", "").strip()
         if "@" not in text or not self.is_found_by_address or not request.user.has_perm("accounts.view_workspace"):
             return super().get_search_results(request, queryset, search_term)
-        theirs = Membership.objects.filter(user__email=text.lower()).values_list("workspace_id", flat=True)
-        return queryset.filter(**{f"{self.whose_field}__in": list(theirs[:MOST_WORKSPACES])}), False
+        return queryset.filter(**{f"{self.whose_field}__in": workspaces_of(text)}), False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found = super().get_object(request, object_id, from_field)

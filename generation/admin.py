@@ -14,13 +14,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import whose
+from accounts.whose_column import workspaces_of
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
 from generation.settlement import settle
 from generation.staff import clips
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
-from loremotion.staff_words import look
+from loremotion.staff_words import as_words, look
 
 
 def may_look_up(request: HttpRequest) -> bool:
@@ -31,7 +32,7 @@ def may_look_up(request: HttpRequest) -> bool:
 class GenerationAdmin(ReadOnlyAdmin):
     """Read only. Prompts are people's own words, and shown to those alone who may look into workspaces."""
 
-    list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits"]
+    list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits", "error"]
     list_display_links = ["asked"]
     list_filter = [
         clips.AskedFilter,
@@ -43,7 +44,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     ]
     readonly_fields = ["privacy"]
     search_fields = ["id"]
-    search_help_text = "The whole id of a clip or of a workspace, or the whole name of a worker"
+    search_help_text = "An e-mail address, the whole id of a clip or of a workspace, or the whole name of a worker"
     list_select_related = ["version__model", "workspace", "clip"]
     list_per_page = 50
     ordering = ["-created_at", "-id"]
@@ -75,7 +76,7 @@ class GenerationAdmin(ReadOnlyAdmin):
         """In words: neither is a fault, which Django's red cross would say."""
         return "Its maker alone" if generation.is_private else "Its maker and whoever has the link"
 
-    @admin.display(description="")
+    @admin.display(description="", empty_value="")
     def poster(self, generation: Generation) -> SafeString | str:
         if not hasattr(generation, "clip") or generation.deleted_at is not None:
             return ""
@@ -86,14 +87,20 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="asked for", ordering="-created_at")
     def asked(self, generation: Generation) -> str:
-        return f"{generation.created_at:%-d %b, %H:%M:%S}"
+        return f"{generation.created_at:%-d %b, %H:%M}"
 
     @admin.display(description="state")
     def went(self, generation: Generation) -> SafeString | str:
-        """Its state, with the error, or with the GPU worker that has it."""
+        """Its state, with the GPU worker that has it."""
         state = format_html('<span class="state {}">{}</span>', look(generation.state), generation.get_state_display())
-        more = generation.error_code or (generation.worker if generation.state == State.RUNNING else "")
-        return format_html('{}<br><span class="quiet">{}</span>', state, more) if more else state
+        worker = generation.worker if generation.state == State.RUNNING else ""
+        return format_html('{}<br><span class="quiet">{}</span>', state, worker) if worker else state
+
+    @admin.display(empty_value="")
+    def error(self, generation: Generation) -> SafeString | str:
+        """In words; the code is what logs and the API say."""
+        code = generation.error_code
+        return format_html('<span title="{}">{}</span>', code, as_words(code)) if code else ""
 
     @admin.display(description="model")
     def model_name(self, generation: Generation) -> str:
@@ -111,13 +118,13 @@ class GenerationAdmin(ReadOnlyAdmin):
             return title
         return format_html('<a href="{}">{}</a>', reverse("admin:customer", args=[generation.workspace_id]), title)
 
-    @admin.display()
+    @admin.display(empty_value="")
     def wait(self, generation: Generation) -> str:
-        return clips.seconds_between(generation.created_at, generation.started_at)
+        return clips.so_far(generation, generation.created_at, generation.started_at)
 
-    @admin.display()
+    @admin.display(empty_value="")
     def render(self, generation: Generation) -> str:
-        return clips.seconds_between(generation.started_at, generation.finished_at)
+        return clips.so_far(generation, generation.started_at, generation.finished_at)
 
     @admin.display()
     def credits(self, generation: Generation) -> int:
@@ -126,10 +133,12 @@ class GenerationAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Generation], search_term: str
     ) -> tuple[QuerySet[Generation], bool]:
-        """What a whole id names; any other text is a worker's name, of what it has in hand."""
-        text = search_term.strip()
+        """What a whole id or an address names; any other text is a worker's name, of what it has in hand."""
+        text = search_term.replace("\x00", "").strip()
         if not text:
             return queryset, False
+        if "@" in text and may_look_up(request):
+            return queryset.filter(workspace__in=workspaces_of(text)), False
         try:
             wanted = UUID(text)
         except ValueError:

@@ -14,6 +14,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 
 from accounts.models import User
 from billing.models import Hold
@@ -116,7 +117,16 @@ def seconds_between(begin: datetime | None, end: datetime | None) -> str:
     seconds = (end - begin).total_seconds()
     if seconds < 10:
         return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def so_far(generation: Generation, begin: datetime | None, end: datetime | None) -> str:
+    """Return how long it was; of a clip that is not over, how long it has been until now."""
+    if begin is None or end is not None or not generation.is_open:
+        return seconds_between(begin, end)
+    return f"{seconds_between(begin, timezone.now())} so far"
 
 
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:

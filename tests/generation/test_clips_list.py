@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import User, Visitor
+from accounts.models import User, Visitor, Workspace
+from billing import ledger
 from catalog.models import Model
 from generation import reports
 from generation.models import Generation, State
@@ -21,6 +22,7 @@ from generation.staff import clips
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.bounded_paginator import MOST_COUNTED
 from loremotion.outbox.models import MailMessage
+from tests.accounts.factories import person
 from tests.generation import factories
 
 LIST = "/admin/generation/generation/"
@@ -154,6 +156,38 @@ def test_a_clip_is_found_by_its_id_however_old(toy: Model, alice: Visitor, staff
     for wanted in (clip.id, clip.workspace_id):
         assert listed(staff, f"?q={wanted}") == [clip]
     assert listed(staff, "?q=nothing") == []
+
+
+def test_clips_are_found_by_the_address_of_whoever_they_belong_to(toy: Model, alice: Visitor, staff: Client) -> None:
+    ada = person("ada@example.org")
+    own = Workspace.objects.get(memberships__user=ada)
+    ledger.grant(account=own.id, reference="test", amount=100, kind=ledger.LotKind.PACK)
+    clip = factories.submitted(own)
+    factories.submitted(alice.workspace)
+    assert listed(staff, "?q=Ada@example.org") == [clip]
+    assert listed(staff, "?q=ada@example") == []
+
+
+def test_an_address_finds_nothing_for_staff_who_may_not_look_customers_up(toy: Model, alice: Visitor) -> None:
+    ada = person("ada@example.org")
+    own = Workspace.objects.get(memberships__user=ada)
+    ledger.grant(account=own.id, reference="test", amount=100, kind=ledger.LotKind.PACK)
+    factories.submitted(own)
+    browser = Client()
+    browser.force_login(someone := User.objects.create_user("operations@example.com", is_staff=True))
+    someone.user_permissions.add(Permission.objects.get(codename="view_generation"))
+    assert listed(browser, "?q=ada@example.org") == []
+
+
+def test_a_row_says_what_went_wrong_and_how_long_it_has_waited(toy: Model, alice: Visitor, staff: Client) -> None:
+    waiting, failed = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
+    asked = timezone.now() - timedelta(hours=3)
+    Generation.objects.filter(id=waiting.id).update(created_at=asked)
+    Generation.objects.filter(id=failed.id).update(state=State.FAILED, error_code="out_of_memory", finished_at=asked)
+    page = staff.get(LIST).text
+    assert '<td class="field-wait">3 h so far</td>' in page
+    assert '<td class="field-error"><span title="out_of_memory">Out of memory</span></td>' in page
+    assert page.count("so far") == 1, "what is over waits no more"
 
 
 def test_the_list_takes_as_many_queries_and_counts_to_a_bound(toy: Model, alice: Visitor, staff: Client) -> None:
