@@ -5,6 +5,7 @@ The tables of Django's own are what staff proposes to do to them, and what was f
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.db import models
@@ -31,6 +32,15 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+LOT_TITLES: Final = {
+    "free": "Free credits",
+    "plan": "Credits of a plan",
+    "pack": "Credits of a pack",
+    "goodwill": "Goodwill",
+    "adjustment": "Given by staff",
+}
 
 
 class Lot(models.Model):
@@ -61,6 +71,11 @@ class Lot(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def title(self) -> str:
+        """What kind of credits they are, for people."""
+        return LOT_TITLES.get(self.kind, self.kind)
 
 
 class Transaction(models.Model):

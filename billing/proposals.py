@@ -6,9 +6,10 @@ What counts is what somebody has moved alone within a day, not one form, so that
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -34,6 +35,31 @@ class Staff(Protocol):
     def is_superuser(self) -> bool: ...
 
     def get_username(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a proposal would change, and whether it would wait for somebody else first."""
+
+    before: ledger.Balance
+    after: ledger.Balance
+    waits: bool
+
+
+def preview(*, account: UUID, amount: int, staff: Staff) -> Preview:
+    """Return what giving or taking ``amount`` credits would do, as the ledger does it. Nothing is written.
+
+    Raises:
+        NotEnoughCredits: there is less than shall be taken.
+    """
+    wanted = Proposal(id=uuid4(), kind=Proposal.Kind.ADJUST, account=account, amount=amount, reason="A preview")
+    wanted.proposed_by_name = staff.get_username()
+    before = ledger.balance(account=account)
+    with transaction.atomic():
+        _carry_out(wanted)
+        after = ledger.balance(account=account)
+        transaction.set_rollback(True)
+    return Preview(before, after, waits=abs(amount) > left_to_do_alone(staff, account=account))
 
 
 def propose(

@@ -68,6 +68,7 @@ OF_NO_MODEL = {
     "customers": "accounts.view_workspace",
     "customer": "accounts.view_workspace",
     "customer_credits": "billing.adjust_credits",
+    "customer_preview": "billing.adjust_credits",
     "customer_look": "accounts.look_into_workspace",
     "customer_suspend": "accounts.suspend_workspace",
     "customer_unsuspend": "accounts.suspend_workspace",

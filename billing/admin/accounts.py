@@ -25,6 +25,18 @@ from loremotion.refusals import Refusal
 from loremotion.row_number import row_number
 from loremotion.value_filter import ValueFilter
 
+WHERE_CREDITS_ARE = {
+    "remaining": "can be spent",
+    "held": "reserved for clips",
+    "consumed": "spent",
+    "expired": "expired",
+    "clawed": "taken back with a refund",
+    "adjusted": "taken by staff",
+    "moved": "moved to another workspace, or rolled over",
+    "repaid": "paid a debt",
+    "forgiven": "written off",
+}
+"""Column of a lot → what became of the credits that it counts."""
 LINES_A_PAGE = 50
 NEWEST_ROWS = 50
 
@@ -64,16 +76,18 @@ class AccountAdmin(LedgerAdmin):
             raise Http404("No account has this id: the workspace never had credits.")
         before = row_number(request.GET.get("before"))
         lines = ledger.movements(account=account.id, before=before, limit=LINES_A_PAGE + 1)
-        shown = lines[:LINES_A_PAGE]
+        shown, is_raw = lines[:LINES_A_PAGE], request.GET.get("columns") == "all"
         context = {
             "title": f"Account of {whose.title_by_id(account.id)}",
             "balance": ledger.balance(account=account.id),
             "live_lots": ledger.lots(account=account.id),
             "used_lots": Lot.objects.filter(account=account, has_remaining=False).order_by("-granted_at")[:NEWEST_ROWS],
             "holds": Hold.objects.filter(account=account).order_by("-held_at")[:NEWEST_ROWS],
-            "lines": [(line, history.words_of(line)) for line in shown],
+            "lines": [(line, history.words_of(line)) for line in shown]
+            if is_raw
+            else history.one_row_a_clip(account.id, shown),
             "older_than": shown[-1].seq if len(lines) > LINES_A_PAGE else None,
-            "is_raw": request.GET.get("columns") == "all",
+            "is_raw": is_raw,
             "debts": ledger.debts(account=account.id),
             "proposals": Proposal.objects.waiting().filter(account=account.id)[:NEWEST_ROWS],
             "may_adjust": request.user.has_perm("billing.adjust_credits"),
@@ -146,6 +160,11 @@ class AccountAdmin(LedgerAdmin):
         return True
 
 
+def _folded(fields: Any) -> Any:
+    """The row as it is, for whoever looks for a fault."""
+    return [("Every field of the row", {"classes": ["collapse"], "fields": fields})]
+
+
 class KindFilter(ValueFilter):
     title = parameter_name = "kind"
     values = tuple(ledger.LotKind)
@@ -156,7 +175,7 @@ class LotAdmin(LedgerAdmin):
     """Credits that came together, and where each of them is now."""
 
     list_display = (
-        *("whose", "kind", "granted_at", "expires_at"),
+        *("whose", "title", "granted_at", "expires_at"),
         *map(number_column, ("issued", "remaining", "held", "consumed", "expired")),
         number_column("clawed", "clawed back"),
         *map(number_column, ("adjusted", "moved", "repaid", "forgiven")),
@@ -166,6 +185,29 @@ class LotAdmin(LedgerAdmin):
     list_filter = (KindFilter,)
     ordering = ("-id",)
     search_help_text = "An e-mail address, or a whole reference or account id"
+    change_form_template = "admin/billing/lot/change_form.html"
+
+    @admin.display(description="kind")
+    def title(self, lot: Lot) -> str:
+        return lot.title
+
+    def get_fieldsets(self, request: HttpRequest, obj: Lot | None = None) -> Any:
+        return _folded(self.get_fields(request, obj))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Where each of its credits is, in words, before the row itself."""
+        lot = self.get_object(request, object_id)
+        shown: dict[str, Any] = {}
+        if lot is not None and self.has_view_permission(request):
+            places = ((words, getattr(lot, name)) for name, words in WHERE_CREDITS_ARE.items())
+            shown = {
+                "title": f"{lot.title}: {lot.issued:,}",
+                "customer": whose.title_by_id(lot.account_id),
+                "places": [(words, credits) for words, credits in places if credits],
+            }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def called(self, wanted: str) -> Q:
         return Q(reference=wanted)
@@ -183,6 +225,24 @@ class HoldAdmin(LedgerAdmin):
     list_filter = ("state",)
     ordering = ("-held_at",)
     search_help_text = "An e-mail address, or a whole request or account id"
+    change_form_template = "admin/billing/hold/change_form.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Hold | None = None) -> Any:
+        return _folded(self.get_fields(request, obj))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What it was for and how it ended, in words, before the row itself."""
+        hold = self.get_object(request, object_id)
+        shown: dict[str, Any] = {}
+        if hold is not None and self.has_view_permission(request):
+            shown = {
+                "title": f"{hold.amount:,} credits for a clip",
+                "customer": whose.title_by_id(hold.account_id),
+                "quoted": [(line["label"], line["millicredits"] / 1000) for line in hold.quote.get("lines", ())],
+            }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def named_by(self, wanted: UUID) -> Q:
         return Q(id=wanted) | Q(account=wanted)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -108,6 +108,25 @@ def words_of(one: Movement) -> str:
     if one.kind == "clawback":
         return f"{subject}: {'restored' if one.available_change > 0 else 'removed, payment returned'}"
     return {"adjust": "Adjusted by staff", "merge": WORDS["merge"], "writeoff": "Debt written off"}[one.kind]
+
+
+def one_row_a_clip(account: UUID, movements: Sequence[Movement]) -> list[tuple[Movement, str]]:
+    """Return movements in words, of a clip that is over one alone: when it was settled, and what it took in the end.
+
+    What was reserved for it before is part of that row; only what is reserved now has a row of its own.
+    """
+    held = {UUID(one.reference) for one in movements if one.kind == "hold"} | {account}  # never an empty question
+    still_held = Hold.objects.filter(id__in=held, state=Hold.State.OPEN).values_list("id", flat=True)
+    reserved = {str(each) for each in still_held}
+    rows = []
+    for one in movements:
+        if one.kind == "settle":
+            net = replace(one, available_change=one.available_change + one.held_change, held_change=0)
+            given_back = f"{one.available_change} given back" if net.available_change else "nothing was charged"
+            rows.append((net, f"Clip: {given_back}" if one.available_change else "Clip"))
+        elif one.kind != "hold" or one.reference in reserved:
+            rows.append((one, words_of(one)))
+    return rows
 
 
 def _url(one: Movement, invoices: dict[str, str]) -> str:

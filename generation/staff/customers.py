@@ -51,7 +51,9 @@ def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     return _render_page(request, _workspace(workspace_id), AdjustmentForm(initial={"reference": uuid4()}))
 
 
-def _render_page(request: HttpRequest, workspace: Workspace, form: AdjustmentForm) -> HttpResponse:
+def _render_page(
+    request: HttpRequest, workspace: Workspace, form: AdjustmentForm, preview: proposals.Preview | None = None
+) -> HttpResponse:
     user = cast(User, request.user)
     context = {
         **admin.site.each_context(request),
@@ -59,6 +61,7 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: AdjustmentFor
         "workspace": workspace,
         "members": Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")[:MOST_MEMBERS],
         "form": form,
+        "preview": preview,
         "left_alone": proposals.left_to_do_alone(user) if user.has_perm("billing.adjust_credits") else 0,
         **(_credits(workspace) if user.has_perm("billing.view_account") else {}),
         **(_bought(workspace) if user.has_perm("shop.view_payment") else {}),
@@ -72,11 +75,12 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: AdjustmentFor
 
 
 def _credits(workspace: Workspace) -> dict[str, Any]:
-    lines = ledger.movements(account=workspace.id, limit=SHOWN)
+    moved = ledger.movements(account=workspace.id, limit=2 * SHOWN)
+    lines = history.one_row_a_clip(workspace.id, moved)[:SHOWN]
     return {
         "balance": ledger.balance(account=workspace.id),
         "lots": ledger.lots(account=workspace.id),
-        "lines": [(line, history.words_of(line), line.kind in ("hold", "settle")) for line in lines],
+        "lines": [(line, words, line.kind in ("hold", "settle")) for line, words in lines],
         "proposals": Proposal.objects.waiting().filter(account=workspace.id)[:SHOWN],
     }
 
@@ -130,6 +134,22 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     return redirect(f"{reverse('admin:customer', args=[workspace.id])}#credits")
 
 
+def preview_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """The page, with what giving or taking so many credits would do. Why is not asked yet, and nothing is done."""
+    workspace, preview = _workspace(workspace_id), None
+    form = AdjustmentForm(request.POST)
+    form.fields["reason"].required = False
+    if form.is_valid():
+        amount = form.cleaned_data["amount"]
+        try:
+            preview = proposals.preview(account=workspace.id, amount=amount, staff=cast(User, request.user))
+        except ledger.NotEnoughCredits as refusal:
+            form.add_error("amount", f"Only {refusal.available} credits are available to take.")
+        except Refusal as refusal:
+            form.add_error(None, str(refusal))
+    return _render_page(request, workspace, form, preview)
+
+
 def look_into(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     """See the workspace as its members do, read only, noted in its audit log."""
     impersonation.begin(request, _workspace(workspace_id))
@@ -158,4 +178,4 @@ def _workspace(workspace_id: UUID) -> Workspace:
 
 
 def _to(workspace: Workspace) -> HttpResponse:
-    return redirect("admin:customer", workspace.id)
+    return redirect(f"{reverse('admin:customer', args=[workspace.id])}#workspace")

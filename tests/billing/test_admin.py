@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.db.models import BigIntegerField
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -15,7 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from billing import ledger
-from billing.models import Transaction
+from billing.admin.accounts import WHERE_CREDITS_ARE
+from billing.models import LOT_TITLES, Lot, Transaction
 from tests.billing.books import balance, grant, hold, spend
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -51,7 +53,7 @@ def test_it_works(owner: Client) -> None:
     request = hold(account, 30)
     ledger.capture(reference=hold(account, 20))
     page = owner.get(page_of(account)).content.decode()
-    assert "<strong>950</strong> available, 30 held" in page
+    assert [balance for balance in re.findall(r"<dd>([\d,]+)</dd>", page)] == ["950", "30", "0"]
     assert "<td>settle</td>" not in page
     page = owner.get(f"{page_of(account)}?columns=all").content.decode()
     assert "in_42" in page
@@ -102,7 +104,49 @@ def test_lots_that_are_used_up_are_shown_below(owner: Client) -> None:
     account = uuid4()
     grant(account, 10, reference="in_41")
     spend(account, 10)
-    assert ">in_41<" in owner.get(page_of(account)).content.decode()
+    used_up = owner.get(page_of(account)).content.decode().partition("used up")[2]
+    assert ">in_41<" in used_up
+    assert ">Credits of a pack</a>" in used_up
+
+
+def test_a_lot_says_where_its_credits_are(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 100, reference="in_43")
+    spend(account, 10)
+    hold(account, 5)
+    lot = Lot.objects.get(account=account)
+    page = owner.get(reverse("admin:billing_lot_change", args=[lot.id])).content.decode()
+    found = re.findall(r'<th scope="row">([^<]*)</th><td class="figure">([\d,]+)</td>', page)
+    assert found == [("Can be spent", "85"), ("Reserved for clips", "5"), ("Spent", "10")]
+
+
+def test_every_place_of_a_lots_credits_has_its_words() -> None:
+    counted = {field.name for field in Lot._meta.fields if isinstance(field, BigIntegerField)} - {"id", "issued"}
+    assert {*WHERE_CREDITS_ARE} == counted
+    assert {*LOT_TITLES} == {*ledger.LotKind}
+
+
+def test_a_hold_says_how_it_ended(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 100)
+    open_one, done = hold(account, 30), hold(account, 20)
+    ledger.capture(reference=done, amount=15)
+    page = owner.get(reverse("admin:billing_hold_change", args=[open_one])).content.decode()
+    assert "Reserved since" in page
+    assert "at the latest, if nothing settles it before" in page
+    page = owner.get(reverse("admin:billing_hold_change", args=[done])).content.decode()
+    assert "Charged in part" in page
+    assert "15 charged, 5 given back" in page
+
+
+def test_a_clip_that_is_over_is_one_row_of_the_account(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 100)
+    spend(account, 10)
+    lines = owner.get(page_of(account)).context["lines"]
+    found = [(words, line.available_change, line.held_change) for line, words in lines]
+    assert found == [("Clip", -10, 0), ("Pack", 100, 0)]
+    assert len(owner.get(f"{page_of(account)}?columns=all").context["lines"]) == 3
 
 
 def test_long_histories_come_by_the_page(owner: Client) -> None:

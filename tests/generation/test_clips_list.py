@@ -74,9 +74,9 @@ def test_a_prompt_is_for_staff_who_may_look_into_workspaces_and_a_private_one_fo
     assert "a private wish" not in page_for("Support")
 
 
-def test_a_row_says_beside_the_state_what_went_wrong_or_who_has_it(made: Generation, staff: Client) -> None:
+def test_a_row_says_beside_the_state_who_has_it(made: Generation, staff: Client) -> None:
     for state, code, worker, said in (
-        ("failed", "out_of_memory", "gpu-7", 'bad">Failed</span><br><span class="quiet">out_of_memory</span>'),
+        ("failed", "out_of_memory", "gpu-7", '<td class="field-went"><span class="state bad">Failed</span></td>'),
         ("running", "", "gpu-7", 'at-work">Running</span><br><span class="quiet">gpu-7</span>'),
         ("succeeded", "", "gpu-7", '<td class="field-went"><span class="state good">Succeeded</span></td>'),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,9 +12,11 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import EMAIL_DOMAIN, AuditEntry, User, Visitor, Workspace
 from billing import ledger
+from billing.models import Proposal
 from billing.shop.models import Customer, Order, Payment, Price
 from catalog.models import Model
 from generation.staff import customer_search
@@ -141,6 +145,54 @@ def test_credits_are_given_from_the_page_and_noted(ada: User, staff: Client) -> 
     assert note.detail == {"amount": 250, "reason": "an outage", "state": "done"}
 
 
+def preview(staff: Client, workspace: Workspace, amount: str) -> str:
+    answer = staff.post(f"{page_of(workspace)}credits/preview/", {"amount": amount, "reference": str(uuid4())})
+    outcome = re.search(r'<p id="outcome" role="status">(.*?)</p>', answer.text, re.DOTALL)
+    assert outcome is not None
+    return re.sub(r"<[^>]*>", "", outcome[1])
+
+
+def test_what_giving_or_taking_would_leave_is_said_before(ada: User, staff: Client) -> None:
+    workspace = own(ada)
+    ledger.grant(account=workspace.id, reference="order:1", amount=40, kind=ledger.LotKind.PACK)
+    assert preview(staff, workspace, "250") == "40 → 290 available."
+    assert preview(staff, workspace, "-15") == "40 → 25 available."
+    assert preview(staff, workspace, "-41") == "Only 40 credits are available to take."
+    assert "once somebody else on the staff agrees" in preview(staff, workspace, "900000")
+    assert "Nothing is no adjustment" in preview(staff, workspace, "0")
+    assert ledger.balance(account=workspace.id).available == 40, "nothing is done by looking"
+    assert not Proposal.objects.exists()
+
+
+def test_a_preview_says_that_a_debt_is_paid_first(ada: User, staff: Client) -> None:
+    workspace = own(ada)
+    ledger.grant(account=workspace.id, reference="order:1", amount=40, kind=ledger.LotKind.PACK)
+    clip = uuid4()
+    ledger.hold(account=workspace.id, reference=clip, amount=40, quote={}, expires_at=timezone.now())
+    ledger.capture(reference=clip)
+    ledger.clawback(reference="order:1", target=30)
+    assert preview(staff, workspace, "50") == "0 → 20 available, 30 → 0 owed."
+
+
+def test_a_clip_that_is_over_is_one_row(toy: Model, alice: Visitor, staff: Client) -> None:
+    done, refunded, waiting = (factories.submitted(alice.workspace) for _ in range(3))
+    ledger.capture(reference=done.id)
+    ledger.release(reference=refunded.id)
+    rows = [(words, line.available_change, line.held_change) for line, words, _ in lines(staff, alice.workspace)]
+    price = done.credits_quoted
+    assert rows[:3] == [
+        ("Clip: nothing was charged", 0, 0),
+        ("Clip", -price, 0),
+        ("Reserved for a clip", -price, price),
+    ]
+    assert len([words for words, _, _ in rows if "lip" in words]) == 3
+    assert waiting.credits_quoted == price
+
+
+def lines(staff: Client, workspace: Workspace) -> list[Any]:
+    return list(staff.get(page_of(workspace)).context["lines"])
+
+
 def test_nobody_gives_their_own_workspace_credits_alone(ada: User) -> None:
     ada.is_staff = True
     ada.save()
@@ -171,7 +223,8 @@ def test_what_cannot_be_given_says_why(amount: int, why: str, ada: User, staff: 
 def test_staff_looks_into_the_workspace_and_suspends_it(ada: User, staff: Client) -> None:
     workspace = own(ada)
     assert staff.post(f"{page_of(workspace)}look/").status_code == 302
-    staff.post(f"{page_of(workspace)}suspend/", {"reason": "fraud"})
+    answer = staff.post(f"{page_of(workspace)}suspend/", {"reason": "fraud"})
+    assert answer.headers["Location"] == f"{page_of(workspace)}#workspace"
     assert "Suspended since" in staff.get(page_of(workspace)).text
     staff.post(f"{page_of(workspace)}unsuspend/")
     events = AuditEntry.objects.filter(workspace=workspace).order_by("id").values_list("event", flat=True)
