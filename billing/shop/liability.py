@@ -6,14 +6,17 @@ has a worker count, and pages read what was counted last.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from typing import Final
+from datetime import UTC, date, datetime
+from typing import Any, Final
 
 import redis
 from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
+
+from billing.shop.models import LiabilityDay
 
 _KEY: Final = "shop:liability"
 _KEPT_SECONDS: Final = 7 * 24 * 3600
@@ -48,14 +51,28 @@ class Counted:
 
 
 def count() -> None:
-    """Count anew, for the pages to read.
+    """Count anew, for the pages to read, and note what is owed today.
 
     Raises:
         redis.RedisError: Valkey is away, and what was counted is lost.
     """
     at = timezone.now()
     months = [asdict(month) | {"month": month.month.isoformat()} for month in by_month()]
+    _note(at.astimezone(UTC).date(), months)
     cache.set(_KEY, {"at": at.isoformat(), "months": months}, _KEPT_SECONDS)
+
+
+def _note(day: date, months: list[dict[str, Any]]) -> None:
+    """Keep the sums of ``months`` as those of ``day``: the last count of a day is what stands."""
+    owed: dict[str, int] = defaultdict(int)
+    for month in months:
+        owed[month["currency"]] += month["unspent_minor"]
+    LiabilityDay.objects.bulk_create(
+        [LiabilityDay(day=day, currency=currency, unspent_minor=minor) for currency, minor in owed.items()],
+        update_conflicts=True,
+        unique_fields=["day", "currency"],
+        update_fields=["unspent_minor"],
+    )
 
 
 def counted() -> Counted | None:

@@ -294,6 +294,20 @@ class Mismatch(models.Model):
         return f"{self.subject}: {self.detail}"
 
 
+class LiabilityDay(models.Model):
+    """What was paid for credits that nobody had spent yet, as it was last counted on a day of UTC."""
+
+    day = models.DateField()
+    currency = models.CharField(max_length=3)
+    unspent_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "currency"], name="liability_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.unspent_minor} {self.currency}"
+
+
 class Budget(models.Model):
     """Limits that a workspace set itself: what it may spend in a day and in a month, also on one thing that it buys,
     and when it wants to be warned."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.contrib import admin
+from django.db.models import Count
+from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -13,7 +15,7 @@ from django.utils import timezone
 from billing import free_gpu_budget
 from billing.models import Proposal
 from billing.shop import revenue
-from billing.shop.models import Mismatch, StripeEvent
+from billing.shop.models import Mismatch, Reconciliation, StripeEvent
 from billing.shop.money import decimals_of, formatted
 
 DAYS: Final = 30
@@ -43,20 +45,21 @@ def page(request: HttpRequest) -> HttpResponse:
         ].count(),
         "proposals": Proposal.objects.waiting()[:MOST_COUNTED].count(),
         "edges": _edges(now),
+        "courses": [
+            (f"Unspent liability in {currency.upper()}", {"owed": _in_units(days, currency)})
+            for currency, days in sorted(revenue.owed_by_day(days=DAYS, until=now).items())
+        ],
         "plots": [
             *(
-                (f"Revenue in {currency.upper()}, by day", {"paid": _whole(days[DAYS:], currency)})
+                (f"Revenue in {currency.upper()}", {"paid": _whole(days[DAYS:], currency)})
                 for currency, days in sorted(paid.items())
             ),
             *(
                 (f"Refunds in {currency.upper()}, by day of their payment", {"refunded": _whole(days, currency)})
                 for currency, days in sorted(revenue.refunds_by_day(days=DAYS, until=now).items())
             ),
-            *(
-                [("Stripe events that failed, by day", {"failed": failed})]
-                if any(failed := _failed_events(now))
-                else ()
-            ),
+            ("Differences with Stripe", _differences(now)),
+            *([("Stripe events that failed", {"failed": failed})] if any(failed := _failed_events(now)) else ()),
         ],
     }
     return TemplateResponse(request, "admin/shop/money.html", context)
@@ -76,6 +79,25 @@ def _failed_events(now: datetime) -> list[int]:
     for at in dead.order_by("-received_at").values_list("received_at", flat=True)[:MOST_COUNTED]:
         found[min((at - edges[0]).days, DAYS - 1)] += 1
     return found
+
+
+def _differences(now: datetime) -> dict[str, list[int]]:
+    """How many differences each day's comparison of the books mended, and how many it left to staff."""
+    edges = _edges(now)
+    compared = Mismatch.objects.filter(
+        reconciliation__kind=Reconciliation.Kind.BOOKS, reconciliation__began_at__gte=edges[0]
+    )
+    by_day = compared.values("is_mended", day=TruncDate("reconciliation__began_at", tzinfo=UTC))
+    found = {"left to you": [0] * DAYS, "mended": [0] * DAYS}
+    for row in by_day.annotate(count=Count("id")):
+        place = min((row["day"] - edges[0].date()).days, DAYS - 1)
+        found["mended" if row["is_mended"] else "left to you"][place] += row["count"]
+    return found
+
+
+def _in_units(days: list[int | None], currency: str) -> list[float | None]:
+    unit = 10 ** decimals_of(currency)
+    return [None if amount is None else float(round(amount / unit)) for amount in days]
 
 
 def _whole(days: list[Any], currency: str) -> list[int]:

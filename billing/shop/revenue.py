@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
 from billing.shop import liability
-from billing.shop.models import Payment
+from billing.shop.models import LiabilityDay, Payment
 
 _PARTS_SQL: Final = """
     SELECT currency, width_bucket(
@@ -73,6 +73,16 @@ def owed() -> dict[str, int] | None:
     found: dict[str, int] = defaultdict(int)
     for month in counted.months:
         found[month.currency] += month.unspent_minor
+    return dict(found)
+
+
+def owed_by_day(*, days: int, until: datetime) -> dict[str, list[int | None]]:
+    """Return currency → what was owed on each of the last ``days`` of UTC, None where it was not counted."""
+    last = until.astimezone(UTC).date()
+    first = last - timedelta(days=days - 1)
+    found: dict[str, list[int | None]] = defaultdict(lambda: [None] * days)
+    for noted in LiabilityDay.objects.filter(day__range=(first, last)).order_by("currency", "day"):
+        found[noted.currency][_place(noted.day, first, days)] = noted.unspent_minor
     return dict(found)
 
 

@@ -189,11 +189,11 @@ def test_a_new_model_is_filled_in_page_by_page_and_nothing_is_lost_on_the_way(to
     page = staff.post(ADD, {**third, "_save": "1"}).text
     assert "step 3 of 4" in page
     assert '<a href="#id_prices">Prices</a>' in page
-    page = staff.post(ADD, {**third, "prices.standard.360p": "700", "_save": "1"}, follow=True)
-    assert "is a draft: nobody is offered it yet" in page.text
-    assert "Step 4 of 4" in page.text
-    assert "serves everybody" not in page.text
-    assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick').pk}/versions/"
+    saved = staff.post(ADD, {**third, "prices.standard.360p": "700", "_save": "1"}, follow=True)
+    assert "is a draft: nobody is offered it yet" in saved.text
+    assert "Step 4 of 4" in saved.text
+    assert "serves everybody" not in saved.text
+    assert saved.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick').pk}/versions/"
 
 
 def shown(page: str) -> set[str]:

@@ -12,7 +12,7 @@ from accounts import audit
 from accounts.models import User
 from billing import ledger, proposals
 from billing.models import Proposal
-from billing.shop.models import Customer, Mismatch, Payment, Price, Reconciliation, StripeEvent
+from billing.shop.models import Customer, LiabilityDay, Mismatch, Payment, Price, Reconciliation, StripeEvent
 from generation.models import Generation
 from generation.moderation import reviews
 from generation.webhooks.models import Delivery, Endpoint
@@ -69,6 +69,16 @@ def bring_before_staff(workspaces: list[Any]) -> None:
     audit.record(workspaces[0], "key.issued", actor=PEOPLE[0][0], subject="lm_7f2c", name="ci", scopes=["generate"])
     audit.record(workspaces[4], "member.invited", actor=PEOPLE[0][0], subject=PEOPLE[1][0], role="member")
     audit.record(workspaces[1], "staff.looked", actor=f"staff {grace.email}")
+    for days in (3, 9, 10, 21):
+        earlier = Reconciliation.objects.create(
+            kind=Reconciliation.Kind.BOOKS, began_at=now - timedelta(days=days), finished_at=now - timedelta(days=days)
+        )
+        for number in range(1 + days % 3):
+            Mismatch.objects.create(reconciliation=earlier, subject=f"pi_{number}", detail="A refund.", is_mended=True)
+    LiabilityDay.objects.bulk_create(
+        LiabilityDay(day=now.date() - timedelta(days=days), currency="usd", unspent_minor=168_300 - 2_900 * days)
+        for days in range(1, 30)
+    )
     look = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, finished_at=now, checked=36)
     Mismatch.objects.create(reconciliation=look, subject="pi_lifelike3", detail="Stripe has 39.00 USD, we have 19.00.")
     endpoint = Endpoint.objects.create(

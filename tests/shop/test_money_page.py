@@ -16,7 +16,7 @@ from pytest_django import Settings
 from billing import ledger
 from billing.models import FreeDay
 from billing.shop import liability, revenue
-from billing.shop.models import Mismatch, Payment, Price, Reconciliation, StripeEvent
+from billing.shop.models import LiabilityDay, Mismatch, Payment, Price, Reconciliation, StripeEvent
 from tests.accounts.factories import browser_of, person
 
 pytestmark = pytest.mark.django_db
@@ -70,9 +70,13 @@ def test_the_page_says_what_came_in_and_what_is_owed(staff: Client, settings: Se
     assert answer.context["free_left_minutes"] == pytest.approx(40)
     assert answer.context["dead"] == 1
     assert [title for title, _ in answer.context["plots"]] == [
-        *("Revenue in USD, by day", "Stripe events that failed, by day")
+        *("Revenue in USD", "Differences with Stripe"),
+        "Stripe events that failed",
     ]
-    assert [sum(series["failed"]) for _, series in answer.context["plots"][1:]] == [1]
+    assert [sum(series["failed"]) for _, series in answer.context["plots"][2:]] == [1]
+    ((title, series),) = answer.context["courses"]
+    assert title == "Unspent liability in USD"
+    assert series["owed"] == [*[None] * 29, 25.0]
 
 
 def test_refunds_have_a_plot_where_there_are_any(staff: Client) -> None:
@@ -91,6 +95,27 @@ def test_what_differs_from_stripe_stays_whatever_events_are_read_afterwards(staf
     Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS, finished_at=timezone.now())
     Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS)  # one that is under way
     assert staff.get("/admin/money/").context["differences"] == 1
+
+
+def test_what_is_owed_is_kept_by_day_as_it_was_counted_last() -> None:
+    paid(1_000, at=timezone.now())
+    liability.count()
+    paid(500, at=timezone.now())
+    paid(700, at=timezone.now(), currency="jpy")
+    liability.count()
+    LiabilityDay.objects.create(day=timezone.now().date() - timedelta(days=2), currency="usd", unspent_minor=900)
+    LiabilityDay.objects.create(day=timezone.now().date() - timedelta(days=9), currency="usd", unspent_minor=1)
+    expected = {"usd": [900, None, 1_500], "jpy": [None, None, 700]}
+    assert revenue.owed_by_day(days=3, until=timezone.now()) == expected
+
+
+def test_each_days_differences_with_stripe_have_a_column(staff: Client) -> None:
+    yesterday = timezone.now() - timedelta(days=1)
+    books = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, began_at=yesterday, finished_at=yesterday)
+    for number, is_mended in enumerate((True, True, False)):
+        Mismatch.objects.create(reconciliation=books, subject=f"order:{number}", detail="x", is_mended=is_mended)
+    plot = dict(staff.get("/admin/money/").context["plots"])["Differences with Stripe"]
+    assert (plot["mended"][-2:], plot["left to you"][-2:]) == ([2, 0], [1, 0])
 
 
 def test_the_page_takes_as_many_queries_however_much_was_paid(staff: Client) -> None:
