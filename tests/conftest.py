@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +16,7 @@ from tests import chromium, properties
 from tests.database_reset import DatabaseReset
 from tests.patience import PATIENCE_SECONDS
 
-pytest_plugins = ["tests.prepared_site", "tests.object_store.stores", "tests.shared_rewriting"]
+pytest_plugins = ["tests.prepared_site", "tests.object_store.stores", "tests.shared_rewriting", "tests.collector"]
 
 properties.load_profile()
 
@@ -40,17 +39,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: reset.restore())
         yield
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short_collections() -> None:
-    """Hides what lives on after a module (imports, the tests of the run) from the collector, and collects the rest.
-
-    Else a full collection, which out of memory, the simulated card and every count of bytes begin with, walks two
-    million objects of other modules: over a second each time.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
