@@ -22,6 +22,7 @@ from generation.pages import (
     usage,
     verify,
 )
+from generation.pages.checklist import close as close_checklist
 from generation.pages.price import price
 from generation.pages.prompt_length import prompt_length
 from generation.pages.tray import tray
@@ -53,6 +54,7 @@ urlpatterns = [
     path("", home.page, name="home"),
     path("generations/", home.create, name="create"),
     path("generations/recipe/", home.run_again, name="run-again"),
+    path("welcome/close/", close_checklist, name="close-checklist"),
     path("generations/price/", price, name="price"),
     path("generations/tray/", tray, name="tray"),
     path("generations/prompt-length/", prompt_length, name="prompt-length"),

@@ -186,6 +186,7 @@ ACCESS: dict[str, Access] = {
     "generation:delete-storyboard": Access(Kind.OBJECT, MAKE, "post"),
     "generation:film": Access(Kind.OBJECT, READ),
     "generation:recipe": Access(Kind.OBJECT, READ),
+    "generation:close-checklist": Access(Kind.PUBLIC, method="post"),
     "generation:run-again": Access(Kind.PUBLIC, method="post"),
     "generation:explore": Access(Kind.PUBLIC),
     "generation:models": Access(Kind.PUBLIC),

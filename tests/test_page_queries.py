@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import redis
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
@@ -75,12 +78,20 @@ def fill(workspace: Workspace, number: int) -> None:
 
 @pytest.mark.parametrize("address", MOST)
 def test_a_page_takes_so_many_queries_however_much_there_is(alice: User, studio: Workspace, address: str) -> None:
+    User.objects.filter(id=alice.id).update(joined_at=timezone.now() - timedelta(days=60))
     visitor = accounts.visitor()
     callers = (Client(), accounts.browser_of(visitor), accounts.browser_of(alice, studio))
     for number in range(2):
         fill(studio, number)
         fill(visitor.workspace, number + 10)
         assert tuple(count(caller, address) for caller in callers) == MOST[address]
+
+
+def test_a_new_member_s_first_page_asks_once_more_what_they_have_tried(alice: User, studio: Workspace) -> None:
+    browser = accounts.browser_of(alice, studio)
+    new = count(browser, "/")
+    User.objects.filter(id=alice.id).update(joined_at=timezone.now() - timedelta(days=60))
+    assert new - count(browser, "/") == 1
 
 
 @pytest.mark.parametrize("address", OF_MEMBERS)

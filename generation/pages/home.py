@@ -26,7 +26,7 @@ from generation.access import own_generation
 from generation.api import listing, presentation
 from generation.models import Generation, GenerationQuerySet
 from generation.moderation import gate
-from generation.pages import cheaper
+from generation.pages import cheaper, checklist
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.chosen import sheet_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, sent_values, values_of
@@ -184,6 +184,7 @@ def _generate_page(
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
         "cheaper": _cheaper(form, refusal, workspace),
         "notices": notices,
+        "steps": checklist.steps_of(request, caller),
         "is_fresh": not form.is_bound and not form.initial,
         "continued": continued,
         "goes_on": values["way"] == GOES_ON,
