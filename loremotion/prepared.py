@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -59,11 +60,20 @@ class TogetherCursor(psycopg.Cursor[Any]):
     def _execute_gen(
         self, query: Query, params: Params | None = None, *, prepare: bool | None = None, binary: bool | None = None
     ) -> PQGen[None]:
+        yield from self._begin_gen()
         yield from self._start_query(query)
         yield from self._maybe_prepare_gen(self._convert_query(query, params), prepare=prepare, binary=binary)
         # Here psycopg sends.
         self._last_query = query
         yield from self._conn._prepared.maintain_gen(self._conn)
+
+    def _begin_gen(self) -> PQGen[None]:
+        """Begin the transaction that is due with its first statement. psycopg would wait for the answer."""
+        if self._conn._pipeline is None or self._conn.autocommit:
+            return
+        if self._conn.pgconn.transaction_status == TransactionStatus.IDLE:
+            yield from self._conn._exec_command(self._conn._get_tx_start_command())
+            _write(self._conn._pipeline)
 
     def _fetch_pipeline(self) -> None:
         if self._conn._pipeline is not None:
@@ -79,8 +89,18 @@ class _NumberedCursor(RawCursorMixin[psycopg.Connection[Any], Any], TogetherCurs
 def pipeline(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Send what ``TogetherCursor``s of the connection execute in the block together."""
     with connection.pipeline() as own:
+        own._exit_gen = partial(_end_gen, own)  # type: ignore[method-assign]  # psycopg is pinned
         yield
         _write(own)
+
+
+def _end_gen(pipeline: psycopg.Pipeline) -> PQGen[None]:
+    """psycopg's end of a pipeline, which asks in a second message for the answers that its first one brings."""
+    try:
+        pipeline._enqueue_sync()
+        yield from pipeline._communicate_gen()
+    finally:
+        yield from pipeline._fetch_gen(flush=False)
 
 
 def _write(pipeline: psycopg.Pipeline) -> None:

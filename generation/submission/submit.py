@@ -121,13 +121,14 @@ def submit(
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         candidate = Candidate(workspace, caller, _cost(offer), may, is_refilled)
-        with _hold_refused(candidate), ledger.own_errors(), prepared.unanswered():  # any may raise what the hold met
-            recheck = lock()
-            held = _send_hold(workspace, generation_id, offer)
-            network = "" if may.is_paid else network
-            most_open = may.open_clips
-            joined = fair_queue.send_join(workspace, is_paid=may.is_paid, most_open=most_open, network=network)
-            least_bytes = offer.send_least_bytes()
+        with _hold_refused(candidate), ledger.own_errors():
+            with prepared.unanswered():  # any may raise what the hold met, as they leave or when they are read
+                recheck = lock()
+                held = _send_hold(workspace, generation_id, offer)
+                network = "" if may.is_paid else network
+                most_open = may.open_clips
+                joined = fair_queue.send_join(workspace, is_paid=may.is_paid, most_open=most_open, network=network)
+                least_bytes = offer.send_least_bytes()
             recheck()
             held()
             standing, needs_bytes = joined(), least_bytes()
