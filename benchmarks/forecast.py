@@ -2,6 +2,7 @@
 
     python -m benchmarks.forecast             # three minutes of processor time
     python -m benchmarks.forecast --quick     # half a minute of it
+    python -m benchmarks.forecast --trace benchmarks/traces/preview.json      # as manage.py queue_trace writes it
 
 Each clip of a simulated site (``forecast_world``) is told a range when it is asked for and whenever its wait comes into
 a shorter horizon; what is counted is whether it was ready before the upper end, and inside. The oracle plays the same
@@ -15,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from benchmarks.tenancy import set_up_django
 if __name__ == "__main__":
     set_up_django("postgres://nobody@127.0.0.1:1/none")  # the fair queue's rule stands beside its tables
 
+from benchmarks.forecast_recorded import RecordedWorld, read
 from benchmarks.forecast_world import TRACES, Order, Trace, World
 from benchmarks.forecasters import FormerFormula, Learned, Oracle, ready
 from generation.scheduling.calibration import Calibration, Range, horizon_of
@@ -79,8 +82,11 @@ def width(rows: Iterable[Told], by: str) -> float:
 class Site:
     """One world, with everybody who says something about it."""
 
-    def __init__(self, world: World, *, seed: int, plays: int, every: int, oracle_every: int = 1) -> None:
+    def __init__(
+        self, world: World, *, seed: int, plays: int, every: int, oracle_every: int = 1, warm_up: int = WARM_UP
+    ) -> None:
         self.world, self.tally = world, Tally()
+        self._warm_up = warm_up
         self._random, self._plays, self._every, self._oracle_every = (
             np.random.default_rng(seed),
             plays,
@@ -90,7 +96,7 @@ class Site:
         self._ticks = 0
         self._learned, self._oracle, self._former, self._calibration = (
             Learned(),
-            Oracle(),
+            Oracle(world.bytes_per_second),
             FormerFormula(),
             Calibration(),
         )
@@ -103,7 +109,7 @@ class Site:
         self._learned.hear_arrival(order)
         self._oracle.hear_arrival(order)
         self._asked += 1
-        is_asked_about = WARM_UP // 2 < self._asked <= self._clips
+        is_asked_about = self._warm_up // 2 < self._asked <= self._clips
         if self._asked % self._every == 0 and is_asked_about and any(g.is_on for g in self.world.gpus):
             self.world.soon(self._tell)
 
@@ -136,7 +142,7 @@ class Site:
                     order.tier,
                     world.now,
                     horizon,
-                    self._asked > WARM_UP,
+                    self._asked > self._warm_up,
                     raw,
                     corrected,
                     oracle.get(order.id),
@@ -151,6 +157,14 @@ def play(
     """Everything that was told in one world."""
     world = World(seed=seed, gpus=gpus, load=load, clips=clips, trace=trace)
     site = Site(world, seed=seed, plays=plays, every=every, oracle_every=oracle_every)
+    world.run()
+    return site.tally.told
+
+
+def play_recorded(file: Path) -> list[Told]:
+    """The same in a recorded world: who came, and what each clip took, is as it was there."""
+    world = RecordedWorld(read(file))
+    site = Site(world, seed=0, plays=100, every=3, oracle_every=2, warm_up=min(WARM_UP, world.clips // 4))
     world.run()
     return site.tally.told
 
@@ -183,11 +197,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer clips, worlds and futures")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--trace", type=Path, help="a recorded queue, in place of simulated ones")
     arguments = parser.parse_args()
     began = time.monotonic()
-    told: list[Told] = []
+    told: list[Told] = play_recorded(arguments.trace) if arguments.trace else []
     by_trace: dict[str, list[Told]] = defaultdict(list)
-    for seed in range(1 if arguments.quick else arguments.seeds):
+    for seed in range(0 if arguments.trace else 1 if arguments.quick else arguments.seeds):
         for world in worlds(is_quick=arguments.quick):
             size = (
                 {"clips": 260, "plays": 50, "every": 14, "oracle_every": 4}

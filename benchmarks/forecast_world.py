@@ -188,6 +188,8 @@ class World:
         self.gpus = [Gpu(f"gpu-{n}", int(gib * GIB)) for n, gib in enumerate(BUDGETS_GIB[gpus])]
         self.queue: list[Order] = []
         self.line: list[Order] = []
+        self.bytes_per_second = BYTES_PER_SECOND
+        self.every_build: tuple[Build, ...] = (*BUILDS, *SWAPPED.values())
         self._bounds = Bounds()
         self._trace, self.clips, self._load = trace, clips, load
         self._last: dict[tuple[str, int], float] = {}
@@ -261,6 +263,9 @@ class World:
         credits = build.credits
         if self._asked >= self._trace.prices_at * self.clips and build.name in ("wan-1.3b", "hunyuan"):
             credits = credits * 4 if build.name == "wan-1.3b" else credits // 3
+        self._request(build, tier, workspace, credits)
+
+    def _request(self, build: Build, tier: str, workspace: tuple[str, int], credits: int) -> None:
         last = self._last.get(workspace, 0.0)
         clock = self.clock[tier == FREE]
         tag = next_finish(now=clock, last_finish=last, cost=credits, weight=TIER_WEIGHT[tier])
@@ -300,7 +305,7 @@ class World:
             waiting,
             self._bounds,
             can_hold=lambda each: by_slug[each.job.model.slug].needs_bytes <= gpu.budget_bytes if each.job else True,
-            loading_seconds=lambda job: gpu.missing(by_slug[job.model.slug]) / BYTES_PER_SECOND,
+            loading_seconds=lambda job: gpu.missing(by_slug[job.model.slug]) / self.bytes_per_second,
             service_seconds=lambda job: by_slug[job.model.slug].mean_seconds,
         )
         if choice.taken is None:
@@ -312,17 +317,22 @@ class World:
         return True
 
     def _start(self, gpu: Gpu, order: Order) -> None:
-        build, dice = order.build, self.random
+        build = order.build
         order.started, gpu.makes = self.now, order
         order.loaded_bytes = int(gpu.missing(build))
-        order.load_seconds = order.loaded_bytes / BYTES_PER_SECOND * math.exp(dice.gauss(0, LOAD_NOISE))
-        order.step_seconds = build.step_seconds * math.exp(dice.gauss(0, build.noise))
-        order.rest_seconds = (build.decode_seconds + build.fixed_seconds) * math.exp(dice.gauss(0, build.others_noise))
+        self._time(order)
         gpu.use(build)
         gpu.run += 1
         run = gpu.run
         took = order.load_seconds + order.step_seconds * build.steps + order.rest_seconds
         self._at(self.now + took, lambda: self._end(gpu, run))
+
+    def _time(self, order: Order) -> None:
+        """Say what a clip takes that has to load so many bytes."""
+        build, dice = order.build, self.random
+        order.load_seconds = order.loaded_bytes / self.bytes_per_second * math.exp(dice.gauss(0, LOAD_NOISE))
+        order.step_seconds = build.step_seconds * math.exp(dice.gauss(0, build.noise))
+        order.rest_seconds = (build.decode_seconds + build.fixed_seconds) * math.exp(dice.gauss(0, build.others_noise))
 
     def _end(self, gpu: Gpu, run: int) -> None:
         order = gpu.makes

@@ -11,20 +11,19 @@ from typing import Protocol
 import numpy as np
 
 from benchmarks.forecast_world import (
-    BUILDS,
     BYTES_PER_SECOND,
     CARD,
     COMPONENT_GIB,
     FREE,
     GIB,
     LOAD_NOISE,
-    SWAPPED,
     Build,
     Gpu,
     Order,
     World,
 )
 from generation.scheduling import arrivals
+from generation.scheduling.arrival_hours import ArrivalHours
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
 from generation.scheduling.outages import Watch
@@ -66,6 +65,7 @@ class Learned:
     def __init__(self) -> None:
         self.times = ServiceTimes()
         self._came: deque[tuple[float, Kind]] = deque(maxlen=arrivals.KEPT)
+        self._hours = ArrivalHours()
         self._watch = Watch()
 
     def see(self, world: World) -> None:
@@ -75,6 +75,7 @@ class Learned:
     def hear_arrival(self, order: Order) -> None:
         kind = _kind(order, self.service(order.build))
         self._came.append((order.at, kind))
+        self._hours.see(1, order.at)
 
     def hear_end(self, order: Order) -> None:
         self.times.learn(order.build.work, order.stage_seconds())
@@ -93,7 +94,7 @@ class Learned:
         return self.times.load_seconds(CARD, size_bytes)
 
     def arrivals(self, world: World) -> Arrivals:
-        return arrivals.learn(list(self._came), world.now)
+        return arrivals.learn(list(self._came), world.now, self._hours)
 
     def outages(self, world: World) -> Outages:
         return self._watch.outages()
@@ -106,8 +107,9 @@ class Oracle:
     """Knows the true medians and spreads, at what rate and in what batches clips come now, how often GPUs die and for
     how long."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_second: float = BYTES_PER_SECOND) -> None:
         self._came: deque[Order] = deque(maxlen=400)
+        self._bytes_per_second = bytes_per_second
 
     def hear_arrival(self, order: Order) -> None:
         self._came.append(order)
@@ -128,7 +130,7 @@ class Oracle:
         return Spread(left, min(0.5, build.others_noise * rest / left))
 
     def load_seconds(self, size_bytes: int) -> float:
-        return size_bytes / BYTES_PER_SECOND * math.exp(LOAD_NOISE**2 / 2)
+        return size_bytes / self._bytes_per_second * math.exp(LOAD_NOISE**2 / 2)
 
     def arrivals(self, world: World) -> Arrivals:
         asked = {build.name for build, _ in world.mix}
@@ -148,7 +150,8 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
     known = {order.build for order in [*world.line, *world.queue, *(gpu.makes for gpu in world.gpus if gpu.makes)]}
     arrivals = knows.arrivals(world)
     builds = {build.name: build.components for build in known}
-    builds |= {kind.build: _components(kind.build) for kind in arrivals.kinds}
+    components = {build.name: build.components for build in world.every_build}
+    builds |= {kind.build: components[kind.build] for kind in arrivals.kinds}
     queue = sorted(world.queue, key=lambda order: order.tag)
     near, far = queue[:NEAR_CLIPS], queue[NEAR_CLIPS:]
     return Snapshot(
@@ -165,10 +168,6 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
         },
         builds=builds,
     )
-
-
-def _components(name: str) -> tuple[str, ...]:
-    return next(build.components for build in (*BUILDS, *SWAPPED.values()) if build.name == name)
 
 
 def _machine(gpu: Gpu, now: float, knows: Knowledge) -> Machine:
