@@ -23,7 +23,7 @@ class NoCompiler(Exception):
 
 
 def compiled(folder: Path) -> ModuleType:
-    """The card's extension module, compiled into ``folder`` if no run did that before (about half a minute).
+    """The card's extension module, compiled into ``folder`` if no run did that before (about twenty seconds).
 
     Raises:
         NoCompiler: there is none, or it is too old for PyTorch's headers.

@@ -1,5 +1,6 @@
 // A PyTorch backend (PrivateUse1) over late_card.h: what a card is to PyTorch, with arithmetic by the processor.
-#include <torch/extension.h>
+#include <torch/csrc/utils/pybind.h>
+#include <torch/library.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/CachingHostAllocator.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
