@@ -112,5 +112,6 @@ urlpatterns = [
     path("llms.txt", reference.llms, name="llms"),
     path("from-sora/", from_sora.page, name="from-sora"),
     path("developers/", reference.developers, name="developers"),
+    path("developers/explorer/", reference.explorer, name="explorer"),
     path("developers/webhooks/", reference.webhooks, name="developers-webhooks"),
 ]

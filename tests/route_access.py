@@ -107,6 +107,7 @@ ACCESS: dict[str, Access] = {
     "generation:status": Access(Kind.PUBLIC),
     "generation:verify": Access(Kind.PUBLIC),
     "generation:status-document": Access(Kind.PUBLIC),
+    "generation:explorer": Access(Kind.PUBLIC),
     "generation:developers-webhooks": Access(Kind.PUBLIC),
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),

@@ -94,6 +94,12 @@ def openapi(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
+def explorer(request: HttpRequest) -> HttpResponse:
+    """The contract in Swagger UI, whose files are this site's own; a request that is tried there is made."""
+    return render(request, "generation/explorer.html")
+
+
+@require_safe
 def webhooks(request: HttpRequest) -> HttpResponse:
     """What webhooks are sent and how to check it: the page of the repository, so that there is one of it."""
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(WEBHOOKS.read_text())

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "rest_framework",
+    "drf_spectacular_sidecar",  # files alone: Swagger UI
     "loremotion.apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
