@@ -35,11 +35,13 @@ from generation.submission.submit import submit
 from generation.submission.wanted import Wanted, fetch, look_at, telling_which
 from gpu_worker.families import Kind
 from loremotion.preferences import cancel_after_seconds
-from loremotion.refusals import Conflict, Invalid
+from loremotion.refusals import Conflict, Invalid, TooLarge
 
 MOST_CLIPS: Final = 48
 MOST_TAKES: Final = 4
 """Of one request, made with other seeds."""
+MOST_BYTES: Final = 500 * 10**6
+"""Of the files that one request stores. Clips that start from the same file have a copy each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _make_all(
             _part_of(one, sound, repeat, given[one.start])
             for one, sound, repeat in zip(wanted, sounds, repeats, strict=True)
         ]
+        _refuse_bytes(parts)
         workspace, caller = tenancy.ensure(request, Action.GENERATE)
         with uploads.store([one for part in parts for one in part.given]), transaction.atomic():
             tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
@@ -171,6 +174,17 @@ def _part_of(wanted: Wanted, sound: Sound, repeat: Repeat, given: Sequence[uploa
     asked = replace(offer.request, inputs={**offer.request.inputs, **uploads.keys(copies)})
     whole = sound.offer if wanted.is_draft else None
     return Part(wanted, replace(offer, request=asked), repeat, copies, sound.continued_seconds, whole)
+
+
+def _refuse_bytes(parts: Sequence[Part]) -> None:
+    """Refuse more than may be stored. Pictures count as they are encoded anew."""
+    size = sum(one.content.size for part in parts for one in part.given if one.content is not None)
+    if size > MOST_BYTES:
+        raise TooLarge(
+            "too_large",
+            f"The files of these {len(parts)} clips have {size / 1e6:.0f} MB together, as each has its own copy.",
+            next_step=f"Ask for fewer clips at once, or use smaller files: {MOST_BYTES // 10**6} MB are taken.",
+        )
 
 
 def _repeats(request: HttpRequest, wanted: Sequence[Wanted], caller: Caller, sending: str) -> list[Repeat]:

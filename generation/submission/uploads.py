@@ -9,6 +9,7 @@ works.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -159,10 +160,12 @@ def store(inputs: Iterable[Input]) -> Iterator[None]:
     The rows are there before the files: whatever dies in between, retention knows what to remove.
     """
     new = {given.key: given.content for given in inputs if given.content is not None}
+    uses = Counter(new.values())
     retention.note_uploads(new)
     try:
         for key, content in new.items():
-            default_storage.save(key, content)
+            # A folder moves a temporary file to its place. One that several keys share is read for each instead.
+            default_storage.save(key, content if uses[content] == 1 else File(content.file, content.name))
         yield
     except BaseException:
         for key in new:

@@ -8,20 +8,22 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
+from pytest_django import Settings
 
 from accounts import api_keys
 from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from catalog.models import Model
-from generation.models import Generation
-from generation.submission import uploads
+from generation.models import Generation, Upload
+from generation.submission import batch, pictures, uploads
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_batch import PRICE
-from tests.generation.test_uploads import picture_file
+from tests.generation.test_uploads import heic_file, picture_file
 
 pytestmark = pytest.mark.django_db
 
@@ -191,6 +193,30 @@ def test_clips_that_start_from_one_picture_have_a_copy_each(client: Client, monk
     one, other = Generation.objects.all()
     assert one.inputs["image"] != other.inputs["image"]
     assert prepare.call_count == 1
+
+
+def test_takes_of_a_clip_that_starts_from_a_large_upload_have_a_copy_each(client: Client, settings: Settings) -> None:
+    factories.model("moving", is_default=False, modes=["image"])
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0  # what is larger lies in a temporary file
+    said = {"prompt": "a fox", "model": "moving", "n": "2", "image": heic_file()}
+    answer = client.post("/v1/videos", said)
+    assert answer.status_code == 200, answer.text
+    one, other = (default_storage.open(made.inputs["image"]).read() for made in Generation.objects.all())
+    assert one == other == heic_file().read()
+
+
+def test_more_bytes_than_a_request_may_store_are_refused_before_any_is(
+    client: Client, payer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.model("moving", is_default=False, modes=["image"])
+    monkeypatch.setattr(batch, "MOST_BYTES", 3 * pictures.to_png(picture_file()).size)
+    said = {"prompt": "a fox", "model": "moving"}
+    assert client.post("/v1/videos", {**said, "n": "3", "image": picture_file()}).status_code == 200
+    stored = Upload.objects.count()
+    refused = client.post("/v1/videos", {**said, "n": "4", "image": picture_file()})
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+    assert "these 4 clips" in refused.json()["detail"]
+    assert (Upload.objects.count(), held(payer)) == (stored, 3 * PRICE)
 
 
 def test_a_batch_names_no_more_files_than_it_may(client: Client) -> None:

@@ -11,6 +11,7 @@ import pytest
 import requests
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http import HttpResponseBase
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -132,6 +133,14 @@ def test_files_of_a_request_that_is_refused_are_gone(db: None) -> None:
         raise RuntimeError
     assert not default_storage.exists(given.key)
     assert not Upload.objects.exists()
+
+
+def test_a_large_file_that_several_clips_start_from_is_stored_for_each(db: None) -> None:
+    with TemporaryUploadedFile("a.mp4", "video/mp4", 5, None) as sent:
+        sent.write(b"video")
+        given = [uploads.Input("video", f"{files.INPUTS}{number}/video.sent", sent) for number in range(3)]
+        with uploads.store(given):
+            assert [default_storage.open(one.key).read() for one in given] == [b"video"] * 3
 
 
 def test_files_whose_request_never_came_go_with_the_sweep(db: None) -> None:
