@@ -23,6 +23,7 @@ from django.core.files.storage import default_storage
 from generation import recipes
 from generation.models import Clip
 from generation.provenance import certificate, invisible_ids, manifest, media_types, picture_hashes, picture_search
+from generation.sharing import public
 from generation.storage.s3 import StoreUnavailable
 from gpu_worker import sandbox
 from loremotion import database
@@ -97,6 +98,8 @@ class Origin:
     pictures carry that clip's, which only somebody with the site's key could have written. ``picture``: it shows nearly
     the same in the middle, which is likely a copy of it, and no proof."""
     manifest_key: str = ""
+    """Of its Content Credentials, which name the clip and the second at which it was signed. Empty unless a link shows
+    the clip to anybody: of what its owner keeps, a copy tells no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Inspection:
     origin: Origin | None
     """The clip of which it is a copy, as far as can be told: see ``Origin.known_by``."""
     manifest: bytes = b""
-    """The Content Credentials that this copy has lost, where its invisible id says of which clip it is one."""
+    """The Content Credentials that this copy has lost, where its invisible id says of which shared clip it is one."""
 
 
 def inspect(file: IO[bytes]) -> Inspection:
@@ -130,7 +133,7 @@ def inspect(file: IO[bytes]) -> Inspection:
 
 
 def _lost_manifest(origin: Origin | None) -> bytes:
-    if origin is None or origin.known_by != INVISIBLE_ID or not origin.manifest_key:
+    if origin is None or not origin.manifest_key:
         return b""
     database.give_back()
     try:
@@ -207,9 +210,9 @@ def _origin_by_picture(hashes: list[str]) -> Origin | None:
 def _origin_of(clip: Clip | None, known_by: str) -> Origin | None:
     if clip is None:
         return None
-    return Origin(
-        clip.generation.version.model.name, clip.created_at.astimezone(UTC).date(), known_by, clip.manifest_key
-    )
+    made_on = clip.created_at.astimezone(UTC).date()
+    manifest_key = clip.manifest_key if known_by == INVISIBLE_ID and public.is_shown(clip.pk) else ""
+    return Origin(clip.generation.version.model.name, made_on, known_by, manifest_key)
 
 
 def _is_id(text: str) -> bool:

@@ -6,6 +6,9 @@ bytes.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Final
 
@@ -20,6 +23,7 @@ from gpu_worker.media.invisible_id import reading
 from gpu_worker.media.invisible_id.pattern import HEIGHT, MOST_WIDTH
 
 WALL_SECONDS: Final = 10.0
+"""For gathering, and again for reading under all keys."""
 _PROGRAM: Final = Path(gpu_worker.__path__[0], "media_sandbox.py")
 _MOST_PIXELS: Final = HEIGHT * MOST_WIDTH
 
@@ -43,8 +47,14 @@ def read(file: IO[bytes]) -> int | None:
     if height != HEIGHT or len(content) < 4 * width * height:
         return None
     gathered = np.nan_to_num(np.frombuffer(content, np.float32).reshape(height, width), posinf=0.0, neginf=0.0)
-    labels = (reading.read(gathered, key) for key in settings.INVISIBLE_ID_KEYS)
+    until = time.monotonic() + WALL_SECONDS
+    labels = (reading.read(gathered, key, scales=_scales(until)) for key in settings.INVISIBLE_ID_KEYS)
     return next((found.id for found in labels if found is not None), None)
+
+
+def _scales(until: float) -> Iterator[float]:
+    """Those at which a label is looked for, as long as there is time."""
+    return takewhile(lambda _: time.monotonic() < until, reading.SCALES)
 
 
 def clip_of(label_id: int) -> Clip | None:

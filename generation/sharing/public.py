@@ -70,6 +70,12 @@ def find(token: str) -> SharedClip:
     return as_shown(found)
 
 
+@across_workspaces("a clip that anybody with its link sees")
+def is_shown(clip: UUID) -> bool:
+    """Whether a link shows this clip now."""
+    return _visible_shares().filter(clip=clip).exists()
+
+
 @across_workspaces("staff picked these for a page that is everybody's")
 def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip]:
     """The newest of the shared clips that staff picked for Explore, in one query or two.

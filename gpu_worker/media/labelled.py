@@ -11,7 +11,6 @@ import numpy as np
 
 from gpu_worker.media import bounds, footage
 from gpu_worker.media.invisible_id import reading
-from gpu_worker.media.invisible_id.pattern import MOST_WIDTH
 from gpu_worker.media.reply import Reply
 
 MOST_PICTURES: Final = 48
@@ -19,10 +18,10 @@ MOST_PICTURES: Final = 48
 
 
 def read(said: dict[str, Any], reply: Reply) -> None:
-    """Send the sum as 32-bit floats, line by line. Refuse what is no video, or longer than any that is made here."""
+    """Send the sum as 32-bit floats, line by line. Refuse what is no video."""
     sys.stdin.buffer.seek(0)
     gathered = reading.gather(islice(_brightness(), MOST_PICTURES))
-    if gathered is None or gathered.shape[1] > MOST_WIDTH:
+    if gathered is None:
         bounds.refuse("holds no label.")
     reply.say({"width": gathered.shape[1], "height": gathered.shape[0]})
     reply.send_bytes(np.ascontiguousarray(gathered, np.float32).tobytes())

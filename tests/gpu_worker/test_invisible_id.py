@@ -72,6 +72,12 @@ def test_a_label_is_found_in_a_part_of_a_picture_that_was_enlarged() -> None:
     assert found.scale < 1
 
 
+def test_of_a_very_wide_picture_a_part_is_looked_at() -> None:
+    gathered = reading.gather([np.full((16, 10_000), 120, np.uint8)])
+    assert gathered is not None
+    assert gathered.shape == (pattern.HEIGHT, pattern.MOST_WIDTH)
+
+
 def test_flat_ground_and_black_are_changed_by_little() -> None:
     """A few grey levels of 220 on flat ground, and never out of the range of a video's brightness."""
     grey = np.full((256, 384), 120, np.uint8)

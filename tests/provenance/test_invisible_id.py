@@ -24,11 +24,12 @@ from accounts.models import Visitor
 from generation.models import Clip, Generation
 from generation.provenance import inspection, invisible_ids, picture_hashes
 from generation.settlement import settle, verification
+from generation.sharing.models import Share
 from gpu_worker import sandbox
 from gpu_worker.contract import RenderReport
 from gpu_worker.engine.video.clip import write_clip
 from gpu_worker.engine.video.provenance import label_of
-from gpu_worker.media.invisible_id import id_of
+from gpu_worker.media.invisible_id import id_of, reading
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.provenance.conftest import Delivered, settle_signed
@@ -78,6 +79,17 @@ def with_id(report: RenderReport, invisible_id: int | None) -> RenderReport:
     return replace(report, clip=replace(report.clip, invisible_id=invisible_id))
 
 
+def reader_of(content: bytes, announced: dict[str, Any] = {"width": 600, "height": 512}) -> Any:  # noqa: B006
+    """What stands for the confined program, and says this."""
+
+    @contextmanager
+    def reader(program: Path, file: IO[bytes], said: dict[str, Any], **limits: Any) -> Iterator[Any]:
+        assert KEY not in str(said)
+        yield announced, BytesIO(content)
+
+    return reader
+
+
 def test_a_copy_that_was_encoded_anew_is_known_by_its_pictures(
     mine: Generation, frames: Frames, delivered: Delivered, tmp_path: Path, client: Client, alice: Visitor,
     client_of: ClientOf,
@@ -97,13 +109,15 @@ def test_a_copy_that_was_encoded_anew_is_known_by_its_pictures(
     assert verified(client_of(alice), copy)["record"]["known_by"] == "invisible_id"
 
 
-def test_a_copy_gets_the_credentials_back_that_it_has_lost(
+def test_a_copy_of_a_shared_clip_gets_the_credentials_back_that_it_has_lost(
     signing_site: Settings, mine: Generation, delivered: Delivered, film: bytes, monkeypatch: pytest.MonkeyPatch,
     client: Client, alice: Visitor, client_of: ClientOf,
 ) -> None:  # fmt: skip
     assert settle_signed(with_id(delivered(mine), id_of(str(mine.id))))
     monkeypatch.setattr(invisible_ids, "read", lambda _: id_of(str(mine.id)))
     copy = encoded(landscape(1))
+    assert verified(client_of(alice), copy)["lost_credentials"] is None
+    Share.objects.create(clip=Clip.objects.get())
 
     lost = b64decode(verified(client_of(alice), copy)["lost_credentials"])
 
@@ -129,6 +143,13 @@ def test_an_older_key_still_reads(mine: Generation, frames: Frames, tmp_path: Pa
         assert invisible_ids.read(file) == id_of(str(mine.id))
         settings.INVISIBLE_ID_KEYS = ["the next key"]
         assert invisible_ids.read(file) is None
+
+
+def test_where_no_time_is_left_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "reading", reader_of(np.zeros((512, 600), np.float32).tobytes()))
+    monkeypatch.setattr(reading, "_spectrum", lambda _: pytest.fail("it was read"))
+    monkeypatch.setattr(invisible_ids, "WALL_SECONDS", 0.0)
+    assert invisible_ids.read(BytesIO()) is None
 
 
 def test_an_id_of_two_clips_names_neither(mine: Generation, delivered: Delivered) -> None:
@@ -162,12 +183,7 @@ def test_a_file_that_cannot_be_decoded_carries_none(stored: bytes) -> None:
 def test_a_program_that_was_taken_over_says_nothing(
     monkeypatch: pytest.MonkeyPatch, announced: dict[str, Any], content: bytes
 ) -> None:
-    @contextmanager
-    def taken_over(program: Path, file: IO[bytes], said: dict[str, Any], **limits: Any) -> Iterator[Any]:
-        assert KEY not in str(said)
-        yield announced or {"width": 600, "height": 512}, BytesIO(content)
-
-    monkeypatch.setattr(sandbox, "reading", taken_over)
+    monkeypatch.setattr(sandbox, "reading", reader_of(content, announced or {"width": 600, "height": 512}))
     assert invisible_ids.read(BytesIO()) is None
 
 

@@ -17,7 +17,7 @@ Spectrum = npt.NDArray[np.complex128]
 TILE: Final = 256
 HEIGHT: Final = 512
 """Every picture is thought of as this many lines high, so that a copy in another size carries the same tile."""
-MOST_WIDTH: Final = 8 * HEIGHT
+MOST_WIDTH: Final = 5 * HEIGHT // 2
 """Of a picture of that height in which a label is looked for."""
 _LOWEST, _HIGHEST = 0.025, 0.115
 """Cycles a line: below it the picture is louder than the label, above it half a picture's size keeps nothing."""
