@@ -7,13 +7,15 @@ next attempt on this host goes on from there; what is in it is the engine's conc
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,10 @@ KEPT_SECONDS = 24 * 3600
 MOST_BYTES = 16 * 2**30
 """Of all snapshots of a host; beyond it the oldest go."""
 SWEEP_SECONDS = 3600.0
+MOST_HEADER_BYTES: Final = 100_000_000
+"""What safetensors itself takes at most."""
+HEADER_PROBLEMS: Final = (OSError, LookupError, TypeError, ValueError, RecursionError)
+"""What ``read_header`` raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +43,26 @@ class SnapshotFiles:
     """Called when one is written."""
 
     def write(self, generation_id: str, content: bytes) -> None:
+        """As ``write_pieces``, of what is in memory."""
+        self.write_pieces(generation_id, [content], hashlib.sha256(content).hexdigest())
+
+    def write_pieces(self, generation_id: str, pieces: Iterable[bytes], digest: str) -> None:
         """Replace the snapshot of this generation: a crash, also of the power, leaves the old one or the new one.
+
+        Args:
+            digest: SHA-256 of all pieces together, in hexadecimal.
 
         Raises:
             OSError: it cannot be written; the old one stays.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = self.of(generation_id)
-        name = f"{_key(generation_id)}.{hashlib.sha256(content).hexdigest()}"
+        name = f"{_key(generation_id)}.{digest}"
         draft = self.folder / f"{name}.{os.getpid()}{DRAFT_SUFFIX}"
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "wb") as file:
-                file.write(content)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
             written = draft.replace(self.folder / f"{name}{SUFFIX}")
@@ -107,11 +120,38 @@ class HourlySweep:
                 logger.warning("What is old is not swept: %s", problem)
 
 
+def digest_of(path: Path) -> str:
+    """The digest that the name of a snapshot says."""
+    return path.name.removesuffix(SUFFIX).rpartition(".")[2]
+
+
 def is_undamaged(path: Path) -> bool:
     """Whether the content of a snapshot has the digest that its name says."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return path.name.removesuffix(SUFFIX).rpartition(".")[2] == digest
+        return digest_of(path) == hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What the engine put beside the tensors of a snapshot. Needs no torch: a safetensors file begins with the length
+    of its JSON, eight bytes little-endian, and that JSON (https://huggingface.co/docs/safetensors#format).
+
+    Raises:
+        HEADER_PROBLEMS: there is no such file, or it is none of ours.
+    """
+    with path.open("rb") as file:
+        if (size_bytes := int.from_bytes(file.read(8), "little")) > MOST_HEADER_BYTES:
+            raise ValueError(f"a header of {size_bytes} bytes")
+        return dict(json.loads(json.loads(file.read(size_bytes))["__metadata__"]["header"]))
+
+
+def standing_of(path: Path) -> tuple[int, int]:
+    """The attempt that took a snapshot and the steps that were done, by which the newer of two is the larger. Nought
+    of what cannot be read."""
+    try:
+        header = read_header(path)
+        return int(header["attempt"]), int(header["steps"][0])
+    except HEADER_PROBLEMS:
+        return 0, 0
 
 
 def _key(generation_id: str) -> str:

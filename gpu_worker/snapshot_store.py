@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import httpx
 
-from gpu_worker.addresses import TransferFailed
+from gpu_worker.addresses import CHUNK_BYTES, TransferFailed
 from gpu_worker.contract import SNAPSHOT_MOST_BYTES, RenderJob
 from gpu_worker.inputs import Fetcher, Most
-from gpu_worker.snapshot_files import SnapshotFiles, is_undamaged
+from gpu_worker.snapshot_files import SnapshotFiles, digest_of, is_undamaged, standing_of
 from gpu_worker.upload import Uploader
 
 logger = logging.getLogger(__name__)
@@ -48,21 +50,21 @@ class SnapshotStore:
     every_seconds: float = EVERY_SECONDS
 
     def fetch(self, job: RenderJob, folder: Path, files: SnapshotFiles, on_chunk: Callable[[], None]) -> None:
-        """Have the snapshot of a former attempt among the host's own, unless one is there: that is the newer one.
+        """Have the snapshot of a former attempt among the host's own, unless the host has one that is as new: that of
+        an attempt before may lie there still, while another host came further since.
 
         Raises:
             what ``on_chunk`` does.
         """
-        if not job.snapshot_from or files.of(job.generation_id):
+        if not job.snapshot_from:
             return
         try:
-            fetched = self.fetcher.get(job.snapshot_from, folder / "snapshot", on_chunk, _MOST)
-            content = fetched.read_bytes()
-            content, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-            if hashlib.sha256(content).digest() != digest:
-                logger.warning("The snapshot of %s in the store is damaged", job.generation_id)
+            own = max((standing_of(path) for path in files.of(job.generation_id) if is_undamaged(path)), default=None)
+            if own is not None and own[0] >= job.attempt - 1:  # nobody was at it since
                 return
-            files.write(job.generation_id, content)
+            fetched = self.fetcher.get(job.snapshot_from, folder / "snapshot", on_chunk, _MOST)
+            if own is None or standing_of(fetched) > own:
+                _take_over(fetched, job.generation_id, files, on_chunk)
         except (TransferFailed, httpx.HTTPError, OSError) as problem:
             logger.info("No snapshot of %s comes from the store: %s", job.generation_id, problem)
 
@@ -160,8 +162,9 @@ class _Copies:
         if not newest or newest[0].stat().st_size > SNAPSHOT_MOST_BYTES - _DIGEST_BYTES or not is_undamaged(newest[0]):
             return
         try:
-            content = newest[0].read_bytes()
-            self._draft.write_bytes(content + hashlib.sha256(content).digest())
+            shutil.copyfile(newest[0], self._draft)
+            with self._draft.open("ab") as draft:
+                draft.write(bytes.fromhex(digest_of(newest[0])))
             self._uploader.put(self._draft, self._job.snapshot_to, CONTENT_TYPE, self._go_on)
         finally:
             with suppress(OSError):
@@ -170,3 +173,25 @@ class _Copies:
     def _go_on(self) -> None:
         if self._is_over:
             raise TransferFailed("The render is over.", is_retryable=False)
+
+
+def _take_over(fetched: Path, generation_id: str, files: SnapshotFiles, on_chunk: Callable[[], None]) -> None:
+    """Have what was fetched among the host's own, if it is as it was put. Read twice rather than held in memory."""
+    with fetched.open("rb") as file:
+        size_bytes = max(0, file.seek(0, os.SEEK_END) - _DIGEST_BYTES)
+        digest = hashlib.sha256()
+        for piece in _pieces(file, size_bytes, on_chunk):
+            digest.update(piece)
+        if file.read() == digest.digest():
+            files.write_pieces(generation_id, _pieces(file, size_bytes, on_chunk), digest.hexdigest())
+        else:
+            logger.warning("The snapshot of %s in the store is damaged", generation_id)
+
+
+def _pieces(file: BinaryIO, size_bytes: int, on_chunk: Callable[[], None]) -> Iterator[bytes]:
+    """The first bytes of a file, so many."""
+    file.seek(0)
+    while size_bytes > 0 and (piece := file.read(min(CHUNK_BYTES, size_bytes))):
+        size_bytes -= len(piece)
+        on_chunk()
+        yield piece

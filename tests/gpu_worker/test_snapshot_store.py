@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -139,12 +140,65 @@ def test_without_one_the_render_begins_anew(store: SnapshotStore, job: RenderJob
     assert fetched(store, job, tmp_path, host(tmp_path, "second")) == []
 
 
-def test_ones_own_is_newer(store: SnapshotStore, job: RenderJob, server: FileServer, tmp_path: Path) -> None:
-    put(store, job, tmp_path, host(tmp_path, "first"), b"older")
-    files = host(tmp_path, "second")
-    files.write(job.generation_id, b"newer")
-    assert fetched(store, job, tmp_path, files) == [b"newer"]
-    assert [request for request in server.requests if request.startswith("GET")] == []
+def taken(attempt: int, step: int) -> bytes:
+    """A snapshot as the engine writes it, without tensors."""
+    header = json.dumps({"attempt": attempt, "steps": [step, 50]})
+    metadata = json.dumps({"__metadata__": {"header": header}}).encode()
+    return len(metadata).to_bytes(8, "little") + metadata
+
+
+def fetches(server: FileServer) -> int:
+    return len([request for request in server.requests if request.startswith("GET")])
+
+
+@pytest.mark.parametrize(
+    ("own", "stored", "has_stored", "asked"),
+    [
+        ((2, 12), (1, 10), False, 0),
+        ((1, 10), (2, 40), True, 1),
+        ((1, 40), (1, 30), False, 1),
+        ((1, 40), (2, 5), True, 1),
+    ],
+    ids=[
+        "the last attempt was here",
+        "another host came further since",
+        "the other host was lost before it took one",
+        "the other host began anew, since the older one was no good",
+    ],
+)
+def test_the_newer_of_the_hosts_own_and_the_stores_is_gone_on_from(
+    store: SnapshotStore,
+    job: RenderJob,
+    server: FileServer,
+    tmp_path: Path,
+    own: tuple[int, int],
+    stored: tuple[int, int],
+    has_stored: bool,
+    asked: int,
+) -> None:
+    put(store, job, tmp_path, host(tmp_path, "second"), taken(*stored))
+    files = host(tmp_path, "first")
+    files.write(job.generation_id, taken(*own))
+    found = fetched(store, replace(job, attempt=3), tmp_path, files)
+    assert found == [taken(*(stored if has_stored else own))]
+    assert fetches(server) == asked
+
+
+def test_an_own_one_that_is_damaged_is_none(store: SnapshotStore, job: RenderJob, tmp_path: Path) -> None:
+    put(store, job, tmp_path, host(tmp_path, "second"), taken(1, 10))
+    files = host(tmp_path, "first")
+    files.write(job.generation_id, taken(2, 20))
+    files.of(job.generation_id)[0].write_bytes(taken(2, 20)[:-1])
+    assert fetched(store, replace(job, attempt=3), tmp_path, files) == [taken(1, 10)]
+
+
+def test_a_store_that_is_away_leaves_the_host_its_own(
+    store: SnapshotStore, job: RenderJob, server: FileServer, tmp_path: Path
+) -> None:
+    files = host(tmp_path, "first")
+    files.write(job.generation_id, taken(1, 10))
+    server.answers = [503] * 2
+    assert fetched(store, replace(job, attempt=3), tmp_path, files) == [taken(1, 10)]
 
 
 def test_a_store_that_is_away_ends_no_render(

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.snapshots.recorder import Recorder
-from gpu_worker.engine.snapshots.serialisation import CannotBeSaved, read_header, read_state, to_bytes
+from gpu_worker.engine.snapshots.serialisation import CannotBeSaved, read_state, to_bytes
 from gpu_worker.families.speed import CACHES
-from gpu_worker.snapshot_files import SnapshotFiles, is_undamaged
+from gpu_worker.snapshot_files import HEADER_PROBLEMS, SnapshotFiles, is_undamaged, read_header
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ MOST_STATE_BYTES = 2 * 2**30
 MOST_DEATHS = 2
 """Attempts that may have ended since a snapshot was taken. Were it the cause, the last would die of it too."""
 
-_UNREADABLE = (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError)
+_UNREADABLE = (*HEADER_PROBLEMS, SafetensorError, AttributeError)
 
 
 class RenderSnapshots:

@@ -36,21 +36,11 @@ def to_bytes(state: dict[str, Any], header: dict[str, Any], *, most_bytes: int =
     return content
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """What was given as ``header``.
-
-    Raises:
-        OSError, SafetensorError, LookupError, TypeError, ValueError: there is no such file, or it is none of ours.
-    """
-    with safe_open(path, "pt") as file:
-        return dict(json.loads(file.metadata()["header"]))
-
-
 def read_state(path: Path, device: torch.device) -> dict[str, Any]:
     """The state in ``path``, with what lay on a device now on ``device``.
 
     Raises:
-        as ``read_header``.
+        OSError, SafetensorError, LookupError, TypeError, ValueError: there is no such file, or it is none of ours.
     """
     with safe_open(path, "pt") as file:
         return dict(_decoded(json.loads(file.metadata()["state"]), file, device))
