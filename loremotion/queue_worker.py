@@ -39,8 +39,9 @@ LOSSES_IN_A_ROW = 5
 """So many jobs may lose their connection one after the other, although the database answers, before it is replaced."""
 LONGEST_PAUSE_SECONDS = 2.0
 
-LOCK_TIMEOUT, IDLE_IN_TRANSACTION = "55P03", "25P03"
-"""PostgreSQL's codes for the two limits of ``loremotion.database.bound_process`` that are no fault of the job's."""
+LOCK_TIMEOUT, IDLE_IN_TRANSACTION, DEADLOCK = "55P03", "25P03", "40P01"
+"""PostgreSQL's codes for what is no fault of the job's: two limits of ``loremotion.database.bound_process``, and the
+choice of who gives way of several that wait for each other."""
 
 
 class Unrecoverable(SystemExit):
@@ -92,13 +93,13 @@ def replace_process() -> None:
 def is_connection_lost(error: BaseException | None) -> bool:
     """Whether a job failed for want of the database alone: absent, restarting, or gone in the middle of a statement.
 
-    So it is too where the job waited for a lock, or paused within a transaction, for longer than it may: next time
-    whoever was in the way has ended.
+    So it is too where the job waited for a lock, or paused within a transaction, for longer than it may, or gave way in
+    a deadlock: next time whoever was in the way has ended.
     """
     state = getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
     if state is None:
         return isinstance(error, (InterfaceError, OperationalError))
-    return bool(state.startswith(("08", "57P")) or state in (LOCK_TIMEOUT, IDLE_IN_TRANSACTION))
+    return bool(state.startswith(("08", "57P")) or state in (LOCK_TIMEOUT, IDLE_IN_TRANSACTION, DEADLOCK))
 
 
 class QueueWorker(AllowedJobWorker):

@@ -117,10 +117,12 @@ def _most_excused(code: str) -> int:
 
 
 def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
+    """Settle a clip that has just ended. Whoever cancelled it gave up those that wait for it, too."""
+    endings.lock_sequels(generation_id)
     quote = Generation.objects.values_list("quote", flat=True).get(id=generation_id)
     ledger.release(reference=generation_id, is_our_failure=not is_free_reroll(quote))
     free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
-    endings.wind_up(generation_id, state)
+    endings.wind_up(generation_id, state, is_our_failure=state == State.FAILED)
 
 
 def _announce_aside(generation_id: uuid.UUID, kept: Kept) -> None:

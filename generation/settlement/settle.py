@@ -52,6 +52,7 @@ def cancel(generation: Generation) -> None:
     with transaction.atomic():
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now, flow="", network=""):
+            endings.lock_sequels(generation.id)
             ledger.release(reference=generation.id, is_our_failure=False)
             endings.wind_up(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
@@ -115,6 +116,8 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
     with transaction.atomic():
         if not _end(generation, report):
             return False
+        endings.lock_sequels(generation.id)
+        is_our_failure = False
         if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
             _keep_clip(generation, report.clip, signed)
             ledger.capture(reference=generation.id)
@@ -126,9 +129,10 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
         elif report.outcome == Outcome.BLOCKED:
             _keep_back(generation)
         else:
+            is_our_failure = True
             ledger.release(reference=generation.id, is_our_failure=not is_free_reroll(generation.quote))
         free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
-        endings.wind_up(generation.id, State(report.outcome.value))
+        endings.wind_up(generation.id, State(report.outcome.value), is_our_failure=is_our_failure)
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from accounts.models import Visitor
 from billing import ledger
@@ -16,9 +20,12 @@ from generation.scheduling import dispatch, wait
 from generation.settlement import settle
 from generation.storyboards.models import Scene, Sequel, Storyboard
 from gpu_worker.contract import Outcome
+from tests.billing.books import LedgerClock
+from tests.billing.conftest import ledger_clock
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
+__all__ = ["ledger_clock"]
 pytestmark = pytest.mark.django_db
 PRICE = 11
 """Credits of one scene."""
@@ -124,6 +131,82 @@ def test_after_a_scene_that_fails_those_behind_it_are_called_off_and_cost_nothin
     assert states(board)[2] == State.CANCELLED
     assert held(maker) == 0
     assert ledger.receipt(reference=clips(board)[2].id).released == PRICE
+
+
+def lapse_when_held(browser: Client, board: Storyboard, maker: Visitor, clock: LedgerClock) -> int:
+    """Render all scenes from credits that lapse meanwhile. Returns the credits that are left besides."""
+    before = ledger.balance(account=maker.workspace_id).available
+    ledger.grant(
+        account=maker.workspace_id,
+        reference="lapses",
+        amount=3 * PRICE,
+        kind=ledger.LotKind.ADJUSTMENT,
+        priority=0,
+        expires_at=clock.now + timedelta(hours=1),
+    )
+    change(browser, board, render="all")
+    clock.advance(timedelta(hours=1))
+    return before
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["reported", "worker lost"])
+def test_what_lapsed_while_scenes_waited_for_one_that_we_fail_to_make_comes_anew(
+    browser: Client,
+    board: Storyboard,
+    maker: Visitor,
+    ledger_clock: LedgerClock,
+    settings: Settings,
+    is_lost: bool,
+) -> None:
+    settings.MAX_ATTEMPTS = 1
+    left = lapse_when_held(browser, board, maker, ledger_clock)
+    if is_lost:
+        dispatch.fill_window()
+        assert factories.lose_worker(clips(board)[0], 1)
+    else:
+        end(clips(board)[0], Outcome.FAILED)
+    assert states(board) == [State.FAILED, State.CANCELLED, State.CANCELLED]
+    assert ledger.balance(account=maker.workspace_id).available == left + 3 * PRICE
+
+
+def test_what_lapsed_while_scenes_waited_is_gone_when_somebody_calls_them_off(
+    browser: Client, board: Storyboard, maker: Visitor, ledger_clock: LedgerClock
+) -> None:
+    left = lapse_when_held(browser, board, maker, ledger_clock)
+    settle.cancel(clips(board)[0])
+    assert states(board) == [State.CANCELLED] * 3
+    assert ledger.balance(account=maker.workspace_id).available == left
+
+
+@pytest.mark.parametrize("way", ["cancelled", "made", "failed", "worker lost"])
+def test_the_scenes_behind_are_locked_before_the_account_so_that_no_two_ends_wait_for_each_other(
+    browser: Client, board: Storyboard, settings: Settings, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    settings.MAX_ATTEMPTS = 1
+    change(browser, board, render="all")
+    first = clips(board)[0]
+    if way == "worker lost":
+        dispatch.fill_window()
+    locked_before = list[int]()
+    with CaptureQueriesContext(connection) as asked, monkeypatch.context() as patch:
+
+        def noting(settling: Any) -> Any:
+            def settle_hold(**said: Any) -> Any:
+                locks = [each["sql"] for each in asked if "FOR NO KEY UPDATE" in each["sql"]]
+                locked_before.append(sum('"storyboards_sequel"' in sql for sql in locks))
+                return settling(**said)
+
+            return settle_hold
+
+        patch.setattr(ledger, "capture", noting(ledger.capture))
+        patch.setattr(ledger, "release", noting(ledger.release))
+        if way == "cancelled":
+            settle.cancel(first)
+        elif way == "worker lost":
+            assert factories.lose_worker(first, 1)
+        else:
+            end(first, Outcome.SUCCEEDED if way == "made" else Outcome.FAILED)
+    assert locked_before[0] == 3, "the two behind it, and a look for more"
 
 
 def test_cancelling_one_calls_off_those_behind_it(browser: Client, board: Storyboard, maker: Visitor) -> None:

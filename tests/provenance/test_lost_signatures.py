@@ -172,7 +172,7 @@ def test_dying_in_the_middle_leaves_the_clip_to_the_beat(
     class Death(BaseException):
         pass
 
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise Death
 
     report = delivered(mine)

@@ -112,7 +112,7 @@ def test_dying_before_the_commit_loses_neither_clip_nor_signature(
     class Death(BaseException):
         pass
 
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise Death
 
     with monkeypatch.context() as patch:

@@ -29,7 +29,7 @@ def caused_by(error: Exception, cause: Exception | None) -> Exception:
         (caused_by(InterfaceError("the connection is closed"), psycopg.InterfaceError()), True),
         (caused_by(OperationalError("another has the row"), psycopg.errors.LockNotAvailable()), True),
         (caused_by(InternalError("paused"), psycopg.errors.IdleInTransactionSessionTimeout()), True),
-        (caused_by(OperationalError("deadlock"), psycopg.errors.DeadlockDetected()), False),
+        (caused_by(OperationalError("deadlock"), psycopg.errors.DeadlockDetected()), True),
         (caused_by(OperationalError("too long"), psycopg.errors.QueryCanceled()), False),
         (caused_by(OperationalError("disk"), psycopg.errors.DiskFull()), False),
         (ProgrammingError("no such table"), False),
