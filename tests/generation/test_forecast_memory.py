@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Visitor
 from catalog.models import Model
@@ -34,6 +36,15 @@ def came(clip: Generation, now: float) -> list[Generation]:
     return rows
 
 
+def refuse() -> NoReturn:
+    raise OperationalError("away")
+
+
+def save(observer: Observer) -> None:
+    """As a process does that recalled long ago."""
+    Memory(_saved_at=0.0).save(observer)
+
+
 def restarted() -> Observer:
     observer = Observer()
     Memory().recall(observer)
@@ -44,7 +55,7 @@ def test_a_new_process_knows_who_comes_and_counts_nobody_twice(clip: Generation,
     rows, observer = came(clip, now), Observer()
     observer._began = now
     before = seen_by(observer, rows).arrivals
-    Memory().save(observer)
+    save(observer)
     assert before.per_second > 0
     assert seen_by(restarted(), rows).arrivals == before
 
@@ -55,7 +66,7 @@ def test_a_new_process_knows_which_machine_is_lost_and_what_models_load(clip: Ge
     clip.state, clip.worker = "running", "gpu-test"
     seen_by(observer, [clip], status(doing=clip, stage=Stage.DENOISING, residents=(held,)), status("gpu-2"))
     seen_by(observer, [], status())
-    Memory().save(observer)
+    save(observer)
     found = seen_by(restarted(), [clip], status())
     assert [(machine.name, machine.away is None) for machine in found.machines] == [
         ("gpu-test", True),
@@ -75,6 +86,25 @@ def test_it_is_written_once_a_minute_and_stays_small(
     for _ in range(3):
         memory.save(observer)
     assert sorted(ForecastMemory.objects.values_list("subject", flat=True)) == ["arrivals", "outages", "weights"]
+
+
+def test_a_database_that_is_away_at_the_first_round_costs_nothing_that_was_learned(
+    clip: Generation, now: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, observer = came(clip, now), Observer()
+    observer._began = now
+    before = seen_by(observer, rows).arrivals
+    save(observer)
+    memory, observer = Memory(), Observer()
+    with monkeypatch.context() as away:
+        away.setattr(ForecastMemory.objects, "all", refuse)
+        with pytest.raises(OperationalError):
+            memory.recall(observer)
+    monkeypatch.setattr(time, "time", lambda: now + 300 + 2 * SAVED_EVERY_SECONDS)
+    memory.save(Observer())
+    memory.recall(observer)
+    monkeypatch.setattr(time, "time", lambda: now + 300)
+    assert seen_by(observer, rows).arrivals == before
 
 
 @pytest.mark.parametrize("learned", [{}, [], {"came": 3}, {"came": [[1]], "hours": {}}, {"here": [], "lost": {}}, None])
