@@ -73,6 +73,8 @@ def gpu_host(valkey: redis.Redis, host_folder: Path) -> Iterator[subprocess.Pope
         OMP_NUM_THREADS="1",
         PYTHONPATH=str(blocker),
         GPU_WORKER_SNAPSHOT_SECONDS="0",
+        GPU_WORKER_YIELD_LEFT_SECONDS="0",
+        GPU_WORKER_YIELD_GAIN="1",
     )
     with (host_folder / "gpu-host.log").open("wb") as log:
         process = subprocess.Popen(
@@ -85,9 +87,9 @@ def gpu_host(valkey: redis.Redis, host_folder: Path) -> Iterator[subprocess.Pope
 
 
 def report_on(connection: redis.Redis, job: RenderJob) -> RenderReport | None:
-    """What the worker reported of ``job`` once it had ended."""
-    reports = (report for report in finished_reports(connection) if report.generation_id == job.generation_id)
-    return next(reports, None)
+    """What the worker reported of ``job`` once this attempt of it had ended."""
+    of_job = job.generation_id, job.attempt
+    return next((each for each in finished_reports(connection) if (each.generation_id, each.attempt) == of_job), None)
 
 
 def preview_job(folder: Path, **changes: Any) -> RenderJob:
@@ -125,7 +127,7 @@ def test_killed_in_the_middle_of_a_render_the_next_attempt_goes_on_to_the_same_f
     enqueue(valkey, undisturbed)
 
     wait_until(lambda: [status for status in live_workers(valkey) if status.pid != worker.pid])
-    resumed = wait_until(lambda: report_on(valkey, job))
+    resumed = wait_until(lambda: report_on(valkey, replace(job, attempt=2)))
     whole = wait_until(lambda: report_on(valkey, undisturbed))
 
     log = (host_folder / "gpu-host.log").read_text()
