@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -86,14 +86,14 @@ def delete(request: HttpRequest, storyboard_id: UUID) -> HttpResponse:
 
 
 @require_safe
-def film(request: HttpRequest, storyboard_id: UUID) -> HttpResponse:
+def film(request: HttpRequest, storyboard_id: UUID) -> HttpResponseBase:
     """All scenes as one MP4."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     board = _own(caller, storyboard_id)
     clips = [card.clip for card in cards_of(board, caller) if card.is_made and card.clip is not None]
     if not joining.is_offered() or not clips:
         raise Http404
-    response = HttpResponse(joining.join([clip.clip for clip in clips]), content_type="video/mp4")
+    response = joining.serve([clip.clip for clip in clips], reader=board.workspace_id)
     if "download" in request.GET:
         response["Content-Disposition"] = f'attachment; filename="{joining.name_of(board.title)}"'
     response["Cache-Control"] = "private, no-store"

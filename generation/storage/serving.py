@@ -36,8 +36,17 @@ _sent = StreamLimit("files")
 _MOST_DIGITS = 18  # no file is larger, and int() refuses thousands of digits
 
 
-class StoredFile(LimitedStream):
-    """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first.
+class InPieces(LimitedStream):
+    """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        next_piece = sync_to_async(partial(next, iter(self), None), thread_sensitive=False)
+        while (piece := await next_piece()) is not None:
+            yield piece
+
+
+class StoredFile(InPieces):
+    """One out of the storage.
 
     Raises:
         TooMany: ``reader`` is being sent as many files as may be at once. None is counted for nobody.
@@ -45,11 +54,6 @@ class StoredFile(LimitedStream):
 
     def __init__(self, parts: Iterator[bytes], *, reader: UUID | None, **more: Any) -> None:
         super().__init__(parts, slot=_sent.take(reader, most=MOST_SENT_AT_ONCE), **more)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        next_piece = sync_to_async(partial(next, iter(self), None), thread_sensitive=False)
-        while (piece := await next_piece()) is not None:
-            yield piece
 
 
 @require_safe
