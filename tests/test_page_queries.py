@@ -105,5 +105,5 @@ def test_a_team_s_page_takes_so_many_however_many_are_in_it(alice: User, studio:
 def test_a_clip_s_page_takes_so_many_however_long_the_queue_is(alice: User, studio: Workspace) -> None:
     browser, made = accounts.browser_of(alice, studio), clips.submitted(studio)
     for number in range(2):
-        assert count(browser, f"/generations/{made.id}/") == 8
+        assert count(browser, f"/generations/{made.id}/") == 9
         fill(studio, number)

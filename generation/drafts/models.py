@@ -26,5 +26,5 @@ class Draft(models.Model):
 
 def draft_of(generation: Generation) -> Draft | None:
     """The note of a clip that is a draft, or that was made from one, with both clips at hand; None for any other."""
-    found = Draft.objects.select_related("generation__version__model", "final")
+    found = Draft.objects.select_related("generation__version__model", "generation__clip", "final")
     return found.filter(models.Q(generation=generation) | models.Q(final=generation)).first()

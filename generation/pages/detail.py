@@ -58,6 +58,7 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     ):
         link = links.of(generation)
         context |= {"may_share": True, "link": link, "link_address": links.address(link.token) if link else ""}
+    context |= _draft(caller, generation)
     if generation.is_open:
         seen = progress.latest(generation.id)
         stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"
@@ -72,7 +73,6 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     else:
         context["boards"] = Board.objects.of(caller.workspace).filter(places__generation=generation)
         context["family"] = family_of(generation, caller) if generation.deleted_at is None else None
-        context |= _draft(caller, generation)
         context |= {"newer": _beside(caller, generation, is_newer=True), "older": _beside(caller, generation)}
     return render(request, "generation/detail.html", context)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import networks, tenancy
 from accounts.roles import Action
@@ -17,6 +19,7 @@ from catalog.models import Model
 from catalog.offers import Offer
 from catalog.pricing import Line, Quote, is_free_reroll, quote
 from catalog.requests import Ask, ClipRequest
+from catalog.selection import version_for
 from generation.drafts.models import Draft
 from generation.models import Generation, State
 from generation.moderation import gate
@@ -24,6 +27,9 @@ from generation.submission import uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Invalid
+
+LASTS: Final = timedelta(days=7)
+"""From a draft's end on, so long it can be finished: by the same version of the model, for the price of that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,7 @@ class Finish:
     offer: Offer
     paid: int
     """Credits that the draft cost, which come off."""
+    until: datetime
 
     @property
     def credits(self) -> int:
@@ -73,45 +80,50 @@ def note(generation: Generation, whole: Offer) -> None:
 
 
 def offer_of(note: Draft) -> Finish | None:
-    """What finishing the draft makes, and for how many credits; None where it cannot be, or is already."""
+    """What finishing the draft makes, and for how many credits; None where it cannot be, any more, or is already."""
     generation = note.generation
     is_offered = generation.version.model.status == Model.Status.ENABLED
-    is_there = generation.state == State.SUCCEEDED and generation.deleted_at is None
-    if not is_offered or not is_there or _is_used(note):
+    is_there = generation.state == State.SUCCEEDED and generation.deleted_at is None and hasattr(generation, "clip")
+    if not is_offered or not is_there or generation.finished_at is None:
+        return None
+    until = min(generation.finished_at + LASTS, generation.clip.expires_at)
+    if until <= timezone.now() or _is_used(note):
         return None
     paid = 0 if is_free_reroll(generation.quote) else statements.receipt(reference=generation.id).captured
-    return Finish(_offer(note, paid), paid)
+    return Finish(_offer(note, paid), paid, until)
 
 
 def finish(request: HttpRequest, generation: Generation) -> Generation:
     """Queue the whole clip of a draft; where somebody did so before, return what they queued.
 
     Raises:
-        Conflict: the clip is no draft, is not made yet, or its model is no longer offered.
+        Conflict: the clip is no draft, is not made yet, is gone or older than ``LASTS``, or its model is no longer
+            offered.
+        NotInPlan, NotLicensed: the caller may not use the version that made the draft, or the one of today.
         Refusal: as ``submit``.
     """
     caller, workspace = tenancy.caller_for(request, Action.GENERATE), generation.workspace
     note = _note(generation)
     if note is not None and note.final is not None and _is_used(note):
         return note.final
-    found = offer_of(note) if note is not None else None
-    if found is None:
-        raise Conflict("not_to_be_finished", "This clip can't be finished.", next_step="Remix it instead.")
-    if refusal := gates.refusal(generation.version, audience_of(request, workspace)):
-        raise refusal
+    _offered(note)
+    audience = audience_of(request, workspace)
+    for version in (generation.version, version_for(generation.version.model, workspace.id)):
+        if refusal := gates.refusal(version, audience):
+            raise refusal
     gate.refuse(workspace, prompt=generation.prompt, negative_prompt=generation.negative_prompt)  # locks nothing yet
     given = _inputs(generation)
-    offer = replace(found.offer, request=replace(found.offer.request, inputs=uploads.keys(given)))
     with uploads.store(given), transaction.atomic():
         tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # so that two at once are one by one
-        note = _note(generation)
-        if note is None or _is_used(note):
+        note = _note(generation)  # it may have been finished, deleted or made private meanwhile
+        if note is not None and _is_used(note):
             raise Conflict("finished_already", "This draft was finished a moment ago.", next_step="Reload the page.")
+        note, offer = _offered(note)
         made = submit(
             workspace=workspace,
-            offer=offer,
+            offer=replace(offer, request=replace(offer.request, inputs=uploads.keys(given))),
             caller=caller,
-            is_private=generation.is_private,
+            is_private=note.generation.is_private,
             network=networks.fingerprint_of(request) if caller.key is None else "",
             continued_seconds=generation.continued_seconds,
         )
@@ -120,7 +132,15 @@ def finish(request: HttpRequest, generation: Generation) -> Generation:
 
 
 def _note(generation: Generation) -> Draft | None:
-    return Draft.objects.select_related("generation__version__model", "final").filter(generation=generation).first()
+    at_hand = Draft.objects.select_related("generation__version__model", "generation__clip", "final")
+    return at_hand.filter(generation=generation).first()
+
+
+def _offered(note: Draft | None) -> tuple[Draft, Offer]:
+    found = offer_of(note) if note is not None else None
+    if note is None or found is None:
+        raise Conflict("not_to_be_finished", "This clip can't be finished.", next_step="Remix it instead.")
+    return note, found.offer
 
 
 def _is_used(note: Draft) -> bool:

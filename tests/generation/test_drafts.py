@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Visitor
 from billing import allowance, ledger
+from catalog import versions
 from catalog.models import Model
 from generation.drafts.models import Draft
-from generation.models import Generation
+from generation.models import Clip, Generation
 from generation.scheduling import dispatch
-from generation.settlement import settle
+from generation.settlement import deletion, settle
+from generation.submission import finishing
 from gpu_worker.contract import Outcome
+from tests.catalog.factories import draft_version
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -150,3 +157,52 @@ def test_whoever_has_too_few_credits_for_the_difference_finishes_nothing(client_
     draft = end(make_draft(browser))
     assert browser.post(f"/generations/{draft.id}/finish/").status_code == 402
     assert Draft.objects.get().final_id is None
+
+
+def test_while_a_draft_is_made_its_page_says_that_it_can_be_finished(browser: Client) -> None:
+    draft = make_draft(browser)
+    assert "Once it's ready, you can finish it" in browser.get(f"/generations/{draft.id}/").text
+    end(draft)
+    assert "Finished from" in browser.get(f"/generations/{finish(browser, draft).id}/").text  # that is open, too
+
+
+@pytest.mark.parametrize("why", ["old", "gone"])
+def test_a_draft_can_be_finished_for_a_while_and_while_its_clip_is_there(browser: Client, why: str) -> None:
+    draft = end(make_draft(browser))
+    week_ago = timezone.now() - finishing.LASTS
+    clip = Clip.objects.filter(generation=draft)
+    clip.update(expires_at=timezone.now() + timedelta(days=30))
+    Generation.objects.update(finished_at=week_ago + timedelta(hours=1))
+    assert "Finish this one" in browser.get(f"/generations/{draft.id}/").text
+    if why == "old":
+        Generation.objects.update(finished_at=week_ago)
+    else:
+        clip.delete()
+    assert "Finish this one" not in browser.get(f"/generations/{draft.id}/").text
+    assert browser.post(f"/generations/{draft.id}/finish/").status_code == 409
+    assert Generation.objects.get() == draft
+
+
+def test_whoever_may_not_use_the_model_of_today_finishes_no_draft_of_its_last_version(
+    browser: Client, toy: Model
+) -> None:
+    draft = end(make_draft(browser))
+    same = {name: getattr(draft.version, name) for name in ("family", "source", "modes", "sizes", "presets", "prices")}
+    versions.write(draft_version(toy, **same, blocked_territories=["US"]), by=None)
+    answer = browser.post(f"/generations/{draft.id}/finish/")
+    assert (answer.status_code, "licensed" in answer.text) == (451, True)
+    assert Generation.objects.get() == draft
+
+
+def test_the_words_of_a_draft_that_is_deleted_while_it_is_finished_are_in_no_clip(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = end(make_draft(browser))
+
+    def delete_meanwhile(generation: Generation) -> list[Any]:
+        deletion.delete(Generation.objects.get(id=generation.id))
+        return []
+
+    monkeypatch.setattr(finishing, "_inputs", delete_meanwhile)
+    assert browser.post(f"/generations/{draft.id}/finish/").status_code == 409
+    assert not Generation.objects.filter(prompt="a red circle").exists()
