@@ -8,7 +8,6 @@ from loremotion import database, garbage, row_security
 from loremotion.agents.server import Agents
 from loremotion.bodies import BodyLimit
 from loremotion.handler import OneThreadHandler
-from loremotion.lasting import SharedThreads
 from loremotion.metrics import Metrics
 from loremotion.page_deadline import PageDeadline
 from loremotion.probes import Probes
@@ -19,9 +18,7 @@ from loremotion.send_deadline import SendDeadline
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
 django.setup(set_prefix=False)
-application = RequestIds(
-    Probes(Metrics(SendDeadline(BodyLimit(Agents(PageDeadline(SharedThreads(OneThreadHandler())))))))
-)
+application = RequestIds(Probes(Metrics(SendDeadline(BodyLimit(Agents(PageDeadline(OneThreadHandler())))))))
 row_security.bind_process()
 database.bound_process()
 database.warn_of_few_connections()

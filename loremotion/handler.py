@@ -14,8 +14,8 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from loremotion.bodies import Receive, Send
-from loremotion.lasting import shared_thread
-from loremotion.request_threads import own_thread
+from loremotion.lasting import shared_thread, thread_for
+from loremotion.request_threads import leave_own_thread
 from loremotion.stream_limits import LimitedStream
 
 
@@ -32,7 +32,7 @@ class OneThreadHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        async with own_thread():
+        async with thread_for(scope.get("path", "")):
             await super().__call__(scope, receive, send)
 
     async def handle(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -85,5 +85,6 @@ class OneThreadHandler(ASGIHandler):
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if not isinstance(response, LimitedStream) or response.keeps_thread:
             return await super().send_response(response, send)
+        leave_own_thread()  # which is idle meanwhile
         async with shared_thread():
             await super().send_response(response, send)

@@ -23,6 +23,8 @@ class HeaderDeadline(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # What is said before an answer has ended is read when it ends, in its context: language, bounds and ids.
+        self.config.reset_contextvars = True
         self.conn = StrictConnection(self.conn._max_incomplete_event_size)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own

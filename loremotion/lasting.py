@@ -6,14 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import cycle
-from typing import Any, Final
+from typing import Final
 
 from asgiref.sync import ThreadSensitiveContext
 
-from loremotion.bodies import App, Receive, Send
-from loremotion.request_threads import leave_own_thread
+from loremotion.request_threads import own_thread
 
 LASTING: Final = re.compile(r"/(generations|v1/videos)/[0-9a-f-]{36}/events/?")
 THREADS: Final = 4
@@ -24,21 +23,11 @@ _next_thread: Final = cycle(_shared)
 
 @asynccontextmanager
 async def shared_thread() -> AsyncIterator[None]:
-    """Have what is no coroutine in this block done by one of the shared threads. Others get the one that the request
-    had for itself, which is idle."""
-    leave_own_thread()
+    """Have what is no coroutine in this block done by one of the shared threads."""
     async with ThreadSensitiveContext(executor=next(_next_thread)):
         yield
 
 
-class SharedThreads:
-    """An ASGI application around Django's, under which lasting requests share ``THREADS`` threads."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not LASTING.fullmatch(scope["path"]):
-            return await self._app(scope, receive, send)
-        async with shared_thread():
-            await self._app(scope, receive, send)
+def thread_for(path: str) -> AbstractAsyncContextManager[None]:
+    """Whose thread a request for ``path`` has."""
+    return shared_thread() if LASTING.fullmatch(path) else own_thread()

@@ -46,10 +46,11 @@ class OwnThread(Executor):
 
 @asynccontextmanager
 async def own_thread() -> AsyncIterator[None]:
-    """Have what is no coroutine in this block done by one thread, unless it is said already which."""
-    if SyncToAsync.thread_sensitive_context.get(None) is not None:
-        yield
-        return
+    """Have what is no coroutine in this block done by one thread of its own, whatever is around it.
+
+    A server may begin a request in the context of the one before it on the same connection, whose thread is another's
+    by then.
+    """
     thread = OwnThread()
     try:
         async with ThreadSensitiveContext(executor=thread):

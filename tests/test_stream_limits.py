@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from loremotion import request_threads
 from loremotion.bodies import App
 from loremotion.handler import OneThreadHandler
-from loremotion.lasting import THREADS, SharedThreads
+from loremotion.lasting import THREADS
 from loremotion.refusals import TooMany
 from loremotion.stream_limits import LimitedStream, StreamLimit
 from tests.patience import PATIENCE_SECONDS
@@ -101,12 +101,11 @@ def test_a_stream_that_waits_gives_up_the_thread_of_its_request(
         return LimitedStream(parts(), slot=limit.take(READER, most=MANY), keeps_thread=keeps_thread)
 
     async def ask_all() -> list[bytes]:
-        return await asyncio.gather(*(read(site, path) for _ in range(MANY)))
+        return await asyncio.gather(*(read(handler, path) for _ in range(MANY)))
 
     limit = StreamLimit("answers")
     handler = OneThreadHandler()
     handler.get_response = answer  # type: ignore[method-assign]
-    site = SharedThreads(handler)
     assert asyncio.run(ask_all()) == [b"late"] * MANY
     assert len(streaming) == (MANY if keeps_thread else THREADS)
     assert limit.take(READER, most=1), "the answers were closed"

@@ -15,7 +15,6 @@ from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from loremotion.agents.server import Agents
 from loremotion.handler import OneThreadHandler
-from loremotion.lasting import SharedThreads
 from tests.accounts import factories as people
 from tests.generation import factories
 
@@ -43,7 +42,7 @@ def key_of(workspace: Workspace, *scopes: str, **terms: Any) -> str:
 
 
 def application() -> Any:
-    return Agents(SharedThreads(OneThreadHandler()))
+    return Agents(OneThreadHandler())
 
 
 def browser(key: str | None = None) -> httpx2.AsyncClient:

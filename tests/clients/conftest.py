@@ -21,7 +21,6 @@ from generation.models import Generation
 from generation.settlement import settle
 from loremotion.agents.server import Agents
 from loremotion.handler import OneThreadHandler
-from loremotion.lasting import SharedThreads
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.patience import PATIENCE_SECONDS
@@ -81,7 +80,7 @@ def run_script(live_server: LiveServer, key: str) -> RunScript:
 @pytest.fixture
 def asgi_site(transactional_db: None) -> Iterator[str]:
     """The address of a site as uvicorn serves it, which ``live_server`` is not: agents have their tools there."""
-    application = Agents(SharedThreads(OneThreadHandler()))
+    application = Agents(OneThreadHandler())
     config = uvicorn.Config(cast(Any, application), port=0, lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
     listening = config.bind_socket()
