@@ -49,24 +49,31 @@ class OneThreadHandler(ASGIHandler):
                 await self.send_response(refusal, send)
 
     async def _serve(self, request: ASGIRequest, receive: Receive, send: Send) -> None:
-        """Answer, unless whoever asks leaves before."""
-        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
-        serving = asyncio.create_task(self._respond(request, send))
-        await asyncio.wait((leaving, serving), return_when=asyncio.FIRST_COMPLETED)
-        for task in (leaving, serving):
-            task.cancel()  # which does nothing to one that is done
-            with suppress(RequestAborted, asyncio.CancelledError):
-                await task
-        if serving.cancelled():
-            await signals.request_finished.asend(sender=self.__class__)
-        elif not (response := serving.result()).closed:
-            await sync_to_async(response.close)()
+        """Answer, unless whoever asks leaves before. However it ends, also in an error, the answer is closed."""
+        response: HttpResponseBase | None = None
 
-    async def _respond(self, request: ASGIRequest, send: Send) -> HttpResponseBase:
-        response = await self.run_get_response(request)
-        with suppress(asyncio.CancelledError):  # they left while it was sent; it is closed all the same
+        async def respond() -> None:
+            nonlocal response
+            response = await self.run_get_response(request)
             await self.send_response(response, send)
-        return response
+
+        both = asyncio.create_task(self.listen_for_disconnect(receive)), asyncio.create_task(respond())
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()  # which does nothing to one that is done
+            await asyncio.wait(both)
+            await self._end(response)
+        for task in both:
+            with suppress(RequestAborted, asyncio.CancelledError):  # they left: of the task, which is done
+                task.result()
+
+    async def _end(self, response: HttpResponseBase | None) -> None:
+        if response is None:
+            await signals.request_finished.asend(sender=self.__class__)
+        elif not response.closed:
+            await sync_to_async(response.close)()
 
     async def get_response_async(self, request: Any) -> HttpResponseBase:
         return await sync_to_async(self._answer, thread_sensitive=True)(request)

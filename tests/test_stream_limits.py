@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from queue import Queue
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core import signals
 from django.http import HttpRequest
 
 from loremotion import request_threads
@@ -141,3 +142,77 @@ def test_whoever_hangs_up_while_the_answer_is_made_keeps_no_slot() -> None:
     asyncio.run(hang_up())
     assert has_begun.is_set()
     assert limit.take(READER, most=1)
+
+
+@pytest.fixture
+def ended() -> Iterator[list[threading.Thread]]:
+    """The thread on which each request ended: where it gives its connection back."""
+    ended: list[threading.Thread] = []
+
+    def note(**_: Any) -> None:
+        ended.append(threading.current_thread())
+
+    signals.request_finished.connect(note)
+    yield ended
+    signals.request_finished.disconnect(note)
+
+
+def test_a_stream_that_breaks_off_is_closed_on_its_thread(ended: list[threading.Thread]) -> None:
+    limit = StreamLimit("files")
+    streaming: list[threading.Thread] = []
+
+    def broken() -> bytes:
+        streaming.append(threading.current_thread())
+        raise OSError("the disk is gone")
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"part"
+        yield await sync_to_async(broken)()
+
+    handler = OneThreadHandler()
+    responses = [LimitedStream(parts(), slot=limit.take(READER, most=1))]
+    handler.get_response = lambda request: responses[0]  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="the disk is gone"):
+        asyncio.run(read(handler, "/"))
+    assert responses[0].closed
+    assert ended == streaming
+    assert limit.take(READER, most=1)
+
+
+def test_so_is_the_one_that_a_server_calls_off_as_it_stops(ended: list[threading.Thread]) -> None:
+    limit = StreamLimit("files")
+    streaming: list[threading.Thread] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        streaming.append(await sync_to_async(threading.current_thread)())
+        request.cancel()
+        await asyncio.Event().wait()
+        yield b"never"
+
+    async def stop() -> None:
+        nonlocal request
+        request = asyncio.create_task(read(handler, "/"))
+        await asyncio.wait([request])
+
+    request: asyncio.Task[bytes]
+    handler = OneThreadHandler()
+    responses = [LimitedStream(parts(), slot=limit.take(READER, most=1))]
+    handler.get_response = lambda request: responses[0]  # type: ignore[method-assign]
+    asyncio.run(stop())
+    assert request.cancelled()
+    assert responses[0].closed
+    assert ended == streaming
+    assert limit.take(READER, most=1)
+
+
+def test_a_request_that_has_no_answer_has_an_end(ended: list[threading.Thread]) -> None:
+    def fail(request: HttpRequest) -> LimitedStream:
+        failed.append(threading.current_thread())
+        raise SystemError("not an answer, not even to an error")
+
+    failed: list[threading.Thread] = []
+    handler = OneThreadHandler()
+    handler.get_response = fail  # type: ignore[method-assign]
+    with pytest.raises(SystemError):
+        asyncio.run(read(handler, "/"))
+    assert ended == failed
