@@ -22,7 +22,6 @@ CHUNK_BYTES = 256 * 1024
 MOST_AT_ONCE: Final = 4
 """Exports that one process sends to one workspace: each reads all that there is."""
 _exports = StreamLimit("exports")
-_OF_KEYS: Final = ("name", "prefix", "scopes", "origins", "created_at", "last_used_at")
 
 
 def files_of(reader: Caller) -> Iterator[ExportedFile]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+import idna
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -29,9 +30,11 @@ LONGEST: Final = 200
 PREFLIGHT_KEPT_SECONDS: Final = 2 * 60 * 60
 """The longest that browsers keep one."""
 METHODS: Final = "GET, HEAD, POST, DELETE"
-_ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?", re.ASCII)
+_ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([^/:\[\]]+|\[[^/\[\]]+\])(?::([0-9]{1,5}))?/?")
+_HOST: Final = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_LAST_PORT: Final = 65_535
 _OF_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "[::1]")
-_DEFAULT_PORTS: Final = {"https": "443", "http": "80"}
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def read_origins(text: str) -> list[str]:
@@ -49,27 +52,34 @@ def read_origins(text: str) -> list[str]:
 
 
 def _read_origin(said: str) -> str:
-    scheme, _, rest = said.lower().partition("://")
-    try:
-        written = f"{scheme}://{rest if rest.startswith('[') else rest.encode('idna').decode()}"
-    except UnicodeError:
-        written = ""
-    parts = _ORIGIN.fullmatch(written)
-    scheme, host, port = parts.groups() if parts is not None else ("", "", None)
+    parts = _ORIGIN.fullmatch(said.lower())
+    scheme, named, digits = parts.groups() if parts is not None else ("", "", None)
+    host, port = _host_of(named), int(digits) if digits is not None else None
+    origin = f"{scheme}://{host}" + (f":{port}" if port is not None and port != _DEFAULT_PORTS.get(scheme) else "")
     is_safe = scheme == "https" or scheme.endswith("-extension") or (scheme == "http" and host in _OF_THIS_MACHINE)
-    if not is_safe or len(written) > LONGEST:
+    if not is_safe or not host or (port or 0) > _LAST_PORT or len(origin) > LONGEST:
         raise Invalid(
             "invalid_origin",
             f"{said[:LONGEST]!r} is no origin that a key can be restricted to.",
             next_step="Write it as https://app.example, without a path. http:// is for localhost alone.",
             field="origins",
         )
-    return f"{scheme}://{host}" + (f":{port}" if port is not None and port != _DEFAULT_PORTS.get(scheme) else "")
+    return origin
+
+
+def _host_of(named: str) -> str:
+    """A host as browsers send it, by IDNA 2008 as UTS 46 reads it: by that of 2003, ``straße`` is somebody else's
+    ``strasse``. Empty of what is none."""
+    try:
+        host = named if named.isascii() else idna.encode(named, uts46=True, transitional=False).decode()
+    except idna.IDNAError:
+        return ""
+    return host if _HOST.fullmatch(host) else ""
 
 
 class CorsMiddleware:
-    """Answers preflights under ``/v1/``, refuses keys from where they may not be used, and says who may read the
-    answer. Outside of what counts requests, so that a page can read that it asked too often."""
+    """Answers preflights under ``/v1/`` and says who may read an answer. Outside of what counts requests, so that a
+    page can read that it asked too often."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -80,14 +90,26 @@ class CorsMiddleware:
         origin = request.headers.get("Origin", "")
         if origin and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return _preflight()
-        refusal = _find_refusal(request, origin)
-        response = self.get_response(request) if refusal is None else refuse(request, refusal)
+        response = self.get_response(request)
         patch_vary_headers(response, ["Origin"])
         caller = state_of(request).caller
         if origin and caller is not None and caller.key is not None and origin in caller.key.origins:
             response["Access-Control-Allow-Origin"] = origin
             response["Access-Control-Expose-Headers"] = "*"
         return response
+
+
+class KeyOriginMiddleware:
+    """Refuses keys under ``/v1/`` from where they may not be used. Inside of what counts requests: these count too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(API_PREFIX):
+            return self.get_response(request)
+        refusal = _find_refusal(request, request.headers.get("Origin", ""))
+        return self.get_response(request) if refusal is None else refuse(request, refusal)
 
 
 def _preflight() -> HttpResponse:

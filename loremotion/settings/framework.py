@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "accounts.request_log.RequestLogMiddleware",
     "accounts.origins.CorsMiddleware",
     "accounts.limits.RateLimitMiddleware",
+    "accounts.origins.KeyOriginMiddleware",
     "loremotion.headers.ApiCachingMiddleware",
     "loremotion.errors.RefusalMiddleware",
 ]

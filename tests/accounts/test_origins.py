@@ -73,6 +73,14 @@ def test_a_key_with_origins_makes_nothing_from_elsewhere(
     assert not Generation.objects.exists()
 
 
+def test_what_is_refused_by_its_origin_counts_like_any_other(studio: Workspace, owner: User, settings: Any) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 1
+    _, program = issue(studio, owner, APP)
+    answers = [program.get("/v1/me", headers={"Origin": "https://evil.example"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [403, 429]
+    assert not any(map(cors_headers, answers))
+
+
 def test_a_key_without_origins_is_for_programs(studio: Workspace, owner: User) -> None:
     _, program = issue(studio, owner)
     answer = program.get("/v1/me", headers={"Origin": APP})
@@ -143,7 +151,11 @@ def test_origins_are_set_on_the_keys_page_go_along_when_it_is_rotated_and_are_au
     [
         ("", []),
         ("https://münchen.example", ["https://xn--mnchen-3ya.example"]),
+        ("https://straße.example", ["https://xn--strae-oqa.example"]),
+        ("https://пример.рф:8443/", ["https://xn--e1afmkfd.xn--p1ai:8443"]),
+        ("https://a_b.example", ["https://a_b.example"]),
         ("https://a.example https://a.example/", ["https://a.example"]),
+        ("https://a.example:0443 https://b.example:08443", ["https://a.example", "https://b.example:8443"]),
         ("https://a.example:8443,\nhttp://127.0.0.1:80", ["https://a.example:8443", "http://127.0.0.1"]),
         ("http://[::1]:8000", ["http://[::1]:8000"]),
         ("chrome-extension://abcdefgh", ["chrome-extension://abcdefgh"]),
@@ -155,7 +167,19 @@ def test_origins_are_read_as_browsers_name_them(text: str, found: list[str]) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["*", "null", "app.example", "http://app.example", "https://a.example/path", "https://*.example", "file:///"],
+    [
+        "*",
+        "null",
+        "app.example",
+        "http://app.example",
+        "https://a.example/path",
+        "https://*.example",
+        "https://*.пример.рф",
+        "https://a.example:65536",
+        "https://me@пример.рф",
+        "https://bücher.example：80",
+        "file:///",
+    ],
 )
 def test_what_is_no_origin_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
