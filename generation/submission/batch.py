@@ -214,7 +214,7 @@ def _made_before(
         if is_locked:
             first = idempotency.with_same_key(workspace, repeats[0], caller=caller)
         else:
-            first = idempotency.find_repeated(caller, repeats[0])
+            first = idempotency.find_repeated(caller, repeats[0], clips=len(repeats))
         return idempotency.made_with(first, repeats, caller) if first is not None else []
     except Invalid:
         if not sending:

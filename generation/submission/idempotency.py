@@ -5,10 +5,10 @@ the primary key and the ledger's hold keep it single whatever races whatever. It
 of yesterday are looked for, with the workspace's row locked.
 
 OpenAI's clients send no key but count their retries; such a retry is answered with the like request of the last
-minute, unless that has ended, was read meanwhile, or answered another retry. One that would rather wait for its clip
-(``Prefer: wait``) may have had its answer break off while the clip ended, so for as long before that as its sendings
-waited it is answered with an ended one too. What was refused made nothing: a refusal tells such clients not to retry,
-or, if it is for the moment, is remembered so that the retry is a request of its own.
+minute, unless that has ended (all of it, if it made several clips), was read meanwhile, or answered another retry. One
+that would rather wait for its clip (``Prefer: wait``) may have had its answer break off while the clip ended, so for as
+long before that as its sendings waited it is answered with an ended one too. What was refused made nothing: a refusal
+tells such clients not to retry, or, if it is for the moment, is remembered so that the retry is a request of its own.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def made_with(first: Generation, repeats: Sequence[Repeat], caller: Caller) -> l
     if len(found) < len(ids) or any(
         not repeat.is_for(found[made_id]) for repeat, made_id in zip(repeats[1:], ids, strict=True)
     ):
-        raise reused()
+        raise reused() if repeats[0].key else _incomplete()
     return [first, *(_repeated(found[made_id]) for made_id in ids)]
 
 
@@ -210,8 +210,11 @@ def noting_refusal(caller: Caller, repeat: Repeat) -> Iterator[None]:
         raise
 
 
-def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
+def find_repeated(caller: Caller, repeat: Repeat, *, clips: int = 1) -> Generation | None:
     """The clip that an earlier sending of this request made, if there is one, and the caller sees it.
+
+    Args:
+        clips: how many the request makes; the first of them is returned.
 
     Raises:
         Invalid: the key was used for something else.
@@ -224,11 +227,21 @@ def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
         return None
     since = timezone.now() - retries.looked_back(retry=repeat.retry, waited_seconds=repeat.waits_seconds)
     own = Generation.objects.seen_by(caller).kept().for_display()
-    if not repeat.waits_seconds:
+    if not repeat.waits_seconds and clips == 1:
         own = own.open()
     recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=_line_of(caller))
-    latest = recent.order_by("-created_at")[:MOST_LIKE]
+    latest = list(recent.order_by("-created_at")[:MOST_LIKE])
+    if not repeat.waits_seconds and clips > 1:
+        latest = _open_firsts(caller, latest, clips)
     return next((_repeated(made) for made in latest if retries.claim(made, retry=repeat.retry)), None)
+
+
+def _open_firsts(caller: Caller, firsts: Sequence[Generation], clips: int) -> list[Generation]:
+    """Those of ``firsts`` that are open themselves, or one of the clips made together with them is."""
+    together = {first.id: {first.id, *(id_behind(first.id, number) for number in range(1, clips))} for first in firsts}
+    ids = set().union(*together.values())
+    still_open = set(Generation.objects.seen_by(caller).open().filter(id__in=ids).values_list("id", flat=True))
+    return [first for first in firsts if together[first.id] & still_open]
 
 
 def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None) -> Generation | None:
@@ -264,6 +277,14 @@ def reused() -> Invalid:
         "idempotency_key_reused",
         "This Idempotency-Key came with another request before, or its clip is deleted.",
         next_step="Use a new key for each request, and the same one for its repetitions only.",
+    )
+
+
+def _incomplete() -> Invalid:
+    return Invalid(
+        "batch_incomplete",
+        "This request was sent before, and one of the clips that it made is deleted.",
+        next_step="To make all of them again, send it as a new request.",
     )
 
 

@@ -18,6 +18,7 @@ from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from catalog.models import Model
 from generation.models import Generation, Upload
+from generation.settlement import deletion, settle
 from generation.submission import batch, pictures, uploads
 from tests.accounts import factories as people
 from tests.generation import factories
@@ -122,9 +123,37 @@ def test_the_key_of_a_clip_is_no_key_of_a_batch(client: Client) -> None:
 
 def test_a_retry_without_a_key_finds_the_whole_batch(client: Client, payer: Visitor) -> None:
     first = post(client, videos("a fox", "a boat"))
-    again = post(client, videos("a fox", "a boat"), **{"x-stainless-retry-count": "1"})
+    again = post(client, videos("a fox", "a boat"), **RETRY)
     assert [video["id"] for video in again.json()["data"]] == [video["id"] for video in first.json()["data"]]
     assert held(payer) == 2 * PRICE
+
+
+RETRY = {"x-stainless-retry-count": "1"}
+
+
+@pytest.mark.parametrize("ended", [[0], [1], [0, 1]], ids=["first", "second", "both"])
+def test_a_batch_answers_a_retry_without_a_key_until_all_of_it_has_ended(
+    client: Client, payer: Visitor, ended: list[int]
+) -> None:
+    first = [video["id"] for video in post(client, videos("a fox", "a boat")).json()["data"]]
+    for number in ended:
+        settle.cancel(Generation.objects.get(id=first[number]))
+    again = [video["id"] for video in post(client, videos("a fox", "a boat"), **RETRY).json()["data"]]
+    assert (again == first) == (ended != [0, 1])
+    assert held(payer) == (PRICE if again == first else 2 * PRICE)
+
+
+def test_a_retry_without_a_key_of_a_batch_that_is_not_whole_any_more_is_refused_and_told_of_no_key(
+    client: Client, payer: Visitor
+) -> None:
+    made = post(client, videos("a fox", "a boat")).json()["data"]
+    settle.cancel(second := Generation.objects.get(id=made[1]["id"]))
+    second.refresh_from_db()
+    deletion.delete(second)
+    refused = post(client, videos("a fox", "a boat"), **RETRY)
+    assert (refused.status_code, refused.json()["code"]) == (422, "batch_incomplete")
+    assert "Idempotency-Key" not in refused.text
+    assert held(payer) == PRICE
 
 
 def test_a_batch_of_which_a_clip_was_deleted_is_not_made_again(client: Client, payer: Visitor) -> None:
