@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from accounts.caller import Caller
 from catalog.requests import Ask
-from generation.models import Generation, State
+from generation.models import OPEN_STATES, Generation, State
 from generation.storage import files
 from generation.storyboards.models import Scene, Storyboard
 from generation.submission.scenes import NEXT
@@ -22,16 +22,16 @@ class Card:
     """The newest of it that the caller sees."""
     stale: str
     """Why it has to be rendered, in words; empty where its clip fits."""
+    is_open: bool = False
+    """Whether a clip of it is being made, whoever sees that."""
+    is_hidden: bool = False
+    """Whether its clip is a private one of another member."""
     credits: int | None = None
     """Of rendering it; None where nobody can say."""
 
     @property
     def is_made(self) -> bool:
         return self.clip is not None and self.clip.state == State.SUCCEEDED and hasattr(self.clip, "clip")
-
-    @property
-    def is_open(self) -> bool:
-        return self.clip is not None and self.clip.is_open
 
 
 def ask_of(board: Storyboard, scene: Scene) -> Ask:
@@ -46,14 +46,18 @@ def ask_of(board: Storyboard, scene: Scene) -> Ask:
 
 
 def cards_of(board: Storyboard, caller: Caller) -> list[Card]:
-    """The scenes in order. In two queries."""
+    """The scenes in order. In three queries."""
     scenes = list(board.scenes.all())
-    seen = Generation.objects.seen_by(caller).kept().for_display()
-    clips = {clip.id: clip for clip in seen.filter(id__in=[scene.clip_id for scene in scenes if scene.clip_id])}
+    ids = [scene.clip_id for scene in scenes if scene.clip_id is not None]
+    clips = {clip.id: clip for clip in Generation.objects.seen_by(caller).kept().for_display().filter(id__in=ids)}
+    states = dict(Generation.objects.of(caller.workspace).kept().filter(id__in=ids).values_list("id", "state"))
     cards: list[Card] = []
     for scene in scenes:
         clip = clips.get(scene.clip_id) if scene.clip_id is not None else None
-        cards.append(Card(scene, clip, _why_stale(board, scene, clip, cards)))
+        state = states.get(scene.clip_id) if scene.clip_id is not None else None
+        is_hidden = clip is None and state is not None
+        stale = "Another member's private clip" if is_hidden else _why_stale(board, scene, clip, cards)
+        cards.append(Card(scene, clip, stale, is_open=state in OPEN_STATES, is_hidden=is_hidden))
     return cards
 
 

@@ -109,9 +109,20 @@ def _render(request: HttpRequest, caller: Caller, board: Storyboard, what: str) 
         raise Conflict("in_progress", "These scenes are being made.", next_step="Wait for them, or cancel them first.")
     before = cards[part[0] - 1] if part[0] else None
     if before is not None and not before.is_made:
-        raise Conflict(
-            "no_beginning", f"Scene {part[0]} is not made yet.", next_step="Render that one first, or all of them."
-        )
+        why, step = "is not made yet", "Render that one first, or all of them."
+        if before.is_hidden:
+            why, step = "is another member's private clip", "Render all of them, or ask for it to be shared."
+        raise Conflict("no_beginning", f"Scene {part[0]} {why}.", next_step=step)
+    looked_at = [card.scene for card in cards[max(0, part[0] - 1) : part[-1] + 1]]
+
+    def recheck() -> None:
+        if not keeping.are_as_read(board, looked_at):
+            raise Conflict(
+                "changed_meanwhile",
+                "These scenes were just changed or rendered in another tab or by another member.",
+                next_step="Look at them, then render what is still to be rendered.",
+            )
+
     asks = [ask_of(board, cards[number].scene) for number in part]
     after = before.clip if before is not None else None
     sending = request.POST.get("sending") or batch.new_sending()
@@ -119,7 +130,7 @@ def _render(request: HttpRequest, caller: Caller, board: Storyboard, what: str) 
     most = int(credits) if credits.isascii() and credits.isdigit() and len(credits) < 10 else None
     with transaction.atomic():
         try:
-            made = scenes.take_in_order(request, asks, after=after, sending=sending, most_credits=most)
+            made = scenes.take_in_order(request, asks, after=after, sending=sending, most_credits=most, recheck=recheck)
         except intake.CostsMore as refusal:
             raise intake.price_has_changed(most, refusal) from None
         keeping.show_clips([cards[number].scene for number in part], made)

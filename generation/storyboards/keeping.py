@@ -94,6 +94,14 @@ def delete(board: Storyboard) -> None:
     Storyboard.objects.filter(id=board.id).delete()
 
 
+def are_as_read(board: Storyboard, scenes: Sequence[Scene]) -> bool:
+    """Whether these scenes, with these clips, are still there in this order. Certain until the transaction ends, as the
+    storyboard is locked."""
+    Storyboard.objects.select_for_update(no_key=True).filter(id=board.id).first()  # without it there are no scenes
+    now = Scene.objects.filter(storyboard=board, id__in=[scene.id for scene in scenes])
+    return [(scene.id, scene.clip_id) for scene in now] == [(scene.id, scene.clip_id) for scene in scenes]
+
+
 def show_clips(scenes: Sequence[Scene], clips: Sequence[Generation]) -> None:
     """Make each clip the one of its scene."""
     for scene, clip in zip(scenes, clips, strict=True):

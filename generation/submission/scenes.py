@@ -6,7 +6,7 @@ made yet is held back until it is (``generation.storyboards.models.Sequel``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,6 +76,7 @@ def take_in_order(
     after: Generation | None,
     sending: str,
     most_credits: int | None = None,
+    recheck: Callable[[], None] = lambda: None,
 ) -> list[Generation]:
     """Hold the price of all scenes and queue them, or none.
 
@@ -83,6 +84,8 @@ def take_in_order(
         after: the finished clip that the first of them goes on from; None where it begins with words alone.
         sending: names this sending: the same again is answered with the clips that it made.
         most_credits: the price that was shown; None where none was.
+        recheck: refuses what somebody else has asked for meanwhile. Called with the workspace locked, unless this
+            sending has made its clips already.
 
     Raises:
         CostsMore: the price of all is above ``most_credits`` by now.
@@ -104,6 +107,7 @@ def take_in_order(
         tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
         if made := _made_before(workspace, repeats, caller):
             return made
+        recheck()
         refuse_sum(workspace, caller, offers, may, network)
         taken: list[Generation] = []
         for offer, repeat in zip(offers, repeats, strict=True):

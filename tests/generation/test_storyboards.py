@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,14 +13,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from accounts.models import Visitor
+from accounts.models import Membership, Visitor
+from accounts.roles import Role
 from billing import ledger
 from catalog.models import Model
 from generation.models import AWAITS_ANOTHER, Generation, State
+from generation.pages import storyboards
+from generation.pages.scene_cards import ask_of
 from generation.scheduling import dispatch, wait
 from generation.settlement import settle
 from generation.storyboards.models import Scene, Sequel, Storyboard
 from gpu_worker.contract import Outcome
+from tests.accounts import factories as people
 from tests.billing.books import LedgerClock
 from tests.billing.conftest import ledger_clock
 from tests.generation import factories
@@ -245,6 +250,62 @@ def test_sent_twice_the_scenes_are_made_once(browser: Client, board: Storyboard,
         change(browser, board, render="all", sending="one")
     assert Generation.objects.count() == 3
     assert held(maker) == 3 * PRICE
+
+
+def test_of_two_tabs_that_render_at_once_one_pays(
+    browser: Client, board: Storyboard, maker: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*asked: Any) -> Any:
+        monkeypatch.undo()
+        assert change(browser, board, render="all", sending="other tab").status_code == 302
+        return ask_of(*asked)
+
+    monkeypatch.setattr(storyboards, "ask_of", meanwhile)
+    answer = change(browser, board, render="all", sending="this tab")
+    assert (answer.status_code, "in another tab or by another member" in answer.text) == (409, True)
+    assert (Generation.objects.count(), held(maker)) == (3, 3 * PRICE)
+
+
+def test_a_storyboard_that_is_deleted_while_it_is_rendered_costs_nothing(
+    browser: Client, board: Storyboard, maker: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*asked: Any) -> Any:
+        Storyboard.objects.all().delete()
+        return ask_of(*asked)
+
+    monkeypatch.setattr(storyboards, "ask_of", meanwhile)
+    assert change(browser, board, render="all").status_code == 404
+    assert (Generation.objects.count(), held(maker)) == (0, 0)
+
+
+@pytest.fixture
+def team(model: Model) -> tuple[Client, Client]:
+    """Two members of one workspace."""
+    studio = people.team(owner := people.person("owner@example.org"), plan="house")
+    users = [people.person(f"{name}@example.org") for name in ("one", "other")]
+    for user in users:
+        Membership.objects.create(workspace=studio, user=user, role=Role.MEMBER)
+    ledger.grant(account=studio.id, reference=f"bought:{owner.id}", amount=200, kind=ledger.LotKind.PACK)
+    one, other = (people.browser_of(user, studio) for user in users)
+    return one, other
+
+
+def test_scenes_that_another_member_renders_privately_are_not_paid_for_again(team: tuple[Client, Client]) -> None:
+    one, other = team
+    one.post("/storyboards/new/", {"title": "A day"})
+    board = Storyboard.objects.get()
+    change(one, board, add="1")
+    write(one, board, "a fox wakes", "it runs", render="all")
+    Generation.objects.update(is_private=True)
+    refused = change(other, board, render="all")
+    assert (refused.status_code, "These scenes are being made" in refused.text) == (409, True)
+    for clip in clips(board):
+        end(clip)
+    page = unescape(other.get(f"/storyboards/{board.id}/").text)
+    assert page.count("Another member's private clip") == 2
+    refused = change(other, board, render=f"only:{board.scenes.all()[1].id}")
+    assert (refused.status_code, "Scene 1 is another member's private clip" in unescape(refused.text)) == (409, True)
+    assert Generation.objects.count() == 2
 
 
 def test_a_price_that_has_risen_is_shown_before_anything_is_made(browser: Client, board: Storyboard) -> None:
