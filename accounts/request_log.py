@@ -1,7 +1,8 @@
 """The last requests of each API key: what was asked, and how it was answered. Never what was in it.
 
 Kept in Valkey under the first key of a line, so that a rotated key goes on where it was; written once the answer is
-sent, by one command of constant cost. While Valkey is away nothing is noted, and nobody waits for that.
+sent, or before a stream begins, by one command of constant cost. While Valkey is away nothing is noted, and nobody
+waits for that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import redis
@@ -23,6 +25,7 @@ from accounts.caller import state_of
 from accounts.models import ApiKey
 from gpu_worker import log_context
 from loremotion.errors import PROBLEM
+from loremotion.handler import do_once_sent
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
@@ -82,18 +85,8 @@ class RequestLogMiddleware:
         if response.streaming:  # which may last for minutes
             note(caller.key, entry)
         else:
-            response._resource_closers.append(_Noting(caller.key, entry))  # type: ignore[attr-defined]  # not in its stubs
+            do_once_sent(response, partial(note, caller.key, entry))
         return response
-
-
-class _Noting:
-    """What Django closes with an answer that is sent."""
-
-    def __init__(self, key: ApiKey, entry: Entry) -> None:
-        self._key, self._entry = key, entry
-
-    def __call__(self) -> None:
-        note(self._key, self._entry)
 
 
 def note(key: ApiKey, entry: Entry) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import redis
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from accounts import api_keys, request_log
+from accounts.caller import Caller, state_of
 from accounts.models import ApiKey, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from loremotion import valkey as stores
+from loremotion.handler import OneThreadHandler
 from tests.accounts import factories as people
 from tests.generation import factories
 
@@ -116,3 +121,32 @@ def test_while_valkey_is_away_the_answer_is_the_same(client: Client, monkeypatch
 
     monkeypatch.setattr(stores.connection(), "eval", refuse)
     assert client.get("/v1/me").status_code == 200
+
+
+def test_nobody_waits_until_it_is_noted(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[Any] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        state_of(request).caller = Caller(key.workspace, frozenset(), key=key)
+        return HttpResponse(b"{}")
+
+    async def ask() -> None:
+        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> dict[str, Any]:
+            if (message := next(messages, None)) is None:
+                await asyncio.Event().wait()
+            return message or {}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            happened.append(message["type"])
+
+        await handler(
+            {"type": "http", "method": "GET", "path": "/v1/me", "headers": [], "query_string": b""}, receive, send
+        )
+
+    monkeypatch.setattr(request_log, "note", lambda of, entry: happened.append((of, entry.status)))
+    handler = OneThreadHandler()
+    handler.get_response = request_log.RequestLogMiddleware(answer)  # type: ignore[method-assign]
+    asyncio.run(ask())
+    assert happened == ["http.response.start", "http.response.body", (key, 200)]
