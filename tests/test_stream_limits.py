@@ -185,21 +185,20 @@ def test_so_is_the_one_that_a_server_calls_off_as_it_stops(ended: list[threading
 
     async def parts() -> AsyncIterator[bytes]:
         streaming.append(await sync_to_async(threading.current_thread)())
-        request.cancel()
+        requests[0].cancel()
         await asyncio.Event().wait()
         yield b"never"
 
     async def stop() -> None:
-        nonlocal request
-        request = asyncio.create_task(read(handler, "/"))
-        await asyncio.wait([request])
+        requests.append(asyncio.create_task(read(handler, "/")))
+        await asyncio.wait(requests)
 
-    request: asyncio.Task[bytes]
+    requests: list[asyncio.Task[bytes]] = []
     handler = OneThreadHandler()
     responses = [LimitedStream(parts(), slot=limit.take(READER, most=1))]
     handler.get_response = lambda request: responses[0]  # type: ignore[method-assign]
     asyncio.run(stop())
-    assert request.cancelled()
+    assert requests[0].cancelled()
     assert responses[0].closed
     assert ended == streaming
     assert limit.take(READER, most=1)
