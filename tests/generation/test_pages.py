@@ -72,7 +72,7 @@ def test_a_newcomer_who_cannot_pay_is_refused_before_anything_is_made(
 def test_the_cookie_survives_a_refusal_after_it_was_made(
     toy: Model, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "_refuse_sum", lambda *_: None)  # as where another request was quicker
+    monkeypatch.setattr(batch, "refuse_sum", lambda *_: None)  # as where another request was quicker
     settings.FREE_DAILY_CREDITS = 1
     answer = client.post(reverse("generation:create"), {"prompt": PROMPT})
     assert answer.status_code == 402
