@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -44,7 +45,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     ]
     readonly_fields = ["privacy"]
     search_fields = ["id"]
-    search_help_text = "An e-mail address, the whole id of a clip or of a workspace, or the whole name of a worker"
+    search_help_text = "An email address, the whole id of a clip or of a workspace, or the whole name of a worker"
     list_select_related = ["version__model", "workspace", "clip"]
     list_per_page = 50
     ordering = ["-created_at", "-id"]
@@ -116,19 +117,22 @@ class GenerationAdmin(ReadOnlyAdmin):
         title = whose.title_of(generation.workspace)
         if title == generation.workspace.title and not generation.workspace.name:
             return title
-        return format_html('<a href="{}">{}</a>', reverse("admin:customer", args=[generation.workspace_id]), title)
+        address = reverse("admin:customer", args=[generation.workspace_id])
+        return format_html('<a title="{}" href="{}">{}</a>', title, address, title)
 
     @admin.display(empty_value="")
     def wait(self, generation: Generation) -> str:
-        return clips.so_far(generation, generation.created_at, generation.started_at)
+        return clips.lasted(generation, generation.created_at, generation.started_at)
 
     @admin.display(empty_value="")
     def render(self, generation: Generation) -> str:
-        return clips.so_far(generation, generation.started_at, generation.finished_at)
+        return clips.lasted(generation, generation.started_at, generation.finished_at)
 
     @admin.display()
-    def credits(self, generation: Generation) -> int:
-        return generation.credits_quoted
+    def credits(self, generation: Generation) -> SafeString:
+        """With the unit, which only a phone shows: there the column has no heading."""
+        count = generation.credits_quoted
+        return format_html('{}<span class="unit"> credit{}</span>', intcomma(count), "" if count == 1 else "s")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Generation], search_term: str
@@ -180,9 +184,12 @@ class GenerationAdmin(ReadOnlyAdmin):
         generation = self.get_object(request, object_id)
         shown: dict[str, Any] = {}
         if generation is not None and self.has_view_permission(request):
+            waiting = clips.waiting(generation)
             shown = {
-                "why": explanation.explain(generation),
-                **clips.waiting(generation),
+                "title": clips.title(generation),
+                "subtitle": None,
+                "why": explanation.explain(generation) if waiting.get("place_decides", True) else None,
+                **waiting,
                 "charged": clips.charged(generation),
                 "timeline": clips.timeline(generation),
                 "whose": whose.title_of(generation.workspace),
@@ -190,5 +197,6 @@ class GenerationAdmin(ReadOnlyAdmin):
                 "rendered": clips.seconds_between(generation.started_at, generation.finished_at),
                 "is_trial": generation.workspace_id == TRIALS_WORKSPACE,
                 "is_in_flight": generation.state in (State.DISPATCHED, State.RUNNING),
+                "has_failed": generation.state == State.FAILED,
             }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})

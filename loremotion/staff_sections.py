@@ -31,6 +31,12 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
 REST: Final = "Sign-in"
 
 
+def section_of(app_label: str, model_name: str) -> str:
+    """Return the section in which the rows of a model stand."""
+    name = f"{app_label}.{model_name}"
+    return next((title for title, names in SECTIONS.items() if name in names), REST)
+
+
 def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:
     """Return the admin's list of apps as sections, each shown as an app is, with ``pages`` first in theirs."""
     models = {f"{app['app_label']}.{model['object_name'].lower()}": model for app in apps for model in app["models"]}

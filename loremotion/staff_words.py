@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models.options import Options
+
+from loremotion import staff_sections
 
 register = template.Library()
 
@@ -32,3 +35,9 @@ def signed(amount: int) -> str:
 def as_words(event: str) -> str:
     """``workspace.begun`` as Workspace begun."""
     return event.replace(".", " ").replace("_", " ").capitalize()
+
+
+@register.filter
+def section(opts: Options[Any]) -> str:
+    """The section of the side bar in which a model's rows stand."""
+    return staff_sections.section_of(opts.app_label, opts.model_name or "")

@@ -63,3 +63,10 @@ def test_people_have_a_role_and_no_crosses(staff: Client) -> None:
     assert "icon-no" not in page
     assert "superuser" in page
     assert "switched off" in page
+
+
+@pytest.mark.parametrize(("path", "trail"), [("accounts/user/", "People"), ("shop/plan/", "Money")])
+def test_breadcrumbs_name_the_section_of_the_side_bar(staff: Client, path: str, trail: str) -> None:
+    for page in (f"/admin/{path}", f"/admin/{path}add/"):
+        found = staff.get(page).text.partition('class="breadcrumbs">')[2].partition("</div>")[0]
+        assert f"&rsaquo; {trail} &rsaquo;" in found.replace("\n", ""), page

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
+from accounts import whose
 from accounts.models import User
 from billing.models import Hold
 from catalog.models import Model
@@ -93,15 +94,22 @@ class TroubleFilter(admin.SimpleListFilter):
         return queryset.filter(attempt__gt=1) if self.value() == "again" else queryset
 
 
-def waiting(generation: Generation) -> dict[str, str]:
-    """Return why a clip that no GPU has begun waits, and when it is ready; nothing of others, or if nobody knows."""
+def waiting(generation: Generation) -> dict[str, Any]:
+    """Return why a clip that no GPU has begun waits, when it is ready, and whether its place decides that.
+
+    Empty for other clips, and if nobody knows.
+    """
     if generation.state not in (State.QUEUED, State.DISPATCHED):
         return {}
     try:
         found = wait.waits_of([generation])[generation.id]
     except redis.RedisError:
         return {}
-    return {"why_waiting": why_waiting.why(generation, found), "ready": found.in_words}
+    return {
+        "why_waiting": why_waiting.why(generation, found),
+        "ready": found.in_words,
+        "place_decides": not found.is_for_a_machine,
+    }
 
 
 def charged(generation: Generation) -> int | None:
@@ -122,11 +130,17 @@ def seconds_between(begin: datetime | None, end: datetime | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def so_far(generation: Generation, begin: datetime | None, end: datetime | None) -> str:
+def lasted(generation: Generation, begin: datetime | None, end: datetime | None) -> str:
     """Return how long it was; of a clip that is not over, how long it has been until now."""
-    if begin is None or end is not None or not generation.is_open:
-        return seconds_between(begin, end)
-    return f"{seconds_between(begin, timezone.now())} so far"
+    return seconds_between(begin, timezone.now() if end is None and generation.is_open else end)
+
+
+def title(generation: Generation) -> str:
+    """Return what its page is called: whose it is, its state, and how long it has been in that if it is open."""
+    since = generation.started_at or generation.created_at
+    state = generation.get_state_display().lower()
+    how_long = f" {lasted(generation, since, None)}" if generation.is_open else ""
+    return f"{generation.version.model.name} clip for {whose.title_of(generation.workspace)}, {state}{how_long}"
 
 
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
@@ -192,8 +206,8 @@ def timeline(generation: Generation) -> list[Moment]:
     worker = f"GPU worker {generation.worker}" if generation.worker else "GPU worker"
     happened: list[tuple[datetime | None, str, str]] = [
         (generation.created_at, "web", "Asked for, credits held, put into the queue"),
-        (generation.dispatched_at, "web or beat", f"Handed to the GPUs, attempt {generation.attempt}"),
-        (generation.started_at, worker, "Begun"),
+        (generation.dispatched_at, "scheduler", f"Handed to the GPUs, attempt {generation.attempt}"),
+        (generation.started_at, worker, "Started"),
         (generation.cancel_asked_at, "web", "Cancelling was asked for"),
         *_stages(generation, worker),
         (generation.finished_at, "reports", f"Ended: {generation.get_state_display()} {generation.error_code}".strip()),
@@ -209,7 +223,18 @@ def timeline(generation: Generation) -> list[Moment]:
     for at, where, what in found:
         moments.append(Moment(at, where, what, seconds_between(last, at)))
         last = at
-    return moments
+    return [*moments, *_still(generation, worker)]
+
+
+def _still(generation: Generation, worker: str) -> Iterator[Moment]:
+    """What an open clip does now, and for how long it has."""
+    if not generation.is_open:
+        return
+    now = timezone.now()
+    if generation.started_at is not None:
+        yield Moment(now, worker, f"Still rendering, {seconds_between(generation.started_at, now)}", "")
+    else:
+        yield Moment(now, "scheduler", f"Still waiting, {seconds_between(generation.created_at, now)}", "")
 
 
 def _stages(generation: Generation, worker: str) -> Iterator[tuple[datetime | None, str, str]]:

@@ -120,6 +120,7 @@ def test_a_waiting_clip_begins_with_the_reason_that_the_fleet_gives(
     page = staff.get(f"/admin/generation/generation/{clip.id}/change/").text
     assert why in page.split("How it went")[0]
     assert why in staff.get("/admin/fleet/").text
+    assert "Why this place" not in page, "no place gets it a GPU"
     assert "icon-no" not in page.split("Every other field of the row")[0], "a clip that all may see is no fault"
 
 

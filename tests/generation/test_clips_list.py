@@ -185,9 +185,9 @@ def test_a_row_says_what_went_wrong_and_how_long_it_has_waited(toy: Model, alice
     Generation.objects.filter(id=waiting.id).update(created_at=asked)
     Generation.objects.filter(id=failed.id).update(state=State.FAILED, error_code="out_of_memory", finished_at=asked)
     page = staff.get(LIST).text
-    assert '<td class="field-wait">3 h so far</td>' in page
+    assert '<td class="field-wait">3 h</td>' in page
     assert '<td class="field-error"><span title="out_of_memory">Out of memory</span></td>' in page
-    assert page.count("so far") == 1, "what is over waits no more"
+    assert page.count("3 h</td>") == 1, "what is over waits no more"
 
 
 def test_the_list_takes_as_many_queries_and_counts_to_a_bound(toy: Model, alice: Visitor, staff: Client) -> None:
@@ -214,7 +214,7 @@ def test_the_newest_are_found_by_an_index(db: None) -> None:
 def test_the_timeline_goes_through_the_processes(made: Generation, staff: Client) -> None:
     found = [(each.process, each.what) for each in clips.timeline(made)]
     assert found[0] == ("web", "Asked for, credits held, put into the queue")
-    assert ("web or beat", "Handed to the GPUs, attempt 1") in found
+    assert ("scheduler", "Handed to the GPUs, attempt 1") in found
     assert ("reports", "Ended: Succeeded") in found
     assert ("reports", f"Credits settled: {made.credits_quoted} charged, 0 given back") in found
     assert "How it went" in staff.get(f"{LIST}{made.id}/change/").text
@@ -291,3 +291,37 @@ def test_a_clip_that_hangs_goes_to_another_attempt_and_keeps_its_credits(
 def test_a_clip_that_no_gpu_has_is_left_alone(made: Generation, staff: Client) -> None:
     assert "No GPU has this clip" in act(staff, "retry_selected", made)
     assert not LogEntry.objects.exists()
+
+
+def test_a_row_says_one_credit(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace)
+    for quoted, said in ((1, '1<span class="unit"> credit<'), (1_200, '1,200<span class="unit"> credits<')):
+        Generation.objects.filter(id=clip.id).update(quote={**clip.quote, "credits": quoted})
+        assert said in staff.get(LIST).text
+
+
+def test_the_page_of_a_clip_is_called_after_its_model_its_customer_and_its_state(
+    toy: Model, alice: Visitor, staff: Client
+) -> None:
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(created_at=timezone.now() - timedelta(minutes=48))
+    page = staff.get(f"{LIST}{clip.id}/change/")
+    title = f"Toy clip for Visitor {str(alice.workspace_id)[:8]}, queued 48 min"
+    assert f"<h1>{title}</h1>" in page.text
+    trail = page.text.partition('class="breadcrumbs">')[2].partition("</div>")[0]
+    assert trail.endswith(title)
+    assert trail.count("Clips") == 1, "its section has the list's name"
+    assert f">{clip.id}<" not in trail
+    assert "closelink" not in page.text
+    assert page.context["timeline"][-1].what == "Still waiting, 48 min"
+
+
+def test_a_clip_that_failed_says_why_it_cannot_be_started_again(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace)
+    said = "Not from here: its credits were given back"
+    assert said not in staff.get(f"{LIST}{clip.id}/change/").text
+    Generation.objects.filter(id=clip.id).update(state=State.FAILED, finished_at=timezone.now())
+    page = staff.get(f"{LIST}{clip.id}/change/")
+    assert said in page.text
+    assert "/retry/" not in page.text
+    assert not page.context["timeline"][-1].what.startswith("Still")
