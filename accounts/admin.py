@@ -256,7 +256,7 @@ class AuditEntryAdmin(WhoseColumn, ExactSearchAdmin):
     list_display_links = ["at"]
     is_found_by_address = False  # of an address more is found: see below
     whose_field = "workspace_id"
-    search_help_text = "An e-mail address, the whole id of a workspace or of a thing, what was acted on, or an event"
+    search_help_text = "An email address, the whole id of a workspace or of a thing, what was acted on, or an event"
     ordering = ["-id"]
 
     @admin.display(description="what happened")

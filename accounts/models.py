@@ -37,7 +37,7 @@ EMAIL_DOMAIN: Final = Func(F("email"), template="split_part(%(expressions)s, '@'
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in, known by e-mail address."""
+    """A person who signs in, known by email address."""
 
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)

@@ -20,7 +20,7 @@ MOST_WORKSPACES: Final = 100
 
 
 def workspaces_of(address: str) -> list[UUID]:
-    """Return the workspaces of whoever has the e-mail address, the whole of it; nobody has it: none."""
+    """Return the workspaces of whoever has the email address, the whole of it; nobody has it: none."""
     theirs = Membership.objects.filter(user__email=address.lower()).values_list("workspace_id", flat=True)
     return list(theirs[:MOST_WORKSPACES])
 
@@ -34,7 +34,7 @@ class WhoseColumn(admin.ModelAdmin[Any]):
     whose_field: ClassVar[str] = "workspace"
     """Of a row: the id of the workspace."""
     is_found_by_address: ClassVar[bool] = True
-    """Whether a search for an e-mail address finds the rows of its workspaces."""
+    """Whether a search for an email address finds the rows of its workspaces."""
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Rows of the workspaces of whoever has the address, or what the list finds otherwise."""

@@ -147,7 +147,7 @@ class AccountAdmin(LedgerAdmin):
                 staff=request.user,
             )
         except ledger.NotEnoughCredits as refusal:
-            form.add_error("amount", f"Only {refusal.available} credits are available to take.")
+            form.add_error("amount", f"Only {refusal.available:,} credits are available to take.")
             return False
         except Refusal as refusal:
             form.add_error("amount", str(refusal))
@@ -184,7 +184,7 @@ class LotAdmin(LedgerAdmin):
     list_display_links = ("reference",)
     list_filter = (KindFilter,)
     ordering = ("-id",)
-    search_help_text = "An e-mail address, or a whole reference or account id"
+    search_help_text = "An email address, or a whole reference or account id"
     change_form_template = "admin/billing/lot/change_form.html"
 
     @admin.display(description="kind")
@@ -224,7 +224,7 @@ class HoldAdmin(LedgerAdmin):
     list_display_links = ("held_at",)
     list_filter = ("state",)
     ordering = ("-held_at",)
-    search_help_text = "An e-mail address, or a whole request or account id"
+    search_help_text = "An email address, or a whole request or account id"
     change_form_template = "admin/billing/hold/change_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Hold | None = None) -> Any:

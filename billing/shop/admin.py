@@ -88,7 +88,7 @@ class OrderAdmin(WhoseColumn, ExactSearchAdmin):
     ordering = ["-created_at", "-id"]
     found_by_id = ("id", "workspace", "account")
     found_by_text = ("stripe_session_id",)
-    search_help_text = "An e-mail address, or the whole id of an order or of a workspace, or of a session at Stripe"
+    search_help_text = "An email address, or the whole id of an order or of a workspace, or of a session at Stripe"
     list_select_related = ["price__plan", "price__pack"]
 
 
@@ -106,7 +106,7 @@ class SubscriptionAdmin(WhoseColumn, ExactSearchAdmin):
     ordering = ["-id"]
     found_by_id = ("workspace",)
     found_by_text = ("stripe_subscription_id",)
-    search_help_text = "An e-mail address, or the whole id of a workspace, or of a subscription at Stripe"
+    search_help_text = "An email address, or the whole id of a workspace, or of a subscription at Stripe"
     list_select_related = ["price__plan"]
 
 
@@ -115,7 +115,7 @@ class BudgetAdmin(WhoseColumn, ExactSearchAdmin):
     list_display = ["whose", "monthly_cap_credits", "warn_below_credits", "warned_at"]
     ordering = ["-id"]
     found_by_id = ("workspace",)
-    search_help_text = "An e-mail address, or the whole id of a workspace"
+    search_help_text = "An email address, or the whole id of a workspace"
 
 
 class RefundForm(forms.Form):
@@ -155,7 +155,7 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
     ordering = ["-paid_at", "-id"]
     found_by_id = ("workspace", "account")
     found_by_text = ("source", "stripe_payment_intent_id", "stripe_invoice_id")
-    search_help_text = "An e-mail address, or the whole id of a workspace, or of a payment or an invoice at Stripe"
+    search_help_text = "An email address, or the whole id of a workspace, or of a payment or an invoice at Stripe"
     list_select_related = ["price__plan", "price__pack"]
     change_list_template = "admin/shop/payment/change_list.html"
     change_form_template = "admin/shop/payment/change_form.html"
@@ -282,6 +282,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
     list_display = ["began_at", "kind", "checked", "missed", "differences", "finished_at"]
     list_filter = ["kind"]
+    ordering = ["-began_at", "-id"]
     inlines = [MismatchInline]
     fields = ("kind", "began_at", "finished_at", "read_until", "checked", "missed", "statement")
     readonly_fields = fields

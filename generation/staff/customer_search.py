@@ -1,4 +1,4 @@
-"""One search for customers: by e-mail address, name, any id, or what Stripe calls them. Never reads a whole table."""
+"""One search for customers: by email address, name, any id, or what Stripe calls them. Never reads a whole table."""
 
 from __future__ import annotations
 

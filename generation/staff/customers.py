@@ -122,7 +122,7 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
             done: dict[str, Any] = {"amount": proposal.amount, "reason": proposal.reason, "state": proposal.state}
             audit.record(workspace, "credits.adjusted", actor=f"staff {user}", subject=str(proposal.id), **done)
     except ledger.NotEnoughCredits as refusal:
-        form.add_error("amount", f"Only {refusal.available} credits are available to take.")
+        form.add_error("amount", f"Only {refusal.available:,} credits are available to take.")
         return _render_page(request, workspace, form)
     except Refusal as refusal:
         form.add_error(None, str(refusal))
@@ -144,7 +144,7 @@ def preview_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
         try:
             preview = proposals.preview(account=workspace.id, amount=amount, staff=cast(User, request.user))
         except ledger.NotEnoughCredits as refusal:
-            form.add_error("amount", f"Only {refusal.available} credits are available to take.")
+            form.add_error("amount", f"Only {refusal.available:,} credits are available to take.")
         except Refusal as refusal:
             form.add_error(None, str(refusal))
     return _render_page(request, workspace, form, preview)

@@ -94,7 +94,18 @@ def test_what_differs_from_stripe_stays_whatever_events_are_read_afterwards(staf
     Mismatch.objects.create(reconciliation=books, subject="order:2", detail="mended", is_mended=True)
     Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS, finished_at=timezone.now())
     Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS)  # one that is under way
-    assert staff.get("/admin/money/").context["differences"] == 1
+    page = staff.get("/admin/money/")
+    assert page.context["differences"] == 1
+    assert '<a href="/admin/shop/reconciliation/" class="state bad">1</a>' in page.text
+    assert page.text.count('class="state') == 1, "what is in order looks like any other figure"
+
+
+def test_comparisons_stand_newest_first(staff: Client) -> None:
+    now = timezone.now()
+    for hours in (3, 1, 2):
+        Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, began_at=now - timedelta(hours=hours))
+    listed = staff.get("/admin/shop/reconciliation/").context["cl"].result_list
+    assert [round((now - each.began_at) / timedelta(hours=1)) for each in listed] == [1, 2, 3]
 
 
 def test_what_is_owed_is_kept_by_day_as_it_was_counted_last() -> None:
