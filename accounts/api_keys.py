@@ -18,14 +18,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit, members
+from accounts import audit, members, request_log
+from accounts.caller import API_PREFIX
 from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_SCOPE, Action
 from loremotion.prepared import prepared_cursor
 from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
 from loremotion.table_rows import Columns
 
-API_PREFIX = "/v1/"
 SHAPE = re.compile(r"(lm_live_[A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 ROTATION_OVERLAP = timedelta(hours=24)
@@ -204,7 +204,7 @@ def change_terms(
     with transaction.atomic():
         members.lock_memberships(key.workspace)
         members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=key.workspace)
-        line = ApiKey.objects.live().filter(Q(id=key.line_id) | Q(origin=key.line_id), workspace=key.workspace)
+        line = _live_of_line(key)
         now = line.filter(id=key.id).first()
         if now is None:
             raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
@@ -214,11 +214,13 @@ def change_terms(
 
 
 def revoke(*, key: ApiKey, actor: str) -> None:
-    """Revoke the key, from this moment. Twice is once."""
+    """Revoke the key, from this moment, and forget what its line asked unless that goes on. Twice is once."""
     with transaction.atomic():
         members.lock_memberships(key.workspace)  # so that whoever is about to use it finds it revoked
         if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
             audit.record(key.workspace, "key.revoked", actor=actor, subject=key.prefix)
+            if not _live_of_line(key).exists():
+                transaction.on_commit(lambda: request_log.forget([key.line_id]))
 
 
 def live(workspace: Workspace) -> QuerySet[ApiKey]:
@@ -231,6 +233,10 @@ def live(workspace: Workspace) -> QuerySet[ApiKey]:
 def revoked() -> Unauthorized:
     """The refusal of a key that is taken away."""
     return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Create a new one under API keys.")
+
+
+def _live_of_line(key: ApiKey) -> QuerySet[ApiKey]:
+    return ApiKey.objects.live().filter(Q(id=key.line_id) | Q(origin=key.line_id), workspace=key.workspace)
 
 
 def _find(prefix: str) -> ApiKey | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.http import HttpRequest
 
 from accounts.models import ApiKey, Ban, Membership, User, Visitor, Workspace
 from accounts.roles import Action
+
+API_PREFIX: Final = "/v1/"
+"""Of the paths where API keys count; pages take none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import asdict
+from datetime import timedelta
 from typing import IO, Final, cast
 from uuid import UUID
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+import redis
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, request_log
 from accounts.caller import Caller
-from accounts.models import Membership
+from accounts.models import Membership, Workspace
+from accounts.roles import Action
 from accounts.workspace_data import ExportedFile, all_workspace_data
 from loremotion import database
 from loremotion.stream_limits import LimitedStream, StreamLimit
+
+logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 256 * 1024
 MOST_AT_ONCE: Final = 4
@@ -50,8 +57,25 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
     }
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
     yield ExportedFile("audit.csv", audit.as_csv(workspace))
+    if reader.may(Action.MANAGE_KEYS):
+        yield from _requests_of_keys(workspace)
     for holdings in all_workspace_data():
         yield from holdings.export(workspace, reader=reader)
+
+
+def _requests_of_keys(workspace: Workspace) -> Iterator[ExportedFile]:
+    """What keys asked last, line by line, as far as it is kept still."""
+    used = workspace.api_keys.filter(last_used_at__gte=timezone.now() - timedelta(seconds=request_log.KEPT_SECONDS))
+    newest = {key.line_id: key for key in used.order_by("id")}
+    try:
+        kept = [
+            {"key": key.prefix, "requests": [asdict(entry) for entry in request_log.last_requests(key)]}
+            for key in newest.values()
+        ]
+    except redis.RedisError as problem:
+        logger.warning("The last requests of keys are not in the export of %s: %s", workspace.id, problem)
+        return
+    yield ExportedFile("api_requests.json", json.dumps(kept, indent=1, ensure_ascii=False))
 
 
 def zipped(reader: Caller) -> Iterator[bytes]:

@@ -14,7 +14,8 @@ import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from accounts import api_keys, networks, tenancy
+from accounts import networks, tenancy
+from accounts.caller import API_PREFIX
 from loremotion.errors import refuse
 from loremotion.refusals import TooMany, Unauthorized
 from loremotion.valkey import connection
@@ -185,7 +186,7 @@ def _caller_of(request: HttpRequest) -> str:
 def _is_counted(request: HttpRequest) -> bool:
     has_limits = request.path.startswith(UNCOUNTED) and not request.path.startswith(ASKS_A_PROVIDER)
     is_form = request.method == "POST" and not has_limits
-    return is_form or request.path.startswith(api_keys.API_PREFIX)
+    return is_form or request.path.startswith(API_PREFIX)
 
 
 def _refusal(request: HttpRequest, allowance: Allowance) -> HttpResponse:

@@ -19,8 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
 from accounts import tenancy
-from accounts.api_keys import API_PREFIX
-from accounts.caller import state_of
+from accounts.caller import API_PREFIX, state_of
 from accounts.models import ApiKey
 from loremotion.errors import refuse
 from loremotion.refusals import Forbidden, Invalid, Refusal, Unauthorized

@@ -1,8 +1,8 @@
 """The last requests of each API key: what was asked, and how it was answered. Never what was in it.
 
-Kept in Valkey under the first key of a line, so that a rotated key goes on where it was; written once the answer is
-sent, or before a stream begins, by one command of constant cost. While Valkey is away nothing is noted, and nobody
-waits for that.
+Kept in Valkey under the first key of a line, so that a rotated key goes on where it was, until the last of the line is
+revoked; written once the answer is sent, or before a stream begins, by one command of constant cost. While Valkey is
+away nothing is noted, and nobody waits for that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,10 +20,9 @@ import redis
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from accounts.api_keys import API_PREFIX
-from accounts.caller import state_of
+from accounts.caller import API_PREFIX, state_of
 from accounts.models import ApiKey
-from gpu_worker import log_context
+from loremotion import log_ids
 from loremotion.errors import PROBLEM
 from loremotion.handler import do_once_sent
 from loremotion.valkey import connection
@@ -79,7 +78,7 @@ class RequestLogMiddleware:
             path=request.path[:LONGEST_PATH],
             status=response.status_code,
             code=_code_of(response),
-            request_id=log_context.current(log_context.REQUEST_ID),
+            request_id=log_ids.current_request(),
             milliseconds=round((time.perf_counter() - began) * 1000),
         )
         if response.streaming:  # which may last for minutes
@@ -108,6 +107,15 @@ def last_requests(key: ApiKey) -> list[Entry]:
     return [Entry(**json.loads(entry)) for entry in kept]
 
 
+def forget(line_ids: Collection[int]) -> None:
+    """Delete what these lines asked. What Valkey does not hear, because it is away, expires there."""
+    try:
+        if line_ids:
+            connection().unlink(*map(_name_of, line_ids))
+    except redis.RedisError as error:
+        logger.warning("The requests of keys that are gone are left to expire: %s", error)
+
+
 def _code_of(response: HttpResponseBase) -> str:
     if response.status_code < 400 or response.get("Content-Type") != PROBLEM or not isinstance(response, HttpResponse):
         return ""
@@ -115,4 +123,8 @@ def _code_of(response: HttpResponseBase) -> str:
 
 
 def _name(key: ApiKey) -> str:
-    return f"requests:{key.line_id}"
+    return _name_of(key.line_id)
+
+
+def _name_of(line_id: int) -> str:
+    return f"requests:{line_id}"

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
-from accounts.caller import Caller, state_of
+from accounts.caller import API_PREFIX, Caller, state_of
 from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
@@ -71,7 +71,7 @@ def refuse_nobody(request: HttpRequest, caller: Caller) -> None:
     Raises:
         Unauthorized: the request is to the API, and has neither a key nor a cookie that this site gave.
     """
-    if caller.key is not None or not request.path.startswith(api_keys.API_PREFIX):
+    if caller.key is not None or not request.path.startswith(API_PREFIX):
         return
     cookies = (visitors.COOKIE, settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)
     if not any(name in request.COOKIES for name in cookies):

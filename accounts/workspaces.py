@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit, bans, members
-from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
+from accounts import audit, bans, members, request_log
+from accounts.models import ApiKey, AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from accounts.workspace_data import all_workspace_data
 from loremotion.refusals import Conflict, Invalid
@@ -213,7 +214,11 @@ def erase(workspace: Workspace) -> None:
         list(Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id))
         for holdings in all_workspace_data():
             holdings.erase(workspace)
-        Workspace.objects.filter(Q(id=workspace.id) | Q(merged_into=workspace)).delete()
+        doomed = Workspace.objects.filter(Q(id=workspace.id) | Q(merged_into=workspace))
+        keys = ApiKey.objects.filter(workspace__in=doomed)
+        lines = list(keys.values_list(Coalesce("origin", "id"), flat=True).distinct())
+        doomed.delete()
+        transaction.on_commit(lambda: request_log.forget(lines))
 
 
 def erase_closed(*, limit: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import redis
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
-from accounts import api_keys, request_log
+from accounts import api_keys, exports, request_log, workspaces
 from accounts.caller import Caller, state_of
 from accounts.models import ApiKey, User, Workspace
 from accounts.roles import BY_ROLE, Role
@@ -108,6 +109,71 @@ def test_a_key_that_does_not_hold_notes_nothing(client: Client, key: ApiKey) -> 
     api_keys.revoke(key=key, actor="owner@example.org")
     assert client.get("/v1/me").status_code == 401
     assert request_log.last_requests(key) == []
+
+
+def test_with_the_last_key_of_its_line_the_log_goes(
+    client: Client, key: ApiKey, owner: User, valkey: redis.Redis, django_capture_on_commit_callbacks: Any
+) -> None:
+    client.get("/v1/me")
+    successor, _ = api_keys.rotate(key=key, by=owner, allowed=ALLOWED)
+    with django_capture_on_commit_callbacks(execute=True):
+        api_keys.revoke(key=key, actor=owner.email)
+    assert [entry.path for entry in request_log.last_requests(successor)] == ["/v1/me"]
+    with django_capture_on_commit_callbacks(execute=True):
+        api_keys.revoke(key=successor, actor=owner.email)
+    assert not valkey.keys("requests:*")
+
+
+def test_an_erased_workspace_leaves_no_log(
+    client: Client,
+    key: ApiKey,
+    owner: User,
+    studio: Workspace,
+    valkey: redis.Redis,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    api_keys.rotate(key=key, by=owner, allowed=ALLOWED)
+    client.get("/v1/me")
+    others = people.team(owner, "Other")
+    other, text = api_keys.issue(workspace=others, by=owner, allowed=ALLOWED, name="k", scopes=["read"])
+    program(text).get("/v1/me")
+    with django_capture_on_commit_callbacks(execute=True):
+        workspaces.erase(studio)
+    assert valkey.keys("requests:*") == [f"requests:{other.id}".encode()]
+
+
+def test_an_export_has_the_log_for_whoever_manages_keys(client: Client, key: ApiKey, studio: Workspace) -> None:
+    client.get("/v1/me")
+
+    def exported(role: Role) -> dict[str, Any]:
+        return {file.path: file.content for file in exports.files_of(Caller(studio, BY_ROLE[role]))}
+
+    (told,) = json.loads(exported(Role.OWNER)["api_requests.json"])
+    assert told["key"] == key.prefix
+    assert [entry["path"] for entry in told["requests"]] == ["/v1/me"]
+    assert "api_requests.json" not in exported(Role.MEMBER)
+
+
+def test_while_valkey_is_away_keys_are_revoked_workspaces_exported_and_erased(
+    client: Client,
+    key: ApiKey,
+    studio: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    def refuse(*said: Any) -> Any:
+        raise redis.ConnectionError("away")
+
+    client.get("/v1/me")
+    for command in ("unlink", "lrange"):
+        monkeypatch.setattr(stores.connection(), command, refuse)
+    assert "workspace.json" in [file.path for file in exports.files_of(Caller(studio, ALLOWED))]
+    assert "not in the export" in caplog.text
+    with django_capture_on_commit_callbacks(execute=True):
+        api_keys.revoke(key=key, actor="owner@example.org")
+        workspaces.erase(studio)
+    assert not Workspace.objects.filter(id=studio.id).exists()
 
 
 def test_a_browser_has_no_such_log(owner: User, studio: Workspace) -> None:
