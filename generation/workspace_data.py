@@ -18,6 +18,7 @@ from accounts.models import Workspace
 from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation
+from generation.drafts.models import Draft
 from generation.models import Generation, NotificationRequest, Upload
 from generation.settlement import settle
 from generation.sharing import links
@@ -29,6 +30,7 @@ from loremotion.refusals import Conflict
 BATCH = 500
 _PLACE: Final = Tuple(F("created_at"), F("id"))
 NOTIFICATION = ("generation_id", "user__email")
+DRAFT = ("generation_id", "final_preset", "final_steps", "final_id")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
@@ -58,13 +60,14 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Every request with its receipt, every clip, its link, what was sent for it and who wants mail when it has ended,
-    as far as the reader sees them, and every movement of credits."""
+    """Every request with its receipt, every clip, its link, what drafts became, what was sent for it and who wants
+    mail when it has ended, as far as the reader sees them, and every movement of credits."""
     yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
     wanted = NotificationRequest.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("id")
     yield ExportedFile("notifications.json", _as_json(list(wanted.values(*NOTIFICATION))))
     yield ExportedFile("links.json", _as_json(_links(reader)))
+    yield ExportedFile("drafts.json", _as_json(_drafts(reader)))
     finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
     for generation in in_batches(finished):
         if default_storage.exists(generation.clip.key):
@@ -104,6 +107,16 @@ def _requests(reader: Caller) -> Iterator[dict[str, Any]]:
             more = ("negative_prompt", "seed", "is_favourite")
             yield {**shown, **{name: getattr(generation, name) for name in more}}
         left = rows.filter(TupleGreaterThan(_PLACE, (batch[-1].created_at, batch[-1].id)))
+
+
+def _drafts(reader: Caller) -> list[dict[str, Any]]:
+    """What drafts are finished with, and the clips that came of them."""
+    seen = Generation.objects.seen_by(reader)
+    drafts = Draft.objects.filter(generation__in=seen).order_by("generation_id")
+    finals = set(seen.filter(id__in=drafts.values("final")).values_list("id", flat=True))
+    return [
+        {**row, "final_id": row["final_id"] if row["final_id"] in finals else None} for row in drafts.values(*DRAFT)
+    ]
 
 
 def _links(reader: Caller) -> list[dict[str, Any]]:
