@@ -137,8 +137,9 @@ def lasted(generation: Generation, begin: datetime | None, end: datetime | None)
 
 def title(generation: Generation) -> str:
     """Return what its page is called: whose it is, its state, and how long it has been in that if it is open."""
-    since = generation.started_at or generation.created_at
-    state = generation.get_state_display().lower()
+    since = generation.started_at or generation.dispatched_at or generation.created_at
+    state = generation.get_state_display()
+    state = state[:1].lower() + state[1:]
     how_long = f" {lasted(generation, since, None)}" if generation.is_open else ""
     return f"{generation.version.model.name} clip for {whose.title_of(generation.workspace)}, {state}{how_long}"
 

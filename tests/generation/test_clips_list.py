@@ -314,11 +314,15 @@ def test_the_page_of_a_clip_is_called_after_its_model_its_customer_and_its_state
     assert f">{clip.id}<" not in trail
     assert "closelink" not in page.text
     assert page.context["timeline"][-1].what == "Still waiting, 48 min"
+    Generation.objects.filter(id=clip.id).update(
+        state=State.DISPATCHED, dispatched_at=timezone.now() - timedelta(minutes=7)
+    )
+    assert ", handed to a GPU 7 min</h1>" in staff.get(f"{LIST}{clip.id}/change/").text
 
 
 def test_a_clip_that_failed_says_why_it_cannot_be_started_again(toy: Model, alice: Visitor, staff: Client) -> None:
     clip = factories.submitted(alice.workspace)
-    said = "Not from here: its credits were given back"
+    said = "Not from here: its credits are settled"
     assert said not in staff.get(f"{LIST}{clip.id}/change/").text
     Generation.objects.filter(id=clip.id).update(state=State.FAILED, finished_at=timezone.now())
     page = staff.get(f"{LIST}{clip.id}/change/")
