@@ -40,6 +40,7 @@ READS = {
 """Pages that change nothing. Of those the ones that show somebody's clip leave a note too: test_notices.py."""
 ELSEWHERE = {
     "shop_refund",  # shop/test_admin.py, with an imitation of Stripe
+    "customer_preview",  # generation/test_customers_page.py: what it does is undone before it answers
     "accounts.workspace ban_visitor",  # leads to the form of a ban
 }
 """What is not done here, and why."""

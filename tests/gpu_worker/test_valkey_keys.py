@@ -31,6 +31,7 @@ THE_WEBSITES: Final = {
     "popped": f"popped:render-{CLIP}-1",
     "queue": "queue:depth",
     "refused": f"refused:{CLIP}",
+    "requests": "requests:5f2b",
     "retries": f"retries:{CLIP}",
     "seen": "seen:5f2b",
     "traces": "traces:again",

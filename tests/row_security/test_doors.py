@@ -22,16 +22,17 @@ REVIEWED = {
     "accounts/workspaces.py": 6,
     "billing/shop/webhook.py": 1,
     "generation/scheduling/dispatch.py": 1,
+    "generation/scheduling/queue_trace.py": 1,  # numbers and times, for whoever runs the site
     "generation/scheduling/wait.py": 4,
     "generation/storage/arrivals.py": 2,  # a file and its announcement: the permit in the address names one attempt
     "generation/storage/retention.py": 3,
-    "generation/moderation/totals.py": 1,  # sums that name nobody
+    "generation/moderation/totals.py": 2,  # sums that name nobody
     "generation/notices/likeness.py": 2,  # what looks like what was taken down; a report for staff comes out
     "generation/notices/notices.py": 1,  # whoever reports a clip is no member of its workspace
     "generation/legal/transparency.py": 1,  # sums that name nobody
-    "generation/provenance/inspection.py": 2,  # by digest, by picture; a model and a day come out, not whose it is
+    "generation/provenance/inspection.py": 3,  # by digest, label, picture; a model and a day come out, not whose it is
     "generation/sharing/removals.py": 2,  # a copy of what was taken down anywhere; yes or no, or its report comes out
-    "generation/sharing/public.py": 2,  # a token is the permission, or staff picked it; public parts come out
+    "generation/sharing/public.py": 3,  # a token is the permission, or staff picked it; public parts come out, or a yes
     "generation/live/polling.py": 1,
     "generation/pages/family.py": 1,
     "generation/pages/search.py": 1,  # only ids come out, of the caller's own; the rows are read behind the wall
