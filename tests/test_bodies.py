@@ -30,6 +30,7 @@ ID = "00000000-0000-4000-8000-000000000000"
 LIMITS = [
     ("POST", "/v1/videos", "application/json", bodies.MAX_JSON_BYTES),
     ("POST", "/v1/videos", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/v1/videos/batches", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/edits", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/extensions", FORM, bodies.MAX_FORM_BYTES),
     ("POST", f"/v1/videos/{ID}/remix", FORM, bodies.MAX_FORM_BYTES),

@@ -30,7 +30,7 @@ MOST_FILES = 8
 class BatchSerializer(serializers.Serializer[Any]):
     """The body of ``POST /v1/videos/batches``. What is in ``videos`` is read one by one."""
 
-    videos = serializers.ListField(min_length=1, max_length=batch.MOST_CLIPS)
+    videos = serializers.ListField(allow_empty=False, max_length=batch.MOST_CLIPS)
     max_credits = serializers.IntegerField(required=False, allow_null=True, min_value=0)
 
 
