@@ -111,7 +111,11 @@ def _make_all(
     )
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():
-        if has_pictures:  # whoever was before in the line may have taken the place: then none is decoded
+        if has_pictures:  # whoever was before in the line may have sent the same, or taken the place: none is decoded
+            if caller.workspace is not None and (
+                made := _made_before(caller.workspace, repeats, caller, sending, is_locked=True)
+            ):
+                return made
             offers = [_offer_of(one, sound) for one, sound in zip(wanted, sounds, strict=True)]
             refuse_sum(caller.workspace, caller, offers, may, network)
         given = {start: uploads.prepare(things) for start, things in given.items()}

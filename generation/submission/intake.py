@@ -77,6 +77,8 @@ def take(
         has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
         line_of = caller.workspace.id if caller.workspace is not None else network
         with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
+            if has_pictures and (made := _made_by_the_one_before(caller, repeat)) is not None:
+                return made
             if given or caller.workspace is None:  # without files ``submit`` is as early
                 names = names_of(files)
                 look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
@@ -95,6 +97,11 @@ def take(
                     cancel_after=timedelta(seconds=cancel_after) if cancel_after is not None else None,
                     may=may,
                 )
+
+
+def _made_by_the_one_before(caller: Caller, repeat: idempotency.Repeat) -> Generation | None:
+    """What the same request made that was before this one in the line."""
+    return idempotency.with_same_key(caller.workspace, repeat, caller=caller) if caller.workspace is not None else None
 
 
 def names_of(files: Mapping[str, UploadedFile[Any]]) -> list[str]:

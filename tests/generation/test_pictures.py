@@ -144,6 +144,34 @@ def test_who_has_no_place_left_is_refused_before_a_picture_is_decoded(
     assert answer.status_code == 429
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_form", [True, False])
+def test_the_same_that_was_quicker_in_line_is_what_it_is_answered_with(
+    db: None, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, is_form: bool
+) -> None:
+    """Also where what both cost, or their places, are more than there is."""
+    factories.model(modes=["text", "image"])
+    for _ in range(2):
+        factories.submitted(alice.workspace)  # one place is left
+    in_line, sendings = pictures.in_line, iter([True, False])
+
+    def send() -> Any:
+        said: dict[str, Any] = {"prompt": "it comes alive"}
+        said |= {"sending": "one", "image": picture_file()} if is_form else {"input_reference": picture_file()}
+        address = "/generations/" if is_form else "/v1/videos"
+        return client_of(alice).post(address, said, headers={"Idempotency-Key": "one"})
+
+    def the_other_is_quicker(of: object) -> object:
+        if next(sendings):
+            assert send().status_code in (200, 302)
+        return in_line(of)
+
+    monkeypatch.setattr(pictures, "in_line", the_other_is_quicker)
+    answer = send()
+    assert answer.status_code in (200, 302), answer.content
+    assert Generation.objects.of(alice.workspace).count() == 3
+
+
 # --- who decodes them --------------------------------------------------------------------------------------------
 
 
