@@ -282,7 +282,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
     list_display = ["began_at", "kind", "checked", "missed", "differences", "finished_at"]
     list_filter = ["kind"]
-    ordering = ["-began_at", "-id"]
+    ordering = ["-id"]  # each begins after the one before it
     inlines = [MismatchInline]
     fields = ("kind", "began_at", "finished_at", "read_until", "checked", "missed", "statement")
     readonly_fields = fields

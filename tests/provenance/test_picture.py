@@ -201,7 +201,9 @@ def test_a_search_asks_once_and_compares_few_whatever_stands_there(
 def test_a_band_is_an_index() -> None:
     factories.model()
     [clip] = clips(HASH)
-    others = [each.column for each in Clip._meta.concrete_fields if each.name not in ("generation", "perceptual_hash")]
+    others = [
+        str(each.column) for each in Clip._meta.concrete_fields if each.name not in ("generation", "perceptual_hash")
+    ]
     names = ", ".join(others)
     with connection.cursor() as cursor:
         cursor.execute(
