@@ -60,7 +60,7 @@ class ToldRange(models.Model):
     low = models.FloatField()
     high = models.FloatField()
     attempt = models.PositiveSmallIntegerField(db_default=0, default=0)
-    """Of the clip, when it was said."""
+    """How many the clip had had when it was said: see generation.scheduling.misses.attempts_of."""
     missed_by = models.CharField(max_length=20, blank=True, db_default="", default="")
     """A cause of generation.scheduling.misses, once the clip is late."""
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import redis
 from django.conf import settings
@@ -21,6 +22,7 @@ from redis.client import Pipeline
 from generation.scheduling import queue_depth
 from generation.scheduling.calibration import Calibration, Factor, Range
 from generation.scheduling.forecast import Expected, Forecast
+from generation.scheduling.misses import Miss
 from generation.scheduling.service_times import Spread
 from loremotion.valkey import connection
 
@@ -42,8 +44,8 @@ class Places:
     calibration: Calibration
     services: Mapping[str, Spread] = field(default_factory=dict)
     """What near clips take, by ``Work.name``."""
-    missed: Mapping[str, str] = field(default_factory=dict)
-    """Why near clips are later than they were told, by id: a cause of ``misses``."""
+    overdue: Mapping[UUID, Miss] = field(default_factory=dict)
+    """Which open clips are later than they were told, by id, the latest first."""
     signing: frozenset[str] = frozenset()
     """The ids of clips that are made and wait to be signed: they keep no card from others."""
 
@@ -88,7 +90,7 @@ def publish(
     forecast: Forecast,
     calibration: Calibration,
     services: Mapping[str, Spread],
-    missed: Mapping[str, str],
+    overdue: Mapping[UUID, Miss],
     *,
     signing: Collection[str] = (),
     at: float,
@@ -98,7 +100,7 @@ def publish(
 
     Args:
         services: what clips take, by ``Work.name``.
-        missed: why clips are later than they were told, by id.
+        overdue: which clips are later than they were told, by id.
         signing: ids of clips that are made and wait to be signed.
     """
     lasts = lapses_after_seconds()
@@ -111,7 +113,9 @@ def publish(
         "is_whole": forecast.is_whole,
         "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
         "services": {name: [each.median_seconds, each.sd, each.doubt] for name, each in services.items()},
-        "missed": dict(missed),
+        "overdue": {
+            str(id): [miss.cause, round(miss.due_at, _DIGITS), miss.told_seconds] for id, miss in overdue.items()
+        },
         "signing": sorted(signing),
     }
     with connection().pipeline() as pipeline:
@@ -182,10 +186,11 @@ def _places_of(entry: bytes | None) -> Places | None:
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
         forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
         services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}
-        missed = {str(id): str(cause) for id, cause in found.get("missed", {}).items()}
+        said = found.get("overdue", {}).items()
+        overdue = {UUID(id): Miss(str(cause), float(due), float(told)) for id, (cause, due, told) in said}
         signing = frozenset(map(str, found.get("signing", ())))
         at, clock = float(found["at"]), float(found["clock"])
-        return Places(at, clock, forecast, Calibration(factors), services, missed, signing)
+        return Places(at, clock, forecast, Calibration(factors), services, overdue, signing)
     except (KeyError, ValueError, TypeError, AttributeError) as problem:
         logger.warning("What lies under %s is refused: %r", PLACES_KEY, problem)
         return None

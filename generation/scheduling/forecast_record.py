@@ -10,16 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import DateTimeField, DurationField, Exists, ExpressionWrapper, F, OuterRef
 from django.utils import timezone
 
 from generation.models import OPEN_STATES, ForecastFactor, ForecastHour, Generation, State, ToldRange
-from generation.scheduling import capacity, misses
+from generation.scheduling import capacity, misses, storage_pause
 from generation.scheduling.calibration import Calibration, Factor, Range, horizon_of
 from generation.scheduling.forecast import Expected
-from generation.scheduling.misses import Cause
+from generation.scheduling.misses import Cause, Miss
 from generation.tiers import yields
 from gpu_worker.contract import Stage
 from gpu_worker.worker_status import WorkerStatus
@@ -51,6 +52,20 @@ def told_of(clips: Iterable[Generation]) -> list[ToldRange]:
     return list(ToldRange.objects.filter(clip_id__in=[clip.id for clip in clips]).order_by("said_at", "id"))
 
 
+def _late_elsewhere(clips: Iterable[Generation], *, at: datetime) -> tuple[Sequence[ToldRange], Sequence[Generation]]:
+    """Return the ranges that are over of other open clips, and those clips: since they were told, others went before
+    them, or the machine was lost that could take them. ``BATCH`` ranges at most, the latest."""
+    length = ExpressionWrapper(F("high") * timedelta(seconds=1), output_field=DurationField())
+    rows = ToldRange.objects.alias(due=ExpressionWrapper(F("said_at") + length, output_field=DateTimeField()))
+    rows = rows.filter(_is_open(), due__lt=at).exclude(clip_id__in=[clip.id for clip in clips])
+    late = list(rows.order_by("due", "id")[:BATCH])
+    return late, list(Generation.objects.filter(id__in={row.clip_id for row in late})) if late else []
+
+
+def _is_open() -> Exists:
+    return Exists(Generation.objects.filter(id=OuterRef("clip_id"), state__in=OPEN_STATES))
+
+
 def note_told(
     clips: Iterable[Generation],
     before: Iterable[ToldRange],
@@ -78,7 +93,7 @@ def note_told(
             played_high=played[str(clip.id)].ready.high,
             low=told[str(clip.id)].ready.low,
             high=told[str(clip.id)].ready.high,
-            attempt=clip.attempt,
+            attempt=misses.attempts_of(clip),
         )
         for clip, horizon in near
         if (clip.id, horizon) not in known
@@ -93,19 +108,37 @@ def note_missed(
     *,
     at: datetime,
     signing: Collection[str] = (),
-) -> dict[str, str]:
-    """Write down why clips are late that were on time the last round. Return the cause of each that is, by its id."""
-    by_id = {clip.id: clip for clip in clips}
+) -> dict[UUID, Miss]:
+    """Write down why clips are late that were on time the last round. Return what each missed first that is late, by
+    its id, the latest first.
+
+    Args:
+        clips: those in flight and the next of the queue.
+        told: what they were told.
+    """
+    elsewhere, others = _late_elsewhere(clips, at=at)
+    by_id = {clip.id: clip for clip in (*clips, *others)}
     largest_bytes = capacity.largest_bytes(statuses := list(statuses))
     loading = {status.generation_id for status in statuses if status.generation_id and status.stage == Stage.LOADING}
-    late = [row for row in told if row.clip_id in by_id and misses.is_missed(row, at)]
+    late = [row for row in (*told, *elsewhere) if row.clip_id in by_id and misses.is_missed(row, at)]
     newly = [row for row in late if not row.missed_by]
+    is_held_up = bool(newly) and storage_pause.is_in_force()
     for row in newly:
-        clip = by_id[row.clip_id]
-        row.missed_by = misses.cause_of(clip, row, clips, loading=loading, signing=signing, largest_bytes=largest_bytes)
+        row.missed_by = misses.cause_of(
+            by_id[row.clip_id],
+            row,
+            clips,
+            loading=loading,
+            signing=signing,
+            largest_bytes=largest_bytes,
+            is_held_up=is_held_up,
+        )
     if newly:
         ToldRange.objects.bulk_update(newly, ["missed_by"])
-    return {str(row.clip_id): row.missed_by for row in late}
+    first: dict[UUID, Miss] = {}
+    for row in sorted(late, key=misses.due_at):
+        first.setdefault(row.clip_id, misses.miss_of(row))
+    return first
 
 
 @dataclass(slots=True)
@@ -122,8 +155,7 @@ def take_in(learned: Calibration) -> None:
 
     Call it from one process at a time: the beat's.
     """
-    still_open = Generation.objects.filter(id=OuterRef("clip_id"), state__in=OPEN_STATES)
-    over = list(ToldRange.objects.filter(~Exists(still_open)).order_by("said_at")[:BATCH])
+    over = list(ToldRange.objects.filter(~_is_open()).order_by("said_at")[:BATCH])
     if not over:
         return
     ended = Generation.objects.filter(id__in={row.clip_id for row in over})

@@ -21,7 +21,6 @@ from generation.scheduling import (
     fair_queue,
     forecast_board,
     forecast_record,
-    misses,
     service_rates,
     storage_pause,
 )
@@ -54,7 +53,7 @@ class Wait:
     why_this_place: str = ""
     """Whose clips are before it; empty where none waits before it."""
     missed: str = ""
-    """That it is later than it was said to be, and why; empty while it is not."""
+    """That it is later than it was said to be, by how much and why; empty while it is not."""
 
     @property
     def in_words(self) -> str:
@@ -178,13 +177,14 @@ def _waits(
 
 
 def missed_of(ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return by id why each open clip is later than it was said to be; empty while it is not."""
+    """Return by id by how much each open clip is later than it was said to be, and why; empty while it is not."""
     return _missed_of(ids, forecast_board.places())
 
 
 def _missed_of(ids: Collection[UUID], places: forecast_board.Places | None) -> dict[UUID, str]:
-    causes = {} if places is None else places.missed
-    return {id: misses.sentence(causes.get(str(id), "")) for id in ids}
+    overdue, now = {} if places is None else places.overdue, time.time()
+    late = {id: overdue.get(id) for id in ids}
+    return {id: "" if miss is None else miss.in_words(now) for id, miss in late.items()}
 
 
 def _wait(generation: Generation, stands: Place, budgets: list[int], expected: Expected | None) -> Wait:

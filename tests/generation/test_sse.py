@@ -27,7 +27,7 @@ from generation.models import Generation
 from generation.scheduling import forecast_board, misses
 from generation.scheduling.calibration import Calibration
 from generation.scheduling.forecast import Forecast
-from generation.scheduling.misses import Cause
+from generation.scheduling.misses import Cause, Miss
 from generation.settlement import settle
 from gpu_worker.contract import Outcome, Progress, progress_key
 from tests.accounts.factories import person, team
@@ -61,10 +61,10 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
 
 def test_one_that_is_made_hears_once_that_it_is_late(running: Generation, alice: Visitor, settings: Settings) -> None:
     settings.HOUSEKEEPING_SECONDS = 600  # what is put up lasts for as long as the test, however busy the machine is
-    missed = {str(running.id): Cause.SLOW}
+    missed = {running.id: Miss(Cause.SLOW, due_at=time.time() - 9000.0, told_seconds=60.0)}
     forecast_board.publish({}, Forecast({}), Calibration(), {}, missed, at=time.time(), clock=0.0)
     (heard,) = follow(alice, running)
-    assert (heard["event"], json.loads(heard["data"])) == ("late", {"missed": misses.sentence(Cause.SLOW)})
+    assert (heard["event"], json.loads(heard["data"])) == ("late", {"missed": misses.sentence(Cause.SLOW, 9000.0)})
 
 
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:

@@ -240,13 +240,13 @@ def test_an_entry_that_cannot_be_read_says_nothing(
 
 
 def test_a_round_asks_the_same_whatever_waits(toy: Model, valkey: redis.Redis, django_assert_num_queries: Any) -> None:
-    """In flight, queued, versions, models, clock, rates, factors, what has ended, who was told, the new told, and old
-    hours."""
+    """In flight, queued, versions, models, clock, rates, factors, what has ended, who was told, who else is late, the
+    new told, and old hours."""
     machine(valkey)
     for count in (1, 12):
         for _ in range(count):
             factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1)
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             forecasting.put_up_forecast()
 
 
@@ -282,9 +282,9 @@ def test_whoever_was_promised_too_much_reads_that_and_why(
     forecasting.put_up_forecast()
     clip.refresh_from_db()
     assert wait.wait_of(clip).missed == ""
-    ToldRange.objects.update(said_at=timezone.now() - timedelta(hours=1))
+    ToldRange.objects.update(said_at=timezone.now() - timedelta(hours=2, minutes=30))
     forecasting.put_up_forecast()
-    why = misses.sentence(Cause.BUSY)
+    why = "Sorry, this is taking 2 h longer than we said. The clips ahead of it took longer than we expected."
     assert wait.waits_of([clip])[clip.id].missed == why
     assert json.loads(polling.snapshots_of([clip.id], {clip.id})[clip.id].wait)["missed"] == why
     assert client_of(alice).get(f"/v1/videos/{clip.id}").json()["lm"]["queue"]["missed"] == why
@@ -309,6 +309,9 @@ def test_whoever_was_promised_too_much_reads_that_and_why(
         ({"state": State.RUNNING, "worker": "loads"}, Cause.LOADING),
         ({"state": State.RUNNING, "worker": "signs"}, Cause.SIGNING),
         ({"needs_bytes": 2**60}, Cause.NO_MACHINE),
+        ({"attempt": 3, "times_aside": 1}, Cause.HANDED_ON),
+        ({"attempt": 2, "times_aside": 1}, Cause.ASIDE),
+        ({"worker": "held up"}, Cause.NO_STORAGE),
     ],
 )
 def test_why_a_promise_is_missed(toy: Model, alice: Visitor, changes: dict[str, Any], cause: Cause) -> None:
@@ -317,7 +320,9 @@ def test_why_a_promise_is_missed(toy: Model, alice: Visitor, changes: dict[str, 
         setattr(clip, name, value)
     loading, signing = ({str(clip.id)} if clip.worker == does else set() for does in ("loads", "signs"))
     told = ToldRange(clip_id=clip.id, said_at=timezone.now(), attempt=1, high=1.0)
-    found = misses.cause_of(clip, told, [clip], loading=loading, signing=signing, largest_bytes=2**40)
+    found = misses.cause_of(
+        clip, told, [clip], loading=loading, signing=signing, largest_bytes=2**40, is_held_up=clip.worker == "held up"
+    )
     assert found == cause
     assert misses.sentence(cause)
 
