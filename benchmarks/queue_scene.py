@@ -75,7 +75,7 @@ class Scene:
         from django.db import connection
         from django.test import Client
 
-        from generation.scheduling.capacity import JOBS_PER_WORKER
+        from generation.scheduling.capacity import places_for
         from loremotion.valkey import connection as valkey
         from tests.generation import factories
 
@@ -88,7 +88,7 @@ class Scene:
         mine = factories.submitted(visitor.workspace)
         with connection.cursor() as cursor:
             cursor.execute(UNDO)
-            cursor.execute(FILL, {"mine": mine.id, "rows": rows, "parked": JOBS_PER_WORKER * len(MACHINES)})
+            cursor.execute(FILL, {"mine": mine.id, "rows": rows, "parked": places_for(len(MACHINES), len(MACHINES))})
             cursor.execute(
                 "SELECT id FROM generation_generation WHERE state = 'queued' ORDER BY fair_finish DESC LIMIT %s",
                 [WATCHERS],
@@ -207,12 +207,12 @@ class Scene:
     def _machines(self, *names: str) -> None:
         from django.db import connection
 
-        from generation.scheduling.capacity import JOBS_PER_WORKER
+        from generation.scheduling.capacity import places_for
         from gpu_worker.contract import WORKERS_KEY, worker_key
         from gpu_worker.worker_status import WorkerStatus
 
         with connection.cursor() as cursor:
-            cursor.execute(PARK, [JOBS_PER_WORKER * len(names) - FREE])
+            cursor.execute(PARK, [places_for(len(names), len(names)) - FREE])
         self.valkey.delete(WORKERS_KEY)
         for name in names:
             status = WorkerStatus(name=name, host="h", pid=1, device="cuda:0", budget_bytes=MACHINES[name])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.job_choice import Choice, Waiting, choose
+from gpu_worker.job_choice import LOOKS, Choice, Waiting, choose
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.rq_seams.render_queue import RenderQueue
 from gpu_worker.service_time import ServiceTimes
@@ -31,6 +31,10 @@ LOOK_SECONDS = 5.0
 
 KEEPER_SECONDS = 900.0
 """What goes on from a snapshot waits so long for the worker that has it. Then any makes it, from the first step."""
+
+
+REFUSED_SECONDS = 5.0
+"""An idle card looks four times a second. Whether every other has refused a job too is asked this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class JobPicker:
         self._clock = clock
         self._looks_at = clock()
         self._lets_pass: _Aside | None = None
+        self._refused_until: dict[str, float] = {}
+        """By RQ's id of a job that this card cannot hold."""
 
     def let_shorter_go_first(self, job: RenderJob, left_seconds: float) -> None:
         """Look at times whether the job that this card would take next is short against what is left of ``job``.
@@ -91,9 +97,15 @@ class JobPicker:
         )
 
     def pick(self) -> PickedJob:
-        """Take the best job of the window, and tell the engine what waits behind it."""
+        """Take the best of the first jobs in line that this card can hold, and tell the engine what waits behind it."""
         window = self._line.window()
         choice = self._short_one(window) or self._choice(window)
+        for windows in range(2, LOOKS + 1):
+            if choice.taken is not None or len(window) < (windows - 1) * self._line.bounds.window:
+                break
+            window, unfit = self._line.window(windows), choice.unfit
+            choice = self._choice([waiting for waiting in window if waiting.job_id not in unfit])
+            choice = Choice(choice.taken, (*unfit, *choice.unfit))
         if choice.taken is None:
             return PickedJob(are_all_for_others=bool(choice.unfit))
         if not self._line.take(choice.taken.job_id, choice.unfit):
@@ -135,7 +147,17 @@ class JobPicker:
         except Exception:
             logger.exception("Whether %s fits cannot be told", waiting.job_id)
             return True
-        return fits or self._line.is_refused_by_all(waiting.job_id)
+        if fits or (now := self._clock()) >= self._refused_until.get(waiting.job_id, now):
+            return fits or self._is_refused_by_all(waiting.job_id)
+        return False
+
+    def _is_refused_by_all(self, job_id: str) -> bool:
+        if self._line.is_refused_by_all(job_id):
+            return True
+        now = self._clock()
+        self._refused_until = {id: until for id, until in self._refused_until.items() if until > now}
+        self._refused_until[job_id] = now + REFUSED_SECONDS
+        return False
 
     def _is_for_us(self, waiting: Waiting) -> bool:
         is_ours = waiting.job is None or waiting.job.kept_by in ("", self._line.worker)

@@ -13,6 +13,7 @@ import redis
 from redis.client import Pipeline
 
 from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, worker_key
+from gpu_worker.job_choice import LOOKS, Bounds
 from gpu_worker.liveness import MOST_WORKERS, live_workers, statuses_of, takes_jobs
 from gpu_worker.worker_status import WorkerStatus, read_status
 from loremotion.valkey import connection
@@ -20,10 +21,22 @@ from loremotion.valkey import connection
 JOBS_PER_WORKER = 12
 """What a worker can choose among: with two, models change almost as often as jobs (benchmarks/RESULTS.md). Whoever
 comes next waits behind them all, so more is not better."""
+JOBS_PER_WORKER_OF_MANY = 2
+"""Many workers choose among the same first jobs: beyond those, one next for each and one in reserve is enough."""
 LEAST_WINDOW = 2
 CARDS = 64
 ANYBODYS_BYTES = 2 * 2**30
 """A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
+
+
+def places_for(able: int, workers: int, *, jobs_per_worker: int = JOBS_PER_WORKER) -> int:
+    """Return how many jobs may wait in RQ that ``able`` of all ``workers`` can hold.
+
+    Where that is not all of them, no more than lets the others still see some of their own behind these.
+    """
+    window = Bounds().window
+    most = min(jobs_per_worker * able, window + JOBS_PER_WORKER_OF_MANY * able)
+    return max(LEAST_WINDOW, most if able == workers else min(most, (LOOKS - 1) * window))
 
 
 Beside = Callable[[Pipeline], object]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from generation.scheduling import arrivals
-from generation.scheduling.capacity import LEAST_WINDOW
+from generation.scheduling.capacity import places_for
 from generation.scheduling.futures import Flags, Floats, Ints, draw_seconds
 from generation.scheduling.simulated_asides import SimulatedAsides
 from generation.scheduling.simulated_machines import SimulatedMachines
@@ -137,7 +137,10 @@ class Simulation:
         lined = len(snapshot.window)
         sizes = [machine.budget_bytes for machine in snapshot.machines if machine.away is None]
         self._places = np.array(
-            [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._levels]
+            [
+                places_for(sum(size >= b for size in sizes), len(sizes), jobs_per_worker=snapshot.jobs_per_worker)
+                for b in self._levels
+            ]
         )
         width = max(lined, 2 * int(self._places.max(initial=0)) + len(self._levels)) + 1
         self._line = np.full((plays, width), self._nobody, dtype=np.int64)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW
+from generation.scheduling.capacity import LEAST_WINDOW, places_for
 from gpu_worker.contract import REMOTE_BYTES
 
 JOBS_PER_REMOTE_WORKER = 2
@@ -69,7 +69,7 @@ class Window:
         above = -1
         for size in sorted(set(sizes)):
             machines = sum(budget >= size for budget in sizes)
-            self.levels.append(Level(above, size, max(LEAST_WINDOW, JOBS_PER_WORKER * machines)))
+            self.levels.append(Level(above, size, places_for(machines, len(sizes))))
             above = size
         for each in in_line:
             self._count(each.needs_bytes or 0, is_free=each.is_free)

@@ -19,7 +19,7 @@ from rq.job import Job
 from rq.queue import Queue
 
 from gpu_worker.contract import REMOTE_QUEUE, RENDER_FUNCTION, RENDER_QUEUE, RenderJob, holding_key
-from gpu_worker.job_choice import Bounds, Waiting
+from gpu_worker.job_choice import LOOKS, Bounds, Waiting
 from gpu_worker.liveness import workers_taking_jobs
 from gpu_worker.rq_seams.allowed_jobs import inflated
 from gpu_worker.rq_seams.scripts import LOOK, REFUSE, TAKE, needing_scripts
@@ -48,11 +48,12 @@ class RenderQueue:
         moved = self.connection.blmove(self.key, self.key, cast(int, timeout_seconds), "LEFT", "LEFT")
         return moved is not None
 
-    def window(self) -> list[Waiting]:
-        """The first jobs in line. Ids whose job was deleted are dropped from the list on the way."""
+    def window(self, windows: int = 1) -> list[Waiting]:
+        """The first jobs in line, or the first of so many windows. Ids whose job was deleted are dropped from the list
+        on the way."""
         now = time.time()
         with needing_scripts():
-            rows = self._look(keys=[self.key], args=[self.bounds.window, self._prefix])
+            rows = self._look(keys=[self.key], args=[windows * self.bounds.window, self._prefix])
         return [
             Waiting(job_id.decode(), read(data), _waited_seconds(enqueued_at, now), skips)
             for job_id, data, enqueued_at, skips in cast(Iterable[tuple[bytes, bytes, bytes, int]], rows)
@@ -68,7 +69,7 @@ class RenderQueue:
         with needing_scripts():
             taken = self._take(
                 keys=[self.key, intermediate, holding_key(self.worker)],
-                args=[job_id, self.bounds.window, self._prefix, self.bounds.max_skips, *unfit],
+                args=[job_id, LOOKS * self.bounds.window, self._prefix, self.bounds.max_skips, *unfit],
             )
         return bool(taken)
 

@@ -20,11 +20,12 @@ from catalog import measurements
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, places, wait
-from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW
+from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW, places_for
 from generation.scheduling.window import InLine, Window
 from generation.settlement import settle
 from generation.tiers import FREE_BEGINS
 from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, worker_key
+from gpu_worker.job_choice import LOOKS, Bounds
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -185,7 +186,7 @@ def test_one_large_machine_does_not_get_the_whole_window(
     small = [factories.submitted(bob.workspace, model="dwarf") for _ in range(3 * JOBS_PER_WORKER + 2)]
     dispatch.fill_window()
     assert states(*large).count(State.DISPATCHED) == JOBS_PER_WORKER
-    assert states(*small).count(State.DISPATCHED) == 3 * JOBS_PER_WORKER
+    assert states(*small).count(State.DISPATCHED) == places_for(4, 4) - JOBS_PER_WORKER
 
 
 def test_a_machine_that_is_drained_holds_nothing(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:
@@ -250,6 +251,19 @@ def test_every_size_finds_as_many_places_as_there_are_machines_for_it(
         larger = [needed for needed in taken if (needed or 0) > size]
         able = sum(budget > size for budget in machines)
         assert len(larger) <= max(LEAST_WINDOW, JOBS_PER_WORKER * able)
+
+
+def test_what_larger_machines_alone_can_hold_leaves_the_others_some_of_their_own_in_sight() -> None:
+    machines = [16, *[80] * 99]
+    window = Window(machines, [])
+    large = sum(window.take(40, is_free=False) for _ in range(1_000))
+    assert window.take(1, is_free=False)
+    assert large == (LOOKS - 1) * Bounds().window
+
+
+def test_many_machines_share_the_first_in_line_and_have_one_next_for_each() -> None:
+    window = Window([80] * 100, [])
+    assert sum(window.take(40, is_free=False) for _ in range(1_000)) == Bounds().window + 2 * 100
 
 
 @given(budgets, requests, requests)
