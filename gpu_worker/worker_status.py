@@ -98,6 +98,25 @@ def read_status(name: str, said: bytes | None) -> WorkerStatus | None:
     """
     if said is None:
         return None
+    slot = _slot_of(name)
+    if slot.read is None or slot.read[0] != said:
+        slot.read = said, _read(name, said)
+    return slot.read[1]
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What a worker said last, and how that was read: whoever asks who is alive asks of all of them each time."""
+
+    read: tuple[bytes, WorkerStatus | None] | None = None
+
+
+@functools.lru_cache(maxsize=16_384)
+def _slot_of(name: str) -> _Slot:
+    return _Slot()
+
+
+def _read(name: str, said: bytes) -> WorkerStatus | None:
     version: Any = None
     try:
         message = json.loads(said)

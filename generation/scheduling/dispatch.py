@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import redis
 from django.db import transaction
@@ -159,6 +160,39 @@ def has_lost_its_place(job: AllowedJob) -> bool:
             pipeline.lpos(waiting.intermediate_queue_key, job.id)
         status, *found = pipeline.execute()
     return status in _WAITING and all(place is None for place in found)
+
+
+class Dispatched(NamedTuple):
+    """An attempt that waits in RQ, as the database has it."""
+
+    id: uuid.UUID
+    attempt: int
+    tag: float
+    times_aside: int
+
+
+def not_in_their_places(attempts: Iterable[Dispatched]) -> set[uuid.UUID]:
+    """Return the clips among ``attempts`` that wait in none of RQ's lines, or behind one that they go before.
+
+    Reads each line once, so it costs as much as they are long and no more.
+    """
+    by_job = {job_id(str(each.id), each.attempt).encode(): each for each in attempts}
+    with connection().pipeline(transaction=False) as pipeline:
+        for waiting in attempt_queues():
+            pipeline.lrange(waiting.key, 0, -1)
+        lines: list[list[bytes]] = pipeline.execute()
+    out = {each.id for each in by_job.values()}
+    for jobs in lines:
+        is_behind_free = is_behind_any = False
+        for each in filter(None, map(by_job.get, jobs)):
+            out.discard(each.id)
+            is_free, is_going_on = tiers.yields(each.tag), each.times_aside > 0
+            goes_first = is_behind_any if is_going_on and not is_free else is_behind_free
+            if goes_first and (is_going_on or not is_free):
+                out.add(each.id)
+            if not is_going_on:
+                is_behind_any, is_behind_free = True, is_behind_free or is_free
+    return out
 
 
 def enqueue_anew(generation: Generation) -> None:

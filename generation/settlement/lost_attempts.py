@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
+import uuid
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +27,9 @@ from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH, IN_TURN = 200, 32
+"""Rows of a sweep that something seems to be wrong with, and of the others: each costs journeys to Valkey."""
+_rounds = itertools.count()
 REPORT_GRACE_SECONDS = 5.0
 """How long after the end of a job its report may still be on its way."""
 REPORT_LATE_SECONDS = 60.0
@@ -34,24 +39,40 @@ _STORE_IS_AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError, U
 
 
 def dispatch_lost() -> None:
-    """Enqueue again the jobs that a crash kept from reaching RQ, or that RQ lost with its memory."""
+    """Enqueue again the jobs that a crash kept from reaching RQ, or that RQ lost with its memory.
+
+    Those that are not where they belong are looked after at once, however long the line, and some of the others in
+    turn: the record of one may be gone or unreadable though it stands in line.
+    """
     settled_by = timezone.now() - timedelta(seconds=2)  # whoever dispatched it may be about to enqueue it
     dispatched = Generation.objects.filter(state=State.DISPATCHED, dispatched_at__lt=settled_by)
-    each(dispatched.select_related("version__model").order_by("dispatched_at")[:BATCH], _look_after_dispatched)
+    known = dispatched.order_by("dispatched_at", "id").values_list("id", "attempt", "fair_finish", "times_aside")
+    waiting = [dispatch.Dispatched(*row) for row in known]
+    missing = dispatch.not_in_their_places(waiting)
+    rows = first_and_in_turn([each.id for each in waiting], missing)
+
+    def look_after_dispatched(generation: Generation) -> None:
+        job = attempts.job_of(generation)
+        if job is None or dispatch.has_lost_its_place(job):
+            dispatch.enqueue_anew(generation)
+        elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
+            settle.start(generation_id=generation.id, attempt=generation.attempt, worker=_worker_of(job))
+        elif _has_ended(job):
+            _settle_from(job, generation)
+        elif _was_lost_at_the_pop(job):
+            hand_on(generation)
+        elif generation.id in missing:  # enqueued by a process that died before it put it in its place
+            dispatch.go_before_free(generation)
+
+    found = dispatched.filter(id__in=rows).select_related("version__model").order_by("dispatched_at")
+    each(found, look_after_dispatched)
 
 
-def _look_after_dispatched(generation: Generation) -> None:
-    job = attempts.job_of(generation)
-    if job is None or dispatch.has_lost_its_place(job):
-        dispatch.enqueue_anew(generation)
-    elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=_worker_of(job))
-    elif _has_ended(job):
-        _settle_from(job, generation)
-    elif _was_lost_at_the_pop(job):
-        hand_on(generation)
-    else:  # it waits, and may have been enqueued by a process that died before it put it in its place
-        dispatch.go_before_free(generation)
+def first_and_in_turn(ids: Sequence[uuid.UUID], first: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    """Return those of ``ids`` to look after in this round: what is in ``first``, and the next few of the others."""
+    others = [id for id in ids if id not in first]
+    begin = next(_rounds) * IN_TURN % max(1, len(others))
+    return [*[id for id in ids if id in first][:BATCH], *(others + others)[begin : begin + min(IN_TURN, len(others))]]
 
 
 def _worker_of(job: Job) -> str:
@@ -105,9 +126,12 @@ def _is_settled(report: RenderReport) -> bool:
 
 def reclaim_from_dead_workers() -> None:
     """Take back attempts that no living worker has in hand: they go to another, or fail after the last try."""
-    in_hand = {each for status in capacity.statuses() for each in status.in_hand}
+    in_hand = {attempt for status in capacity.statuses() for attempt in status.in_hand}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
-    running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
+    running = Generation.objects.filter(state=State.RUNNING)
+    known = list(running.order_by("dispatched_at", "id").values_list("id", "attempt"))
+    dropped = {id for id, attempt in known if (str(id), attempt) not in in_hand}
+    rows = first_and_in_turn([id for id, _ in known], dropped)
 
     def look_after_running(generation: Generation) -> None:
         job = attempts.job_of(generation)
@@ -117,7 +141,8 @@ def reclaim_from_dead_workers() -> None:
         elif not is_in_hand and generation.started_at and generation.started_at < silent_since:
             hand_on(generation)
 
-    each(running.order_by("dispatched_at")[:BATCH], look_after_running)
+    found = running.filter(id__in=rows).select_related("version__model").order_by("dispatched_at")
+    each(found, look_after_running)
 
 
 def _has_ended(job: Job) -> bool:

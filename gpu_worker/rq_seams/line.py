@@ -10,14 +10,14 @@ import redis
 _MOVE: Final = """
 -- KEYS: queue. ARGV: id, ids that it goes before ... -> 1, or 0 where it is before them already, or it or all of them
 -- have left the line. They may stand in any order.
-local own = redis.call('LPOS', KEYS[1], ARGV[1])
-if not own then return 0 end
-local first, place
-for i = 2, #ARGV do
-  local at = redis.call('LPOS', KEYS[1], ARGV[i])
-  if at and (not place or at < place) then first, place = ARGV[i], at end
+local others = {}
+for i = 2, #ARGV do others[ARGV[i]] = true end
+local own, first
+for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  if id == ARGV[1] then own = true break end
+  if others[id] then first = first or id end
 end
-if not place or own < place then return 0 end
+if not own or not first then return 0 end
 redis.call('LREM', KEYS[1], 1, ARGV[1])
 redis.call('LINSERT', KEYS[1], 'BEFORE', first, ARGV[1])
 return 1

@@ -30,6 +30,7 @@ from generation.settlement import housekeeping, lost_attempts, signing_queue
 from generation.settlement import settle as settlement
 from generation.storage import traces
 from generation.storage.s3 import StoreUnavailable
+from generation.tiers import FREE_BEGINS
 from gpu_worker import log_context
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
 from gpu_worker.rq_seams import scripts
@@ -488,3 +489,40 @@ def test_a_result_that_cannot_be_looked_at_for_the_moment_costs_no_attempt(
         find_out()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatched.attempt) == (State.RUNNING, 1)
+
+
+def test_however_many_are_under_way_a_lost_job_and_a_dead_worker_are_found_in_the_next_round(
+    two_dispatched: list[Generation], valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_attempts, "BATCH", 1)
+    monkeypatch.setattr(lost_attempts, "IN_TURN", 0)
+    first, last = two_dispatched
+    valkey.lrem(dispatch.render_queue().key, 0, last.job_id)
+    with in_a_while(3):
+        lost_attempts.dispatch_lost()
+    assert dispatch.render_queue().get_job_ids() == [first.job_id, last.job_id]
+    for generation in two_dispatched:
+        settlement.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    with in_a_while(20):
+        heartbeat(valkey, doing=first)
+        lost_attempts.reclaim_from_dead_workers()
+    assert [Generation.objects.get(id=each.id).state for each in two_dispatched] == [State.RUNNING, State.QUEUED]
+
+
+def test_those_with_which_all_seems_well_are_looked_after_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_attempts, "IN_TURN", 2)
+    ids = [uuid4() for _ in range(5)]
+    rounds = [lost_attempts.first_and_in_turn(ids, {ids[3]}) for _ in range(2)]
+    assert all(each[0] == ids[3] for each in rounds)
+    assert {id for each in rounds for id in each} == set(ids)
+
+
+def test_a_job_that_waits_behind_one_that_yields_to_it_is_put_before_it_in_the_next_round(
+    two_dispatched: list[Generation], valkey: redis.Redis
+) -> None:
+    first, last = two_dispatched
+    Generation.objects.filter(id=first.id).update(fair_finish=FREE_BEGINS + 1)
+    Generation.objects.filter(id=last.id).update(fair_finish=1.0)
+    with in_a_while(3):
+        lost_attempts.dispatch_lost()
+    assert dispatch.render_queue().get_job_ids() == [last.job_id, first.job_id]
