@@ -299,7 +299,7 @@ class World:
     def _take(self, gpu: Gpu) -> bool:
         by_slug = {order.build.name: order.build for order in self.line}
         waiting = [
-            Waiting(o.id, _job(o.build, says_yields=o.says_yields), self.now - o.entered, o.skips) for o in self.line
+            Waiting(o.id, job_of(o.build, says_yields=o.says_yields), self.now - o.entered, o.skips) for o in self.line
         ]
         choice = choose(
             waiting,
@@ -364,7 +364,8 @@ class World:
 
 
 @functools.cache
-def _job(build: Build, *, says_yields: bool) -> RenderJob:
+def job_of(build: Build, *, says_yields: bool) -> RenderJob:
+    """As a worker sees one of its clips."""
     spec = ModelSpec(slug=build.name, version=1, family="", source="")
     return RenderJob(
         generation_id="", attempt=1, model=spec, mode="text", prompt="", seed=0, width=1, height=1, num_frames=1,
