@@ -7,6 +7,8 @@ for (const button of document.querySelectorAll("[data-shows]")) {
   button.hidden = true;
   button.form.addEventListener("input", () => {
     const mine = ++asked;
+    // What they say is of what was written before.
+    for (const each of shown.querySelectorAll("button")) each.disabled = true;
     setTimeout(async () => {
       if (mine !== asked) return;
       try {

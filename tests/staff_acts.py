@@ -300,4 +300,4 @@ def _of_customer(page: str, **said: Any) -> Doing:
 
 
 ACTS |= {f"customer_{name}": _of_customer(name) for name in ("look", "suspend", "unsuspend")}
-ACTS["customer_credits"] = _of_customer("credits", **credits(5))
+ACTS["customer_credits"] = _of_customer("credits", give=5, reason="an outage", reference=uuid4())

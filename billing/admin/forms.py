@@ -27,6 +27,16 @@ class AdjustmentForm(forms.Form):
         return amount
 
 
+class MoveForm(AdjustmentForm):
+    """How many credits, and why; whether they are given or taken is said by the button that sends it."""
+
+    amount = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_CREDITS_AT_ONCE,
+        error_messages={"min_value": "Write how many credits, 1 or more: whether to give or take them is a button."},
+    )
+
+
 class WriteOffForm(forms.Form):
     """Whose debt is given up, how much of it, and why."""
 

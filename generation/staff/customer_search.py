@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts import whose
+from accounts.email_addresses import is_address
 from accounts.models import EMAIL_DOMAIN, Membership, User, Visitor, Workspace
 from billing.shop.models import Customer, Order, Payment, Subscription
 from generation.models import Generation
@@ -33,6 +34,12 @@ def find(wanted: str) -> list[Workspace]:
     text = wanted.replace("\x00", "").strip()
     rows = Workspace.objects.prefetch_related(whose.owners())
     return list(rows.filter(id__in=_ids(text)).order_by("kind", "name", "id")[:MOST_FOUND])
+
+
+def person_at(wanted: str) -> User | None:
+    """Return whose address it is, letter for letter but for their case."""
+    text = wanted.replace("\x00", "").strip()
+    return User.objects.filter(is_address(text)).first() if "@" in text else None
 
 
 def newest() -> list[Workspace]:
@@ -65,8 +72,11 @@ def _with_id(wanted: UUID) -> set[UUID]:
 
 
 def _called(text: str) -> set[UUID]:
-    """Whose address or name, or that of a team, begins so, or whose address is of such a domain, as ``example.org`` or
-    ``@example.org``. The indexes that Django's ``istartswith`` uses are there."""
+    """Whose address it is, and no other's; else whose address or name, or that of a team, begins so, or whose address
+    is of such a domain, as ``example.org`` or ``@example.org``. The indexes that Django's ``istartswith`` uses are
+    there."""
+    if (person := person_at(text)) is not None:
+        return set(_of_users(User.objects.filter(id=person.id)))
     rows = User.objects.all()
     begins = Q(email__istartswith=text) | Q(name__istartswith=text)
     if "." in text or text.startswith("@"):

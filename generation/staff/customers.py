@@ -6,22 +6,22 @@ from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from accounts import audit, impersonation, whose, workspaces
+from accounts import impersonation, whose, workspaces
 from accounts.models import AuditEntry, Membership, User, Workspace
 from billing import ledger, plans, proposals
-from billing.admin.forms import AdjustmentForm
+from billing.admin.forms import MoveForm
 from billing.models import Proposal
 from billing.shop import history
 from billing.shop.models import Customer, Payment, Subscription
 from billing.shop.money import formatted
 from generation.models import Generation
-from generation.staff import customer_search
+from generation.staff import customer_credits, customer_search
+from generation.staff.customer_summary import flags_of
 from loremotion.refusals import Refusal
 
 SHOWN: Final = 12
@@ -34,43 +34,52 @@ def search(request: HttpRequest) -> HttpResponse:
     found = customer_search.find(wanted)
     if len(found) == 1:
         return redirect("admin:customer", found[0].id)
+    person = customer_search.person_at(wanted)
+    plans = _plans_of(found) if found and cast(User, request.user).has_perm("shop.view_subscription") else {}
     context = {
         **admin.site.each_context(request),
         "title": "Find a customer",
         "wanted": wanted,
         "found": found,
-        "rows": [(whose.title_of(each), each) for each in found],
+        "rows": [(whose.title_of(each), each, plans.get(each.id, "")) for each in found],
+        "person": person,
         "most": customer_search.MOST_FOUND,
         "newest": [] if wanted else [(whose.title_of(each), each) for each in customer_search.newest()],
     }
     return TemplateResponse(request, "admin/generation/customers.html", context)
 
 
+def _plans_of(found: list[Workspace]) -> dict[UUID, str]:
+    """Return id → the name of the plan that it pays for, of those that pay for one."""
+    paid = Subscription.objects.live().filter(workspace__in=[each.id for each in found])
+    return dict(paid.values_list("workspace", "price__plan__name"))
+
+
 def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     """Everything about one workspace, as far as staff may see it. Costs the same however much it has."""
-    return _render_page(request, _workspace(workspace_id), AdjustmentForm(initial={"reference": uuid4()}))
+    return _render_page(request, _workspace(workspace_id), MoveForm(initial={"reference": uuid4()}))
 
 
-def _render_page(
-    request: HttpRequest, workspace: Workspace, form: AdjustmentForm, preview: proposals.Preview | None = None
-) -> HttpResponse:
+def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> HttpResponse:
     user = cast(User, request.user)
-    context = {
+    amount = form.cleaned_data.get("amount") if form.is_bound and user.has_perm("billing.adjust_credits") else None
+    context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": whose.title_of(workspace),
         "workspace": workspace,
         "members": Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")[:MOST_MEMBERS],
         "form": form,
-        "preview": preview,
+        "moves": customer_credits.both(workspace, amount, user) if amount else [],
         "left_alone": proposals.left_to_do_alone(user) if user.has_perm("billing.adjust_credits") else 0,
         **(_credits(workspace) if user.has_perm("billing.view_account") else {}),
         **(_bought(workspace) if user.has_perm("shop.view_payment") else {}),
     }
     if user.has_perm("generation.view_generation"):
         clips = Generation.objects.filter(workspace=workspace).for_display().order_by("-created_at", "-id")
-        context["clips"] = clips[:SHOWN]
+        context["clips"] = list(clips[:SHOWN])
     if user.has_perm("accounts.view_auditentry"):
         context["entries"] = AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
+    context["flags"] = flags_of(workspace, context)
     return TemplateResponse(request, "admin/generation/customer.html", context)
 
 
@@ -81,7 +90,7 @@ def _credits(workspace: Workspace) -> dict[str, Any]:
         "balance": ledger.balance(account=workspace.id),
         "lots": ledger.lots(account=workspace.id),
         "lines": [(line, words, line.kind in ("hold", "settle")) for line, words in lines],
-        "proposals": Proposal.objects.waiting().filter(account=workspace.id)[:SHOWN],
+        "proposals": list(Proposal.objects.waiting().filter(account=workspace.id)[:SHOWN]),
     }
 
 
@@ -102,30 +111,18 @@ def _bought(workspace: Workspace) -> dict[str, Any]:
 # --- what the buttons do ---------------------------------------------------------------------------------------------
 
 
-def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
-    """Give or take credits: at once, or after a second member of staff agrees."""
+def move_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """Give or take as many credits as the button says that was pressed: at once, or after a second member of staff
+    agrees."""
     workspace, user = _workspace(workspace_id), cast(User, request.user)
-    form = AdjustmentForm(request.POST)
+    name = customer_credits.TAKE if customer_credits.TAKE in request.POST else customer_credits.GIVE
+    form = MoveForm({**request.POST.dict(), "amount": request.POST.get(name, "")})
     if not form.is_valid():
         return _render_page(request, workspace, form)
-    wanted = form.cleaned_data
     try:
-        with transaction.atomic():
-            proposal = proposals.propose(
-                proposal_id=wanted["reference"],
-                kind=Proposal.Kind.ADJUST,
-                account=workspace.id,
-                amount=wanted["amount"],
-                reason=wanted["reason"],
-                staff=user,
-            )
-            done: dict[str, Any] = {"amount": proposal.amount, "reason": proposal.reason, "state": proposal.state}
-            audit.record(workspace, "credits.adjusted", actor=f"staff {user}", subject=str(proposal.id), **done)
-    except ledger.NotEnoughCredits as refusal:
-        form.add_error("amount", f"Only {refusal.available:,} credits are available to take.")
-        return _render_page(request, workspace, form)
+        proposal = customer_credits.move(workspace, name, staff=user, **form.cleaned_data)
     except Refusal as refusal:
-        form.add_error(None, str(refusal))
+        form.add_error(None, customer_credits.words_of(refusal))
         return _render_page(request, workspace, form)
     if proposal.state == Proposal.State.WAITING:
         messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
@@ -135,19 +132,11 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def preview_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
-    """The page, with what giving or taking so many credits would do. Why is not asked yet, and nothing is done."""
-    workspace, preview = _workspace(workspace_id), None
-    form = AdjustmentForm(request.POST)
+    """The page, with what giving and taking so many credits would leave. Why is not asked yet, and nothing is done."""
+    form = MoveForm(request.POST)
     form.fields["reason"].required = False
-    if form.is_valid():
-        amount = form.cleaned_data["amount"]
-        try:
-            preview = proposals.preview(account=workspace.id, amount=amount, staff=cast(User, request.user))
-        except ledger.NotEnoughCredits as refusal:
-            form.add_error("amount", f"Only {refusal.available:,} credits are available to take.")
-        except Refusal as refusal:
-            form.add_error(None, str(refusal))
-    return _render_page(request, workspace, form, preview)
+    form.full_clean()
+    return _render_page(request, _workspace(workspace_id), form)
 
 
 def look_into(request: HttpRequest, workspace_id: UUID) -> HttpResponse:

@@ -37,7 +37,7 @@ PAGES: Final = (
     _action("clip_cancel", "clips/<uuid:generation_id>/cancel/", clips.cancel_one, "generation.cancel_generation"),
     StaffPage("customers", "customers/", customers.search, _CUSTOMER, "Find a customer", "Customers"),
     StaffPage("customer", "customers/<uuid:workspace_id>/", customers.page, _CUSTOMER),
-    _of_customer("customer_credits", "credits", customers.give_credits, "billing.adjust_credits"),
+    _of_customer("customer_credits", "credits", customers.move_credits, "billing.adjust_credits"),
     _of_customer("customer_preview", "credits/preview", customers.preview_credits, "billing.adjust_credits"),
     _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),
     _of_customer("customer_suspend", "suspend", customers.suspend, "accounts.suspend_workspace"),

@@ -123,7 +123,7 @@ def test_a_customer_is_found_by_address_and_given_credits(site: str, page: Page)
     type_into(page, "id_amount", "250")
     expect(page.locator("#outcome")).to_contain_text("0 → 250 available")
     type_into(page, "id_reason", "an outage")
-    press(page, "Give or take")
+    press(page, "Give 250")
     expect(page.locator(".success")).to_contain_text("250 credits given: an outage")
     assert ledger.balance(account=Workspace.objects.get(memberships__user=ada).id).available == 250
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,10 +15,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import bans
 from accounts.models import EMAIL_DOMAIN, AuditEntry, User, Visitor, Workspace
 from billing import ledger
 from billing.models import Proposal
-from billing.shop.models import Customer, Order, Payment, Price
+from billing.shop.models import Customer, Order, Payment, Price, Subscription
 from catalog.models import Model
 from generation.staff import customer_search
 from tests.accounts.factories import browser_of, person, subscribe, team
@@ -81,8 +83,23 @@ def test_what_is_nobodys_finds_nobody(wanted: str, ada: User, staff: Client) -> 
 def test_several_are_listed_with_their_owners(ada: User, staff: Client) -> None:
     team(ada, "Ada's team", plan="")
     page = staff.get("/admin/customers/", {"q": "ada"})
-    assert [title for title, _ in page.context["rows"]] == ["ada.lovelace@example.org", "Ada's team"]
+    assert [title for title, *_ in page.context["rows"]] == ["ada.lovelace@example.org", "Ada's team"]
     assert 'Ada&#x27;s team</a><br><span class="quiet">ada.lovelace@example.org</span>' in page.text
+
+
+def test_an_address_of_two_workspaces_leads_to_a_choice_of_the_two(ada: User, staff: Client) -> None:
+    team(ada, "Ada's team", plan="studio")
+    page = staff.get("/admin/customers/", {"q": "ADA.Lovelace@example.org"})
+    assert "ada.lovelace@example.org is in 2 workspaces. Which one?" in page.text
+    rows = [(title, plan) for title, _, plan in page.context["rows"]]
+    assert rows == [("ada.lovelace@example.org", ""), ("Ada's team", "Studio")]
+
+
+def test_a_whole_address_finds_its_person_and_nobody_whose_address_begins_so(ada: User, staff: Client) -> None:
+    person("ada.lovelace@example.org.invalid")
+    page = staff.get("/admin/customers/", {"q": "ada.lovelace@example.org"})
+    assert page.headers["Location"] == page_of(own(ada))
+    assert len(customer_search.find("ada.lovelace@example.or")) == 2
 
 
 def plan_of(rows: QuerySet[User] | QuerySet[Workspace] | QuerySet[Payment]) -> str:
@@ -131,7 +148,9 @@ def test_the_page_takes_as_many_queries_however_much_there_is(toy: Model, alice:
 
 
 def give(staff: Client, workspace: Workspace, amount: int, **said: str) -> str:
-    form = {"amount": str(amount), "reason": "an outage", "reference": str(uuid4()), **said}
+    """Press the button that gives so many credits; of a negative amount the one that takes them."""
+    button = {"give": amount} if amount >= 0 else {"take": -amount}
+    form = {**button, "reason": "an outage", "reference": str(uuid4()), **said}
     return staff.post(f"{page_of(workspace)}credits/", form, follow=True).text
 
 
@@ -147,21 +166,31 @@ def test_credits_are_given_from_the_page_and_noted(ada: User, staff: Client) -> 
 
 def preview(staff: Client, workspace: Workspace, amount: str) -> str:
     answer = staff.post(f"{page_of(workspace)}credits/preview/", {"amount": amount, "reference": str(uuid4())})
-    outcome = re.search(r'<p id="outcome" role="status">(.*?)</p>', answer.text, re.DOTALL)
+    outcome = re.search(r'<div id="outcome".*?>(.*?)<p class="quiet">', answer.text, re.DOTALL)
     assert outcome is not None
-    return re.sub(r"<[^>]*>", "", outcome[1])
+    return " ".join(re.sub(r"<[^>]*>", " ", outcome[1]).split())
 
 
-def test_what_giving_or_taking_would_leave_is_said_before(ada: User, staff: Client) -> None:
+def test_both_buttons_say_what_they_would_leave(ada: User, staff: Client) -> None:
     workspace = own(ada)
     ledger.grant(account=workspace.id, reference="order:1", amount=40, kind=ledger.LotKind.PACK)
-    assert preview(staff, workspace, "250") == "40 → 290 available."
-    assert preview(staff, workspace, "-15") == "40 → 25 available."
-    assert preview(staff, workspace, "-41") == "Only 40 credits are available to take."
-    assert "once somebody else on the staff agrees" in preview(staff, workspace, "900000")
-    assert "Nothing is no adjustment" in preview(staff, workspace, "0")
+    assert preview(staff, workspace, "15") == "Give 15 40 → 55 available Take 15 40 → 25 available Cancel"
+    assert preview(staff, workspace, "41").endswith("Take 41 Only 40 credits are available to take. Cancel")
+    assert preview(staff, workspace, "900000").startswith(
+        "Propose to give 900,000 40 → 900,040 available , once somebody else on the staff agrees"
+    )
+    for amount in ("0", "-5"):
+        assert "Write how many credits, 1 or more" in preview(staff, workspace, amount)
     assert ledger.balance(account=workspace.id).available == 40, "nothing is done by looking"
     assert not Proposal.objects.exists()
+
+
+def test_what_cannot_be_taken_has_a_button_that_is_off(ada: User, staff: Client) -> None:
+    said = {"amount": "5", "reason": "an outage", "reference": str(uuid4())}
+    page = staff.post(f"{page_of(own(ada))}credits/preview/", said).text
+    assert re.search(r'name="take" value="5" [^>]*disabled>', page)
+    assert re.search(r'name="give" value="5" aria-describedby="would-give">', page)
+    assert 'value="an outage"' in page, "what was written stays"
 
 
 def test_a_preview_says_that_a_debt_is_paid_first(ada: User, staff: Client) -> None:
@@ -171,7 +200,26 @@ def test_a_preview_says_that_a_debt_is_paid_first(ada: User, staff: Client) -> N
     ledger.hold(account=workspace.id, reference=clip, amount=40, quote={}, expires_at=timezone.now())
     ledger.capture(reference=clip)
     ledger.clawback(reference="order:1", target=30)
-    assert preview(staff, workspace, "50") == "0 → 20 available, 30 → 0 owed."
+    assert "Give 50 0 → 20 available , 30 → 0 owed" in preview(staff, workspace, "50")
+    assert "Owes 30 credits" in staff.get(page_of(workspace)).text
+
+
+def test_what_is_done_is_what_the_button_says_not_what_was_written_since(ada: User, staff: Client) -> None:
+    give(staff, own(ada), 25, amount="2500")
+    assert ledger.balance(account=own(ada).id).available == 25
+
+
+def test_a_form_without_either_button_does_nothing(ada: User, staff: Client) -> None:
+    said = {"amount": "25", "reason": "an outage", "reference": str(uuid4())}
+    assert staff.post(f"{page_of(own(ada))}credits/", said).status_code == 200
+    assert ledger.balance(account=own(ada).id).available == 0
+
+
+def test_credits_are_not_moved_without_a_reason(ada: User, staff: Client) -> None:
+    page = give(staff, own(ada), 25, reason="")
+    assert "This field is required" in page
+    assert "0 → 25 available" in page, "the buttons are still there"
+    assert ledger.balance(account=own(ada).id).available == 0
 
 
 def test_a_clip_that_is_over_is_one_row(toy: Model, alice: Visitor, staff: Client) -> None:
@@ -214,7 +262,7 @@ def test_what_is_too_much_for_one_waits_for_a_second(ada: User, staff: Client) -
     assert ledger.balance(account=own(ada).id).available == 0
 
 
-@pytest.mark.parametrize(("amount", "why"), [(0, "Nothing is no adjustment"), (-5, "Only 0 credits are available")])
+@pytest.mark.parametrize(("amount", "why"), [(0, "1 or more"), (-5, "Only 0 credits are available")])
 def test_what_cannot_be_given_says_why(amount: int, why: str, ada: User, staff: Client) -> None:
     assert why in give(staff, own(ada), amount)
     assert not AuditEntry.objects.filter(event="credits.adjusted").exists()
@@ -229,6 +277,40 @@ def test_staff_looks_into_the_workspace_and_suspends_it(ada: User, staff: Client
     staff.post(f"{page_of(workspace)}unsuspend/")
     events = AuditEntry.objects.filter(workspace=workspace).order_by("id").values_list("event", flat=True)
     assert [*events][-3:] == ["staff.looked", "workspace.suspended", "workspace.unsuspended"]
+
+
+def test_a_customer_at_one_look(ada: User, toy: Model, staff: Client) -> None:
+    workspace = own(ada)
+    said = summary(staff, workspace)
+    assert "Who Ada Lovelace Plan Free Credits 0 available Last clip none Last payment none" in said
+    assert said.endswith("To know nothing out of the ordinary")
+    subscription = subscribe(workspace, "studio")
+    Payment.objects.create(
+        **{"source": "invoice:1", "workspace": workspace.id, "account": workspace.id, "price": subscription.price},
+        **{"amount_minor": 3_900, "currency": "usd", "credits": 1, "dispute_status": "needs_response"},
+        paid_at=datetime(2026, 5, 3, tzinfo=UTC),
+    )
+    Subscription.objects.update(status="past_due", past_due_since=timezone.now())
+    staff.post(f"{page_of(workspace)}suspend/", {"reason": "fraud"})
+    give(staff, workspace, 900_000)
+    said = summary(staff, workspace)
+    assert "Plan Studio, past due" in said
+    assert "Last payment $39.00 on 3 May 2026" in said
+    for flag in ("Suspended since", "A proposal waits", "Its last payment failed", "Disputed a payment"):
+        assert flag in said, flag
+
+
+def summary(staff: Client, workspace: Workspace) -> str:
+    found = re.search(r'<dl class="summary">(.*?)</dl>', staff.get(page_of(workspace)).text, re.DOTALL)
+    assert found is not None
+    return " ".join(re.sub(r"<[^>]*>", " ", found[1]).split())
+
+
+def test_a_visitor_who_is_banned_has_a_flag(alice: Visitor, staff: Client) -> None:
+    bans.ban_visitor(alice, by=User.objects.get(email="staff@example.com"), reason="Too many.")
+    said = summary(staff, alice.workspace)
+    assert "Who a visitor without an account" in said
+    assert said.endswith("To know Banned")
 
 
 def test_before_a_search_those_who_signed_up_last_are_there(db: None) -> None:
