@@ -59,7 +59,7 @@ def _mail(kind: str, line: str) -> None:
     if not _is_news(kind):
         return
     site = urlsplit(settings.SITE_URL).netloc
-    words = f"{line}\n\nOn {site}. The log says more, and {settings.SITE_URL}/admin/health/ how things stand now.\n"
+    words = f"{line}\n\nOn {site}. The log says more, and {settings.SITE_URL}/admin/system/ how things stand now.\n"
     try:
         mail_admins(" ".join(line.split())[:150], words)
     except Exception as problem:  # the log has the line; a thread that dies of this would tell nothing any more

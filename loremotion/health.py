@@ -104,13 +104,18 @@ def process_ages() -> list[ProcessAge]:
     Raises:
         RedisError: Valkey is away.
     """
-    late_after = {
+    late_after = late_after_seconds()
+    ages = last_work.ages_seconds(valkey.connection(), late_after)
+    return [ProcessAge(name, ages[name], seconds) for name, seconds in late_after.items()]
+
+
+def late_after_seconds() -> dict[str, float]:
+    """Return process → after how many seconds without work it is late."""
+    return {
         WEB: LATE_AFTER_SECONDS[WEB],
         **dict.fromkeys(settings.QUEUE_JOBS, QUEUE_LATE_AFTER_SECONDS),
         **LATE_AFTER_SECONDS,
     }
-    ages = last_work.ages_seconds(valkey.connection(), late_after)
-    return [ProcessAge(name, ages[name], seconds) for name, seconds in late_after.items()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import PermissionsMixin
-from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Model, QuerySet, TextField
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.module_loading import import_string
@@ -69,18 +68,10 @@ class StaffSite(admin.AdminSite):
         # Staff changes its own password where everybody does: noted in the audit log, and with mail to its owner.
         password = RedirectView.as_view(pattern_name="account_change_password")
         return [
-            path("health/", self.admin_view(self.health), name="health"),
             path("password_change/", password, name="password_change"),
             *ours,
             *super().get_urls(),
         ]
-
-    def health(self, request: HttpRequest) -> HttpResponse:
-        """What is unwell, what to do, and when each process last worked."""
-        if not self._shows_something_to(request):
-            raise PermissionDenied
-        context = self.each_context(request) | {"title": "Health", "readiness": health.readiness()}
-        return TemplateResponse(request, "admin/health.html", context)
 
     def _shows_something_to(self, request: HttpRequest) -> bool:
         user = request.user

@@ -13,17 +13,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import redis
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from generation.settlement import housekeeping
+from generation.settlement import housekeeping, ledger_check
 from gpu_worker import host_faults, last_work
 from gpu_worker.host_faults import HostFault, fault_key
 from gpu_worker.last_work import process_key
 from loremotion import alerts, health, valkey
 from loremotion.local.ports import free_port
+from tests.accounts.factories import browser_of, person
 from tests.test_last_work import worked
 
 OPERATOR = "operator@example.org"
@@ -114,13 +116,28 @@ def test_every_admin_page_says_who_is_silent_and_where_to_read_more(staff: Clien
     for address in ("/admin/", "/admin/accounts/user/"):
         page = staff.get(address).text
         assert "mail has not worked for a week" in page
-        assert 'href="/admin/health/"' in page
+        assert 'href="/admin/system/"' in page
 
 
 def test_while_all_is_well_no_page_says_anything(staff: Client, valkey: redis.Redis) -> None:
     worked(valkey)
     assert "errornote" not in staff.get("/admin/").text
-    assert "Everything works" in staff.get("/admin/health/").text
+    ledger_check.run()
+    assert "All is well" in staff.get("/admin/system/").text
+
+
+def test_where_mails_led_before_leads_to_the_page_of_the_system(staff: Client, valkey: redis.Redis) -> None:
+    assert staff.get("/admin/health/").headers["Location"] == "/admin/system/"
+
+
+def test_who_may_not_see_the_system_is_told_whom_to_tell(db: None, valkey: redis.Redis) -> None:
+    worked(valkey, but="mail")
+    user = person("support@example.org")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    user.groups.add(Group.objects.get(name="Support"))
+    page = browser_of(user).get("/admin/").text
+    assert "mail has not worked for a week. Tell whoever runs the site." in page
+    assert "What to do" not in page
 
 
 def test_the_page_names_what_is_unwell_and_what_to_do(
@@ -129,7 +146,7 @@ def test_the_page_names_what_is_unwell_and_what_to_do(
     worked(valkey, but="beat")
     valkey.set(process_key("beat"), 1, ex=last_work.REMEMBERED_SECONDS - 600)
     monkeypatch.setattr(health, "free_bytes", lambda: 5 * 2**20)
-    page = staff.get("/admin/health/").text
+    page = staff.get("/admin/system/").text
     assert "beat has not worked for 10 minutes" in page
     assert "Start it" in page
     assert "5 MiB are free" in page
@@ -139,21 +156,21 @@ def test_a_valkey_that_may_drop_jobs_is_said(staff: Client, valkey: redis.Redis)
     worked(valkey)
     valkey.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        page = staff.get("/admin/health/").text
+        page = staff.get("/admin/system/").text
     finally:
         valkey.config_set("maxmemory-policy", "noeviction")
     assert "set maxmemory-policy noeviction" in page
 
 
 def test_a_valkey_that_is_away_is_said_and_breaks_no_admin_page(staff: Client, valkey_away: None) -> None:
-    for address in ("/admin/", "/admin/health/"):
+    for address in ("/admin/", "/admin/system/"):
         answer = staff.get(address)
         assert (answer.status_code, "Valkey takes no write" in answer.text) == (200, True)
 
 
 def test_who_is_not_staff_reads_none_of_it(db: None, valkey: redis.Redis) -> None:
     worked(valkey, but="mail")
-    assert Client().get("/admin/health/").status_code == 302
+    assert Client().get("/admin/system/").status_code == 302
     assert "has not worked" not in Client().get("/admin/login/", follow=True).text
 
 
@@ -187,7 +204,7 @@ def test_what_a_gpu_host_reports_of_itself_is_mailed_once_and_shown(
         housekeeping.log_silent_processes()
     said = "Look into the logs of GPU workers: gpu-1 dies again and again"
     assert told() == [(f"[LoreMotion] {said}", [OPERATOR])]
-    assert "The GPU worker gpu-1 dies again and again." in staff.get("/admin/health/").text
+    assert "The GPU worker gpu-1 dies again and again." in staff.get("/admin/system/").text
 
 
 @pytest.mark.django_db

@@ -73,14 +73,16 @@ OF_NO_MODEL = {
     "customer_suspend": "accounts.suspend_workspace",
     "customer_unsuspend": "accounts.suspend_workspace",
     "money": "shop.view_revenue",
+    "money_export": "shop.view_revenue",
     "system": "generation.view_system",
+    "health": "generation.view_system",
 }
 """Pages and buttons of ``settings.STAFF_PAGES`` → the permission that opens them. A new one is written down here."""
 OF_DJANGO = {
     *("index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n"),
-    *("view_on_site", "app_list", "health"),
+    *("view_on_site", "app_list"),
 }
-"""What any member of staff reaches of the site itself, and the page of what is unwell; see test_staff_site."""
+"""What any member of staff reaches of the site itself; see test_staff_site."""
 OF_TRIALS = {"trial", "trial-start", "trial-clip"}
 """Addresses under /admin/ that are no page of the admin's site: see tests/generation/test_trials.py."""
 ACTIONS = {

@@ -14,7 +14,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from accounts.whose_column import WhoseColumn
+from billing.models import LOT_TITLES
 from billing.shop import balance, inbox, liability, refunds
+from billing.shop.list_filters import DisputedFilter, PaidFilter, StatusFilter
 from billing.shop.models import (
     Budget,
     Mismatch,
@@ -32,8 +34,6 @@ from loremotion.exact_search import ExactSearchAdmin
 from loremotion.number_column import number_column
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
-from loremotion.time_filter import TimeFilter
-from loremotion.value_filter import ValueFilter
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -92,13 +92,6 @@ class OrderAdmin(WhoseColumn, ExactSearchAdmin):
     list_select_related = ["price__plan", "price__pack"]
 
 
-class StatusFilter(ValueFilter):
-    """By what Stripe calls it: these are all that its API knows."""
-
-    title = parameter_name = "status"
-    values = ("active", "trialing", "past_due", "unpaid", "canceled", "incomplete", "incomplete_expired", "paused")
-
-
 @admin.register(Subscription)
 class SubscriptionAdmin(WhoseColumn, ExactSearchAdmin):
     list_display = ["stripe_subscription_id", "whose", "price", "status", "period_end", "ends_at", "past_due_since"]
@@ -127,11 +120,6 @@ class RefundForm(forms.Form):
     attempt = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
 
-class PaidFilter(TimeFilter):
-    title = "paid"
-    field = "paid_at"
-
-
 @admin.register(Payment)
 class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
     """Money that came, the credits it brought, and the way back for both."""
@@ -151,7 +139,7 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
         *("source", "stripe_invoice_id", "stripe_payment_intent_id", "invoice_url"),
     )
     readonly_fields = ("whose", "amount", "refunded")
-    list_filter = [PaidFilter]
+    list_filter = [PaidFilter, DisputedFilter]
     ordering = ["-paid_at", "-id"]
     found_by_id = ("workspace", "account")
     found_by_text = ("source", "stripe_payment_intent_id", "stripe_invoice_id")
@@ -189,6 +177,7 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
             "title": "Unspent and lapsed credits",
             "counted": counted,
             "rows": rows,
+            "given": [(LOT_TITLES.get(kind, kind), each) for kind, each in counted.given.items()] if counted else [],
         }
         return render(request, "admin/shop/payment/liability.html", context)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from billing.shop import facts, lookups
 from billing.shop.facts import BalanceFacts
-from billing.shop.models import Customer, Order, Payment
+from billing.shop.models import Customer, FeeDay, Order, Payment
 from billing.shop.money import formatted
 
 SETTLES_WITHIN = timedelta(hours=1)
@@ -58,12 +58,14 @@ class Statement:
     Attributes:
         payments: by payment intent.
         kept: by the account's currency: fees, and what was left after them.
+        fees: by the day of UTC and the account's currency.
         wrong: entries that contradict themselves.
         charges: what was charged, by payment intent.
     """
 
     payments: defaultdict[str, Sum] = field(default_factory=lambda: defaultdict(Sum))
     kept: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: {"fees": 0, "net": 0}))
+    fees: defaultdict[tuple[date, str], int] = field(default_factory=lambda: defaultdict(int))
     wrong: list[Difference] = field(default_factory=list)
     charges: dict[str, BalanceFacts] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ def read(since: datetime) -> Statement:
         kept = statement.kept[said.kept_in]
         kept["fees"] += said.fee_minor
         kept["net"] += said.net_minor
+        statement.fees[said.at.astimezone(UTC).date(), said.kept_in] += said.fee_minor
         if not said.adds_up:
             statement.wrong.append(Difference(f"balance:{said.entry_id}", "Amount, fees and net do not add up."))
         if said.payment_intent_id is None or not said.kind:
@@ -104,6 +107,22 @@ def differences(statement: Statement, since: datetime) -> Iterator[Difference]:
         )
     )
     yield from _strays([charge for intent, charge in statement.charges.items() if intent not in known])
+
+
+def keep_fees(statement: Statement, since: datetime) -> None:
+    """Note what Stripe kept on each day after that of ``since``, of which the statement may lack a part."""
+    first, today = since.astimezone(UTC).date() + timedelta(days=1), timezone.now().astimezone(UTC).date()
+    days = [first + timedelta(days=number) for number in range((today - first).days + 1)]
+    FeeDay.objects.bulk_create(
+        [
+            FeeDay(day=day, currency=currency, fee_minor=statement.fees.get((day, currency), 0))
+            for currency in statement.kept
+            for day in days
+        ],
+        update_conflicts=True,
+        unique_fields=["day", "currency"],
+        update_fields=["fee_minor"],
+    )
 
 
 def agrees(statement: Statement, source: str) -> bool:

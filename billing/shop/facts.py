@@ -89,6 +89,7 @@ class BalanceFacts:
 
     entry_id: str
     kind: str
+    at: datetime
     source_id: str
     payment_intent_id: str | None
     customer_id: str | None
@@ -230,6 +231,7 @@ def of_balance(entry: stripe.BalanceTransaction) -> BalanceFacts:
     return BalanceFacts(
         entry_id=entry.id,
         kind=BALANCE_KINDS.get(entry.reporting_category, "") if source is not None else "",
+        at=_moment(entry.created),
         source_id=id_of(entry.source) or "",
         payment_intent_id=id_of(source.payment_intent) if source is not None else None,
         customer_id=id_of(charge.customer) if charge is not None else None,

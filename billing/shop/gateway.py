@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 from uuid import UUID, uuid5
 
 import stripe
@@ -27,11 +27,21 @@ RETRIED_WITHIN_SECONDS = 4
 ``loremotion.page_deadline`` where several answers are slow."""
 PORTAL_PURPOSE = "loremotion-1"
 """Names the portal configuration that we made; a new number makes a new one."""
+DASHBOARD: Final = "https://dashboard.stripe.com"
+_PAGES: Final = {"pi_": "payments", "in_": "invoices", "cus_": "customers", "sub_": "subscriptions"}
+"""How an id begins → where the dashboard shows it."""
 
 
 def is_on() -> bool:
     """Whether there is a key, so that things can be bought."""
     return bool(settings.STRIPE_SECRET_KEY)
+
+
+def dashboard_address(object_id: str) -> str:
+    """Where staff sees an object at Stripe, by how its id begins; empty of what has no page of its own there."""
+    page = next((page for start, page in _PAGES.items() if object_id.startswith(start)), "")
+    mode = "test/" if "_test_" in settings.STRIPE_SECRET_KEY else ""
+    return f"{DASHBOARD}/{mode}{page}/{object_id}" if page else ""
 
 
 def client() -> StripeClient:

@@ -48,6 +48,8 @@ class Counted:
 
     at: datetime
     months: tuple[Month, ...]
+    given: dict[str, int]
+    """Kind of lot → unspent credits that nobody paid for."""
 
 
 def count() -> None:
@@ -59,7 +61,7 @@ def count() -> None:
     at = timezone.now()
     months = [asdict(month) | {"month": month.month.isoformat()} for month in by_month()]
     _note(at.astimezone(UTC).date(), months)
-    cache.set(_KEY, {"at": at.isoformat(), "months": months}, _KEPT_SECONDS)
+    cache.set(_KEY, {"at": at.isoformat(), "months": months, "given": _given()}, _KEPT_SECONDS)
 
 
 def _note(day: date, months: list[dict[str, Any]]) -> None:
@@ -84,7 +86,20 @@ def counted() -> Counted | None:
     if kept is None:
         return None
     months = (Month(**{**month, "month": date.fromisoformat(month["month"])}) for month in kept["months"])
-    return Counted(datetime.fromisoformat(kept["at"]), tuple(months))
+    return Counted(datetime.fromisoformat(kept["at"]), tuple(months), kept.get("given", {}))
+
+
+def _given() -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT kind, sum(remaining + held)::bigint FROM ledger_lot
+            WHERE kind NOT IN ('plan', 'pack') AND remaining + held > 0
+                AND (held > 0 OR expires_at IS NULL OR expires_at > (SELECT ledger_now()))
+            GROUP BY kind
+            """
+        )
+        return dict(cursor.fetchall())
 
 
 def by_month(*, months: int = 24) -> list[Month]:

@@ -14,12 +14,15 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from billing.shop.days import FeeDay, LiabilityDay
 from billing.shop.offers import Pack, Plan, Price
 from loremotion.outbox.models import Retried
 
 __all__ = [
     "Budget",
     "Customer",
+    "FeeDay",
+    "LiabilityDay",
     "Lock",
     "Mismatch",
     "Order",
@@ -126,6 +129,13 @@ class Subscription(models.Model):
 
     objects = SubscriptionQuerySet.as_manager()
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["past_due_since"], name="subscription_late", condition=Q(past_due_since__isnull=False)
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.stripe_subscription_id
 
@@ -149,6 +159,9 @@ class Payment(models.Model):
     ``source`` names it here and in the ledger: ``order:<id>`` for a pack, ``invoice:in_…`` for a period of a plan. What
     was granted stands from the first moment: a plan that staff edits later does not change what was paid for.
     """
+
+    DISPUTES_TO_ANSWER: Final = ("needs_response", "warning_needs_response", "appeal_needs_response")
+    """What Stripe calls a dispute that is lost unless somebody answers it in time."""
 
     source = models.CharField(max_length=200, unique=True)
     workspace = models.UUIDField(db_index=True)
@@ -182,6 +195,7 @@ class Payment(models.Model):
             models.Index(fields=["stripe_invoice_id"], name="payment_of_invoice"),
             models.Index(fields=["-paid_at"], name="payment_by_time"),
             models.Index(fields=["account"], name="payment_of_account"),
+            models.Index(fields=["dispute_status"], name="payment_disputed", condition=~Q(dispute_status="")),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(rollover_credits__lte=F("credits")), name="payment_rollover_within")
@@ -292,20 +306,6 @@ class Mismatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.detail}"
-
-
-class LiabilityDay(models.Model):
-    """What was paid for credits that nobody had spent yet, as it was last counted on a day of UTC."""
-
-    day = models.DateField()
-    currency = models.CharField(max_length=3)
-    unspent_minor = models.BigIntegerField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["day", "currency"], name="liability_of_day")]
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.unspent_minor} {self.currency}"
 
 
 class Budget(models.Model):

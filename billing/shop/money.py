@@ -17,10 +17,14 @@ def decimals_of(currency: str) -> int:
     return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
 
 
+def in_units(amount_minor: int, currency: str) -> Decimal:
+    """An amount in the currency's own unit: 999 cents as 9.99."""
+    return Decimal(amount_minor).scaleb(-decimals_of(currency))
+
+
 def formatted(amount_minor: int, currency: str) -> str:
     """An amount as people read it: ``$9.99``, ``¥999``, ``9.99 CHF``."""
-    digits = decimals_of(currency)
-    number = f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
+    number = f"{in_units(amount_minor, currency):,.{decimals_of(currency)}f}"
     sign = SIGNS.get(currency)
     return f"{sign}{number}" if sign else f"{number} {currency.upper()}"
 

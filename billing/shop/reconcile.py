@@ -106,6 +106,7 @@ def _compare_books() -> Reconciliation:
         _note(comparison, difference, is_mended=False)
     named = set(comparison.mismatches.filter(is_mended=False).values_list("subject", flat=True))
     statement = balance.read(since)
+    balance.keep_fees(statement, since)
     for difference in balance.differences(statement, since):
         if difference.source not in named:
             agrees = partial(balance.agrees, statement)

@@ -1,65 +1,89 @@
-"""What came in, day by day, and what is still owed in clips for it."""
+"""What came in over a span of time, what Stripe kept of it, and what is still owed in clips for it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Final
 
 from django.db import connection
-from django.db.models import Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Count, Sum
 
 from billing.shop import liability
-from billing.shop.models import LiabilityDay, Payment
+from billing.shop.models import FeeDay, LiabilityDay
 
 _PARTS_SQL: Final = """
     SELECT currency, width_bucket(
             extract(epoch FROM paid_at)::float8,
             extract(epoch FROM %(since)s)::float8, extract(epoch FROM %(until)s)::float8, %(parts)s
-        ), sum(amount_minor - refunded_minor)
+        ), sum(amount_minor), sum(refunded_minor), sum(disputed_minor), count(*)
     FROM shop_payment WHERE paid_at >= %(since)s AND paid_at < %(until)s GROUP BY 1, 2
 """
 
 
-def by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
-    """Return currency → what was paid less what went back, in its smallest unit, on each of the last ``days`` of UTC.
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """What was paid in one currency in each part of a span, in its smallest unit, and what of it has gone back by now.
 
-    A refund counts on the day of its payment.
+    A refund or a dispute counts on the day of its payment.
     """
-    last = until.astimezone(UTC).date()
-    first = last - timedelta(days=days - 1)
-    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    rows = Payment.objects.filter(paid_at__gte=since).values("currency", day=TruncDate("paid_at", tzinfo=UTC))
-    found: dict[str, list[int]] = defaultdict(lambda: [0] * days)
-    for row in rows.annotate(paid=Sum("amount_minor"), back=Sum("refunded_minor")):
-        found[row["currency"]][_place(row["day"], first, days)] += row["paid"] - row["back"]
-    return dict(found)
+
+    paid: list[int]
+    refunded: list[int]
+    disputed: list[int]
+    payments: list[int]
+    """How many there were."""
+
+    @classmethod
+    def none(cls, parts: int) -> Takings:
+        return cls(*([0] * parts for _ in range(4)))
+
+    @property
+    def kept(self) -> list[int]:
+        """What was paid less what was refunded."""
+        return [paid - back for paid, back in zip(self.paid, self.refunded, strict=True)]
+
+    @property
+    def left(self) -> list[int]:
+        """What was paid less what was refunded and what is disputed."""
+        return [kept - lost for kept, lost in zip(self.kept, self.disputed, strict=True)]
 
 
-def refunds_by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
-    """Return currency → what went back of the payments of each of the last ``days`` of UTC, in its smallest unit.
-
-    A currency of which nothing went back has no entry.
-    """
-    last = until.astimezone(UTC).date()
-    first = last - timedelta(days=days - 1)
-    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    rows = Payment.objects.filter(paid_at__gte=since, refunded_minor__gt=0)
-    found: dict[str, list[int]] = defaultdict(lambda: [0] * days)
-    for row in rows.values("currency", day=TruncDate("paid_at", tzinfo=UTC)).annotate(back=Sum("refunded_minor")):
-        found[row["currency"]][_place(row["day"], first, days)] += row["back"]
-    return dict(found)
+def takings(*, since: datetime, until: datetime, parts: int = 1) -> dict[str, Takings]:
+    """Return currency → what came in each of so many equal parts of the span. One query, of the span's payments."""
+    found: dict[str, Takings] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTS_SQL, {"since": since, "until": until, "parts": parts})
+        for currency, part, *sums in cursor.fetchall():
+            of_currency = found.setdefault(currency, Takings.none(parts))
+            place = min(max(part, 1), parts) - 1
+            columns = (of_currency.paid, of_currency.refunded, of_currency.disputed, of_currency.payments)
+            for column, amount in zip(columns, sums, strict=True):
+                column[place] += int(amount)
+    return found
 
 
 def by_part(*, since: datetime, until: datetime, parts: int) -> dict[str, list[int]]:
     """Return currency → what was paid less what went back, in its smallest unit, in each of so many equal parts."""
-    found: dict[str, list[int]] = defaultdict(lambda: [0] * parts)
-    with connection.cursor() as cursor:
-        cursor.execute(_PARTS_SQL, {"since": since, "until": until, "parts": parts})
-        for currency, part, paid in cursor.fetchall():
-            found[currency][min(max(part, 1), parts) - 1] += int(paid)
-    return dict(found)
+    return {currency: each.kept for currency, each in takings(since=since, until=until, parts=parts).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What Stripe kept of an account, in its smallest unit, and on how many days that is known."""
+
+    minor: int
+    days: int
+
+
+def fees(first: date, last: date) -> dict[str, Fees]:
+    """Return the account's currency → what Stripe kept from ``first`` to ``last`` of UTC, as its statements said."""
+    rows = FeeDay.objects.filter(day__range=(first, last)).values("currency")
+    return {
+        row["currency"]: Fees(row["kept"], row["days"])
+        for row in rows.annotate(kept=Sum("fee_minor"), days=Count("id"))
+    }
 
 
 def owed() -> dict[str, int] | None:
@@ -76,16 +100,10 @@ def owed() -> dict[str, int] | None:
     return dict(found)
 
 
-def owed_by_day(*, days: int, until: datetime) -> dict[str, list[int | None]]:
-    """Return currency → what was owed on each of the last ``days`` of UTC, None where it was not counted."""
-    last = until.astimezone(UTC).date()
-    first = last - timedelta(days=days - 1)
+def owed_by_day(first: date, last: date) -> dict[str, list[int | None]]:
+    """Return currency → what was owed on each day of UTC from ``first`` to ``last``, None where it was not counted."""
+    days = (last - first).days + 1
     found: dict[str, list[int | None]] = defaultdict(lambda: [None] * days)
     for noted in LiabilityDay.objects.filter(day__range=(first, last)).order_by("currency", "day"):
-        found[noted.currency][_place(noted.day, first, days)] = noted.unspent_minor
+        found[noted.currency][(noted.day - first).days] = noted.unspent_minor
     return dict(found)
-
-
-def _place(day: date, first: date, days: int) -> int:
-    """Of a clock that is ahead, the last day."""
-    return min((day - first).days, days - 1)

@@ -8,6 +8,7 @@ from generation.models.notifications import NotificationRequest
 from generation.models.querysets import GenerationQuerySet
 from generation.models.queue import FairClock, StoragePause
 from generation.models.state import OPEN_STATES, State
+from generation.models.system_samples import SystemSample
 
 __all__ = [
     "AWAITS_ANOTHER",
@@ -27,6 +28,7 @@ __all__ = [
     "ServiceRate",
     "State",
     "StoragePause",
+    "SystemSample",
     "ToldRange",
     "Upload",
     "manifest_key",

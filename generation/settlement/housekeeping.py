@@ -23,7 +23,7 @@ from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
 from generation.scheduling import dispatch, fleet_samples, queue_depth
-from generation.settlement import forecasting, ledger_check, lost_attempts, settle, signing_queue
+from generation.settlement import forecasting, ledger_check, lost_attempts, settle, signing_queue, system_samples
 from generation.storage import host_keys, leftovers, retention, traces
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams import scripts
@@ -154,6 +154,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     queue_depth.walk,
     forecasting.put_up_forecast,
     fleet_samples.sweep,
+    system_samples.sweep,
     cancel_overdue,
     repeat_cancels,
     release_orphaned_holds,

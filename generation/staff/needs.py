@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Proposal
-from billing.shop.models import Mismatch, StripeEvent
+from billing.shop.models import Mismatch, Payment, StripeEvent, Subscription
 from catalog.models import Model
 from generation.models import AWAITS_ANOTHER, Generation, State
 from generation.moderation.models import Review
@@ -74,6 +74,9 @@ class _Kind:
     todo: str
     query: str = ""
     is_broken: bool = False
+    is_of_money: bool = False
+    says_since: bool = True
+    """Whether ``since`` says when it began to wait, and is no more than the order in which it came."""
 
 
 _SEND_AGAIN: Final = "Read why, then send it again."
@@ -97,6 +100,7 @@ _KINDS: Final = (
         "Read why, then process it again: somebody may have paid.",
         "?state__exact=dead",
         is_broken=True,
+        is_of_money=True,
     ),
     _Kind(
         *("difference with Stripe", "differences with Stripe"),
@@ -105,6 +109,25 @@ _KINDS: Final = (
         "reconciliation__finished_at",
         "Compare the payment here and at Stripe.",
         is_broken=True,
+        is_of_money=True,
+    ),
+    _Kind(
+        *("dispute to answer", "disputes to answer", "shop.view_payment", "shop_payment_changelist"),
+        lambda _: Payment.objects.filter(dispute_status__in=Payment.DISPUTES_TO_ANSWER),
+        "paid_at",
+        "Answer it at Stripe in time: unanswered it is lost.",
+        "?disputed=to-answer",
+        is_of_money=True,
+        says_since=False,
+    ),
+    _Kind(
+        *("plan whose payment failed", "plans whose payment failed"),
+        *("shop.view_subscription", "shop_subscription_changelist"),
+        lambda _: Subscription.objects.filter(status="past_due", past_due_since__isnull=False),
+        "past_due_since",
+        "Stripe tries the card again and mails them; help those who write.",
+        "?status=past_due",
+        is_of_money=True,
     ),
     _Kind(
         *("mail that could not be delivered", "mails that could not be delivered"),
@@ -151,6 +174,7 @@ _KINDS: Final = (
         lambda _: Proposal.objects.waiting(),
         "proposed_at",
         "Takes somebody other than whoever proposed it.",
+        is_of_money=True,
     ),
 )
 
@@ -166,11 +190,19 @@ def of(user: PermissionsMixin) -> list[Need]:
     return sorted([*found, *_of_models(user)], key=lambda need: not need.is_broken)
 
 
+def of_money(user: PermissionsMixin) -> list[Need]:
+    """Return what waits for this member of staff that is about money: what is broken first."""
+    lately = timezone.now() - LATELY
+    kinds = [kind for kind in _KINDS if kind.is_of_money and user.has_perm(kind.permission)]
+    found = [need for kind in kinds if (need := _counted(kind, lately)).count]
+    return sorted(found, key=lambda need: not need.is_broken)
+
+
 def _counted(kind: _Kind, lately: datetime) -> Need:
     """What waits of one kind, in one query. Past the bound the first that were counted need not be the oldest."""
     rows = kind.rows(lately).annotate(waits_since=F(kind.since))[:MOST_COUNTED]
     found = rows.aggregate(count=Count("pk"), oldest=Min("waits_since"))
-    oldest = found["oldest"] if found["count"] < MOST_COUNTED else None
+    oldest = found["oldest"] if found["count"] < MOST_COUNTED and kind.says_since else None
     address = reverse(f"admin:{kind.page}") + kind.query
     return Need(kind.one, kind.many, found["count"], address, kind.todo, oldest, kind.is_broken)
 

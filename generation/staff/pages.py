@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from billing.shop import money_page
-from generation.staff import catalogue, clips, customers, fleet, system
+from generation.staff import catalogue, clips, customers, fleet, money, system
 from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
@@ -42,6 +41,8 @@ PAGES: Final = (
     _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),
     _of_customer("customer_suspend", "suspend", customers.suspend, "accounts.suspend_workspace"),
     _of_customer("customer_unsuspend", "unsuspend", customers.unsuspend, "accounts.suspend_workspace"),
-    StaffPage("money", "money/", money_page.page, "shop.view_revenue", "Revenue and liability", "Money"),
+    StaffPage("money", "money/", money.page, "shop.view_revenue", "Revenue and liability", "Money"),
+    StaffPage("money_export", "money/payments.csv", money.export, "shop.view_revenue"),
     StaffPage("system", "system/", system.page, "generation.view_system", "Processes and queues", "System"),
+    StaffPage("health", "health/", system.health_moved, "generation.view_system"),
 )

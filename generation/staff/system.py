@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import platform
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import django
 import redis
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.models import PermissionsMixin
 from django.db import connection as database
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from billing.shop.models import StripeEvent
+from generation.figures import Span
 from generation.models import Generation, State
 from generation.scheduling import capacity
-from generation.settlement import ledger_check
+from generation.settlement import ledger_check, system_samples
+from generation.staff import verdict
+from generation.staff.tiles import plot
 from generation.webhooks.models import Delivery
 from gpu_worker.contract import ATTEMPT_QUEUES
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import __version__, health, queues
 from loremotion.outbox.models import MailMessage, Retried
+from loremotion.read_through import get_or_make
 from loremotion.valkey import connection
 
 MOST_COUNTED: Final = 1000
 LATELY: Final = timedelta(days=7)
 MOST_WORKERS: Final = 64
+PLOT_PARTS: Final = 48
+PLOTS_KEPT_SECONDS: Final = 60
 HOLDS: Final = {
     "render": "clips handed to GPUs",
     "remote": "clips handed to remote workers",
@@ -48,28 +56,67 @@ _UNKNOWN: Final = "unknown"
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Everything at one look, with what staff may see of it linked."""
+    """Everything at one look, what is wrong first, with what staff may see of it linked."""
+    context = admin.site.each_context(request)
+    faults = context.pop("faults")  # which every other page has as a banner
+    readiness = health.readiness()
     try:
         loads = queues.loads([*ATTEMPT_QUEUES, *settings.QUEUE_JOBS])
-        processes = health.process_ages()
         statuses = capacity.statuses()
     except redis.RedisError:
-        loads, processes, statuses = [], [], []
-    context = {
-        **admin.site.each_context(request),
+        loads, statuses = [], []
+    queued = Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count()
+    context |= {
         "title": "Processes and queues",
-        "processes": processes,
+        "troubles": verdict.troubles(
+            cast(PermissionsMixin, request.user),
+            faults=faults,
+            readiness=readiness,
+            queued=queued,
+            takes_clips=any(takes_jobs(status) for status in statuses),
+        ),
+        "readiness": readiness,
+        "processes": readiness.processes,
         "workers": [_worker(status) for status in statuses[:MOST_WORKERS]],
         "hidden_workers": max(0, len(statuses) - MOST_WORKERS),
-        "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
+        "queued": queued,
         "queues": [{"load": load, "holds": HOLDS.get(load.name, "")} for load in loads],
         "has_failed": any(load.failed for load in loads),
         "unsent": _unsent(),
         "most_counted": MOST_COUNTED,
         "check": ledger_check.last(),
         "versions": _versions(),
+        **_last_day(),
     }
     return TemplateResponse(request, "admin/generation/system.html", context)
+
+
+def health_moved(request: HttpRequest) -> HttpResponse:
+    """Where mails and bookmarks of before lead: what is unwell stands on the page of the system."""
+    return redirect("admin:system")
+
+
+def _last_day() -> dict[str, Any]:
+    """Plots of the last day, and when their parts begin; none before the beat has written a sample."""
+    kept = get_or_make("admin-system:last-day", _count_last_day, seconds=PLOTS_KEPT_SECONDS)
+    return {"plots": kept["plots"], "edges": [datetime.fromisoformat(edge) for edge in kept["edges"]]}
+
+
+def _count_last_day() -> dict[str, Any]:
+    span = Span.last(timedelta(days=1), PLOT_PARTS)
+    found = system_samples.courses(span.since, span.until, parts=span.parts)
+    late = health.late_after_seconds()
+    shares = {
+        name: [None if each is None else 100 * each / late[name] for each in course]
+        for name, course in found.silence.items()
+        if name in late
+    }
+    plots = [
+        plot("Jobs waiting, by queue", found.waiting, kind="lines"),
+        plot("Overdue, by what is sent", found.overdue, unit="s", kind="lines"),
+        plot("Silence of processes, of what is late", shares, unit="%", kind="lines"),
+    ]
+    return {"plots": plots if found.waiting else [], "edges": [edge.isoformat() for edge in span.edges]}
 
 
 def _worker(status: WorkerStatus) -> dict[str, Any]:

@@ -205,7 +205,8 @@ def test_a_preview_says_that_a_debt_is_paid_first(ada: User, staff: Client) -> N
 
 
 def test_what_is_done_is_what_the_button_says_not_what_was_written_since(ada: User, staff: Client) -> None:
-    give(staff, own(ada), 25, amount="2500")
+    said = {"give": "25", "amount": "2500", "reason": "an outage", "reference": str(uuid4())}
+    staff.post(f"{page_of(own(ada))}credits/", said)
     assert ledger.balance(account=own(ada).id).available == 25
 
 

@@ -12,7 +12,17 @@ from accounts import audit
 from accounts.models import User
 from billing import ledger, proposals
 from billing.models import Proposal
-from billing.shop.models import Customer, LiabilityDay, Mismatch, Payment, Price, Reconciliation, StripeEvent
+from billing.shop.models import (
+    Customer,
+    FeeDay,
+    LiabilityDay,
+    Mismatch,
+    Payment,
+    Price,
+    Reconciliation,
+    StripeEvent,
+    Subscription,
+)
 from generation.models import Generation
 from generation.moderation import reviews
 from generation.webhooks.models import Delivery, Endpoint
@@ -37,6 +47,8 @@ def pay(workspaces: list[Any]) -> None:
             price=price,
             amount_minor=price.amount_minor,
             refunded_minor=price.amount_minor if number % 17 == 5 else 0,
+            disputed_minor=price.amount_minor if number == 2 else 0,
+            dispute_status="needs_response" if number == 2 else "",
             currency="usd",
             credits=1000,
             paid_at=timezone.now() - timedelta(hours=7 + 38 * number),
@@ -46,8 +58,8 @@ def pay(workspaces: list[Any]) -> None:
 
 
 def bring_before_staff(workspaces: list[Any]) -> None:
-    """Leave staff a proposal above the limit, an event that failed, a difference with Stripe, and webhooks and a mail
-    that were given up."""
+    """Leave staff a proposal above the limit, an event that failed, a difference with Stripe, a plan whose payment
+    failed, and webhooks and a mail that were given up."""
     now, ada = timezone.now(), User.objects.get(email=PEOPLE[0][0])
     grace = _another_of_staff()
     proposals.propose(
@@ -79,6 +91,12 @@ def bring_before_staff(workspaces: list[Any]) -> None:
         LiabilityDay(day=now.date() - timedelta(days=days), currency="usd", unspent_minor=168_300 - 2_900 * days)
         for days in range(1, 30)
     )
+    FeeDay.objects.bulk_create(
+        FeeDay(day=now.date() - timedelta(days=days), currency="usd", fee_minor=60 + 37 * (days % 4))
+        for days in range(35)
+    )
+    late = Subscription.objects.filter(workspace=workspaces[1].id)
+    late.update(status="past_due", past_due_since=now - timedelta(days=2), failed_attempts=1)
     look = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, finished_at=now, checked=36)
     Mismatch.objects.create(reconciliation=look, subject="pi_lifelike3", detail="Stripe has 39.00 USD, we have 19.00.")
     endpoint = Endpoint.objects.create(

@@ -30,6 +30,7 @@ def fill() -> None:
         clips.ask(customers[2 + number // 4 % 2] if is_free else customers[(0, 4, 1)[number % 3]], number)
     back_office.pay(customers)
     workers.sample()
+    workers.sample_system()
     back_office.bring_before_staff(customers)
 
 

@@ -7,9 +7,10 @@ import time
 from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.utils import timezone
 
-from generation.models import FleetSample, Generation
+from generation.models import FleetSample, Generation, SystemSample
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, Progress, job_id, progress_key, worker_key
@@ -37,6 +38,27 @@ def sample() -> None:
                     )
                 at += timedelta(minutes=1)
     FleetSample.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def sample_system() -> None:
+    """Write down how queues and processes stood for a day, minute by minute, with an hour in which no mail was sent."""
+    now = timezone.now().replace(second=0, microsecond=0)
+    quiet = {each: 0 for each in (RENDER_QUEUE, *settings.QUEUE_JOBS)}
+    silent = dict.fromkeys((*settings.QUEUE_JOBS, "web", "beat", GPU), 4)
+    rows = []
+    for minutes in range(1, 24 * 60):
+        late = max(0, 60 - abs(minutes - 400))
+        waiting = {RENDER_QUEUE: chance.randrange(2, 9), "reports": chance.randrange(3), "mail": late}
+        silence = {"mail": 4 + 2 * late, GPU: chance.randrange(1, 200), "beat": chance.randrange(1, 40)}
+        rows.append(
+            SystemSample(
+                at=now - timedelta(minutes=minutes),
+                waiting=quiet | waiting,
+                silence=silent | silence,
+                overdue={"mail": 60 * late, "webhooks": chance.randrange(20), "stripe": 0},
+            )
+        )
+    SystemSample.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def beat_for_ever() -> None:

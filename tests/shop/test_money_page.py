@@ -1,11 +1,14 @@
-"""Money for staff: sums of the last month, what is owed in clips, and what is left to give away today."""
+"""Money for staff: what came over a range of days, what is owed in clips, and what waits for somebody."""
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -13,11 +16,24 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import workspaces
+from accounts.models import User
 from billing import ledger
 from billing.models import FreeDay
-from billing.shop import liability, revenue
-from billing.shop.models import LiabilityDay, Mismatch, Payment, Price, Reconciliation, StripeEvent
-from tests.accounts.factories import browser_of, person
+from billing.shop import balance, gateway, liability, revenue
+from billing.shop.balance import Statement
+from billing.shop.models import (
+    FeeDay,
+    LiabilityDay,
+    Mismatch,
+    Payment,
+    Price,
+    Reconciliation,
+    StripeEvent,
+    Subscription,
+)
+from generation.staff import money, money_ranges
+from tests.accounts.factories import browser_of, person, subscribe
 
 pytestmark = pytest.mark.django_db
 
@@ -47,45 +63,259 @@ def paid(amount_minor: int, *, at: datetime, back: int = 0, currency: str = "usd
     return payment
 
 
-def test_revenue_is_summed_by_currency_and_day_less_what_went_back() -> None:
-    now = datetime(2026, 5, 10, 0, 30, tzinfo=UTC)
-    for days, amount, back in ((0, 500, 0), (0, 300, 100), (1, 900, 0), (4, 7_000, 0)):
-        paid(amount, at=now - timedelta(days=days), back=back)
-    paid(999, at=now, currency="jpy")
-    assert revenue.by_day(days=3, until=now) == {"usd": [0, 900, 700], "jpy": [0, 0, 999]}
+def tiles(page: Any) -> dict[str, tuple[str, str]]:
+    """Title → figure and note, of the range that is shown."""
+    return {each["title"]: (each["value"], each["note"]) for each in page.context["tiles"]}
 
 
-def test_the_page_says_what_came_in_and_what_is_owed(staff: Client, settings: Settings) -> None:
-    settings.FREE_GPU_SECONDS_PER_DAY = 3600
-    now = timezone.now()
-    paid(1_999, at=now)
-    paid(500, at=now - timedelta(days=40))
-    FreeDay.objects.create(day=now.astimezone(UTC).date(), gpu_seconds=1200)
-    StripeEvent.objects.create(event_id="evt_1", type="t", object_id="o", state="dead")
-    assert "not counted yet" in staff.get("/admin/money/").text
-    liability.count()
-    answer = staff.get("/admin/money/")
-    assert answer.context["sums"] == [("$19.99", "$5.00")]
-    assert answer.context["owed"] == ["$24.99"]
-    assert answer.context["free_left_minutes"] == pytest.approx(40)
-    assert answer.context["dead"] == 1
-    assert [title for title, _ in answer.context["plots"]] == [
-        *("Revenue in USD", "Differences with Stripe"),
-        "Stripe events that failed",
-    ]
-    assert [sum(series["failed"]) for _, series in answer.context["plots"][2:]] == [1]
-    ((title, series),) = answer.context["courses"]
-    assert title == "Unspent liability in USD"
-    assert series["owed"] == [*[None] * 29, 25.0]
+def plots(page: Any) -> dict[str, Any]:
+    return {each["title"]: each["series"] for each in page.context["plots"]}
 
 
-def test_refunds_have_a_plot_where_there_are_any(staff: Client) -> None:
+def test_what_came_is_summed_by_currency_and_part_with_what_went_back_of_it() -> None:
+    until = datetime(2026, 5, 11, tzinfo=UTC)
+    for days, amount, back in ((1, 500, 0), (1, 300, 100), (2, 900, 0), (5, 7_000, 0)):
+        paid(amount, at=until - timedelta(days=days), back=back)
+    paid(999, at=until - timedelta(hours=1), currency="jpy")
+    found = revenue.takings(since=until - timedelta(days=3), until=until, parts=3)
+    assert found["usd"].paid == [0, 900, 800]
+    assert found["usd"].refunded == [0, 0, 100]
+    assert found["usd"].payments == [0, 1, 2]
+    assert found["jpy"].kept == [0, 0, 999]
+    assert revenue.by_part(since=until - timedelta(days=3), until=until, parts=1)["usd"] == [1_600]
+
+
+def test_the_page_says_what_came_beside_the_range_before(staff: Client) -> None:
     now = timezone.now()
     paid(3_000, at=now, back=1_000)
-    paid(3_000, at=now - timedelta(days=40), back=3_000)
-    assert revenue.refunds_by_day(days=2, until=now) == {"usd": [0, 1_000]}
-    plots = dict(staff.get("/admin/money/").context["plots"])
-    assert plots["Refunds in USD, by day of their payment"]["refunded"][-1] == 10
+    paid(500, at=now - timedelta(days=40))
+    found = tiles(staff.get("/admin/money/"))
+    assert found["Gross, USD"] == ("$30.00", "1 payment; was $5.00")
+    assert found["Refunded, USD"] == ("$10.00", "and $0.00 disputed; was $0.00")
+    assert found["Stripe's fees, USD"] == ("–", "no statement was read yet")
+    assert found["Net before fees, USD"] == ("$20.00", "was $5.00")
+
+
+def test_a_change_is_told_where_enough_was_paid_before(staff: Client) -> None:
+    now = timezone.now()
+    for _ in range(20):
+        paid(100, at=now - timedelta(days=40))
+    paid(3_000, at=now)
+    assert tiles(staff.get("/admin/money/"))["Gross, USD"][1] == "1 payment; +50\N{NO-BREAK SPACE}%, was $20.00"
+
+
+def test_a_dispute_is_no_income(staff: Client) -> None:
+    payment = paid(3_000, at=timezone.now())
+    Payment.objects.filter(id=payment.id).update(disputed_minor=3_000, dispute_status="lost")
+    found = tiles(staff.get("/admin/money/"))
+    assert found["Net before fees, USD"][0] == "$0.00"
+    assert "and $30.00 disputed" in found["Refunded, USD"][1]
+
+
+def test_the_page_says_what_is_owed_to_those_who_paid_and_to_those_who_did_not(
+    staff: Client, settings: Settings
+) -> None:
+    settings.FREE_GPU_SECONDS_PER_DAY = 3600
+    paid(1_999, at=timezone.now())
+    ledger.grant(account=uuid4(), reference="day:1", amount=30, kind=ledger.LotKind.FREE)
+    ledger.adjust(account=uuid4(), reference="staff:1", amount=500, actor="staff", reason="an outage")
+    FreeDay.objects.create(day=timezone.now().astimezone(UTC).date(), gpu_seconds=1200)
+    page = staff.get("/admin/money/")
+    assert [tile.note for tile in page.context["now"] if tile.title == "Unspent, given away"] == ["not counted yet"]
+    liability.count()
+    found = {tile.title: (tile.value, tile.note) for tile in staff.get("/admin/money/").context["now"]}
+    assert found["Unspent liability, USD"][0] == "$19.99"
+    assert found["Unspent, given away"] == ("530 credits", "given by staff 500, free credits 30")
+    assert found["Free GPU time left today"][0] == "40\N{NO-BREAK SPACE}min"
+    assert "given by staff 500" in staff.get("/admin/shop/payment/liability/").text
+
+
+# --- ranges ----------------------------------------------------------------------------------------------------------
+
+NOON = datetime(2026, 5, 10, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("asked", "since", "parts"),
+    [
+        ({}, datetime(2026, 4, 11, tzinfo=UTC), 30),
+        ({"range": "7d"}, datetime(2026, 5, 4, tzinfo=UTC), 7),
+        ({"range": "90d"}, datetime(2026, 2, 10, tzinfo=UTC), 90),
+        ({"range": "24h"}, NOON - timedelta(days=1), 24),
+        ({"range": "forever"}, datetime(2026, 4, 11, tzinfo=UTC), 30),
+        ({"from": "2026-05-01"}, datetime(2026, 5, 1, tzinfo=UTC), 10),
+        ({"from": "2025-05-11", "to": "2026-05-10"}, datetime(2025, 5, 11, tzinfo=UTC), 53),
+    ],
+)
+def test_a_range_is_named_by_the_address(asked: dict[str, str], since: datetime, parts: int) -> None:
+    shown = money_ranges.chosen(asked, NOON)
+    assert (shown.since, shown.until, shown.span.parts, shown.problem) == (since, NOON, parts, "")
+
+
+def test_two_dates_are_both_of_the_range() -> None:
+    shown = money_ranges.chosen({"from": "2026-05-01", "to": "2026-05-03"}, NOON)
+    assert (shown.since, shown.until) == (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 4, tzinfo=UTC))
+    assert shown.before == (datetime(2026, 4, 28, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC))
+    assert (shown.title, shown.query) == ("1 May 2026 – 3 May 2026", "from=2026-05-01&to=2026-05-03")
+
+
+def test_a_range_that_goes_on_is_compared_with_as_much_of_the_one_before() -> None:
+    shown = money_ranges.chosen({"range": "7d"}, NOON)
+    assert shown.before == (datetime(2026, 4, 27, tzinfo=UTC), NOON - timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"from": "yesterday", "to": "2026-05-01"}, "Write both dates as 2026-01-31."),
+        ({"to": "2026-05-01"}, "Write both dates as 2026-01-31."),
+        ({"from": "2026-05-03", "to": "2026-05-01"}, "The first day has to be before the last"),
+        ({"from": "2026-05-11", "to": "2026-05-12"}, "The first day has to be before the last"),
+        ({"from": "2020-01-01", "to": "2026-05-01"}, "Two years at once are the most"),
+        ({"from": "0001-01-01", "to": "9999-12-31"}, "Two years at once are the most"),
+    ],
+)
+def test_a_range_that_cannot_be_shown_says_why(asked: dict[str, str], why: str) -> None:
+    shown = money_ranges.chosen(asked, NOON)
+    assert shown.problem.startswith(why)
+    assert shown.name == "30d"
+
+
+def test_the_page_says_why_a_range_is_another(staff: Client) -> None:
+    page = staff.get("/admin/money/", {"from": "2001-01-01"}).text
+    assert "Two years at once are the most: choose 731 days or fewer. This is last 30 days instead." in page
+
+
+def test_hours_are_plotted_by_the_hour_and_years_by_the_week(staff: Client) -> None:
+    now = timezone.now()
+    paid(700, at=now - timedelta(minutes=1))
+    for asked, parts in (({"range": "24h"}, 24), ({"from": str((now - timedelta(days=364)).date())}, 53)):
+        page = staff.get("/admin/money/", asked)
+        assert [len(page.context["edges"]), sum(plots(page)["Paid in USD, by day of payment"]["kept"])] == [parts, 7]
+
+
+# --- Stripe's fees ---------------------------------------------------------------------------------------------------
+
+
+def test_fees_are_kept_by_day_and_make_the_net(staff: Client) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    paid(3_000, at=timezone.now(), back=1_000)
+    statement = Statement()
+    statement.kept["usd"]["fees"] = 117
+    statement.fees[today, "usd"] = 117
+    for _ in range(2):
+        balance.keep_fees(statement, timezone.now() - timedelta(days=35))
+    found = tiles(staff.get("/admin/money/"))
+    assert found["Stripe's fees, USD"] == ("$1.17", "as its statements say")
+    assert found["Net, USD"] == ("$18.83", "was $0.00 before fees")
+    assert tiles(staff.get("/admin/money/?range=90d"))["Stripe's fees, USD"] == ("$1.17", "known of 35 of 90 days")
+    assert tiles(staff.get("/admin/money/?range=24h"))["Stripe's fees, USD"] == ("–", "known by whole days")
+
+
+def test_the_day_at_which_a_statement_begins_is_not_kept_since_it_may_lack_a_part() -> None:
+    since = timezone.now() - timedelta(days=2)
+    statement = Statement()
+    statement.fees[since.date(), "usd"] = 5
+    statement.kept["usd"]["fees"] = 5
+    balance.keep_fees(statement, since)
+    assert set(FeeDay.objects.values_list("fee_minor", flat=True)) == {0}
+    assert FeeDay.objects.count() == 2
+
+
+# --- payments --------------------------------------------------------------------------------------------------------
+
+
+def test_the_latest_payments_lead_to_their_customer_and_to_stripe(staff: Client, settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_1"
+    workspace = workspaces.personal_of(person("ada@example.org"))
+    payment = paid(3_000, at=timezone.now())
+    Payment.objects.filter(id=payment.id).update(
+        workspace=workspace.id, stripe_payment_intent_id="pi_1", dispute_status="needs_response"
+    )
+    page = staff.get("/admin/money/").text
+    assert f'<a href="/admin/customers/{workspace.id}/">ada@example.org</a>' in page
+    assert 'href="https://dashboard.stripe.com/test/payments/pi_1"' in page
+    assert '<span class="state bad">Needs response</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("key", "id", "address"),
+    [
+        ("sk_live_1", "pi_1", "https://dashboard.stripe.com/payments/pi_1"),
+        ("rk_test_1", "in_1", "https://dashboard.stripe.com/test/invoices/in_1"),
+        ("sk_live_1", "cus_1", "https://dashboard.stripe.com/customers/cus_1"),
+        ("sk_live_1", "", ""),
+        ("sk_live_1", "ch_1", ""),
+    ],
+)
+def test_stripe_shows_an_object_at(key: str, id: str, address: str, settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = key
+    assert gateway.dashboard_address(id) == address
+
+
+def test_the_payments_of_a_range_are_exported_line_by_line(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(money, "ROWS_AT_ONCE", 2)
+    now = timezone.now()
+    together = [paid(100 * number, at=now) for number in (1, 2, 3)]
+    paid(1_999, at=now - timedelta(days=3), back=500, currency="jpy")
+    paid(700, at=now - timedelta(days=40))
+    lines = [*money._lines_of(money_ranges.chosen({}, timezone.now()))]
+    rows = list(csv.DictReader(lines))
+    assert [(row["currency"], row["amount"], row["refunded"]) for row in rows] == [
+        *(("USD", f"{number}.00", "0.00") for number in (3, 2, 1)),
+        ("JPY", "1999", "500"),
+    ]
+    assert rows[0]["source"] == together[2].source
+
+
+def test_the_export_is_a_file_named_after_its_days(staff: Client) -> None:
+    answer = staff.get("/admin/money/payments.csv", {"from": "2026-05-01", "to": "2026-05-03"})
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="payments-2026-05-01-2026-05-03.csv"'
+
+
+def test_who_may_see_sums_alone_sees_no_payment() -> None:
+    cache.clear()
+    user = person("sums@example.org")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_revenue"))
+    paid(100, at=timezone.now())
+    browser = browser_of(user)
+    page = browser.get("/admin/money/")
+    assert "$1.00" in page.text
+    assert "payments" not in page.context
+    assert "payments.csv" not in page.text
+    assert browser.get("/admin/money/payments.csv").status_code == 403
+
+
+# --- what waits ------------------------------------------------------------------------------------------------------
+
+
+def needed(staff: Client) -> list[str]:
+    return [f"{need.count} {need.one}" for need in staff.get("/admin/money/").context["needs"]]
+
+
+def test_what_waits_about_money_is_on_its_page(staff: Client) -> None:
+    assert "Nothing about money waits for you." in staff.get("/admin/money/").text
+    StripeEvent.objects.create(event_id="evt_1", type="t", object_id="o", state="dead")
+    open_one, lost = (paid(100, at=timezone.now()) for _ in range(2))
+    Payment.objects.filter(id=open_one.id).update(dispute_status="needs_response")
+    Payment.objects.filter(id=lost.id).update(dispute_status="lost")
+    subscribe(workspaces.personal_of(person("late@example.org")), "studio")
+    Subscription.objects.update(status="past_due", past_due_since=timezone.now())
+    assert needed(staff) == ["1 Stripe event that failed", "1 dispute to answer", "1 plan whose payment failed"]
+    (need,) = [each for each in staff.get("/admin/money/").context["needs"] if each.one == "dispute to answer"]
+    listed = staff.get(need.address).context["cl"].result_list
+    assert [payment.id for payment in listed] == [open_one.id]
+
+
+def test_a_dispute_is_found_without_reading_every_payment() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    disputed = Payment.objects.filter(dispute_status__in=Payment.DISPUTES_TO_ANSWER)
+    assert "payment_disputed" in disputed.explain()
+    assert "payment_disputed" in Payment.objects.exclude(dispute_status="").explain()
+    late = Subscription.objects.filter(status="past_due", past_due_since__isnull=False)
+    assert "subscription_late" in late.explain()
 
 
 def test_what_differs_from_stripe_stays_whatever_events_are_read_afterwards(staff: Client) -> None:
@@ -94,10 +324,7 @@ def test_what_differs_from_stripe_stays_whatever_events_are_read_afterwards(staf
     Mismatch.objects.create(reconciliation=books, subject="order:2", detail="mended", is_mended=True)
     Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS, finished_at=timezone.now())
     Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS)  # one that is under way
-    page = staff.get("/admin/money/")
-    assert page.context["differences"] == 1
-    assert '<a href="/admin/shop/reconciliation/" class="state bad">1</a>' in page.text
-    assert page.text.count('class="state') == 1, "what is in order looks like any other figure"
+    assert needed(staff) == ["1 difference with Stripe"]
 
 
 def test_comparisons_stand_newest_first(staff: Client) -> None:
@@ -114,10 +341,20 @@ def test_what_is_owed_is_kept_by_day_as_it_was_counted_last() -> None:
     paid(500, at=timezone.now())
     paid(700, at=timezone.now(), currency="jpy")
     liability.count()
-    LiabilityDay.objects.create(day=timezone.now().date() - timedelta(days=2), currency="usd", unspent_minor=900)
-    LiabilityDay.objects.create(day=timezone.now().date() - timedelta(days=9), currency="usd", unspent_minor=1)
+    today = timezone.now().astimezone(UTC).date()
+    LiabilityDay.objects.create(day=today - timedelta(days=2), currency="usd", unspent_minor=900)
+    LiabilityDay.objects.create(day=today - timedelta(days=9), currency="usd", unspent_minor=1)
     expected = {"usd": [900, None, 1_500], "jpy": [None, None, 700]}
-    assert revenue.owed_by_day(days=3, until=timezone.now()) == expected
+    assert revenue.owed_by_day(today - timedelta(days=2), today) == expected
+
+
+def test_what_was_owed_at_the_end_of_each_week_is_plotted_over_a_year(staff: Client) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    first = today - timedelta(days=364)
+    for days, minor in ((0, 100), (6, 700), (7, 900)):
+        LiabilityDay.objects.create(day=first + timedelta(days=days), currency="usd", unspent_minor=minor)
+    page = staff.get("/admin/money/", {"from": str(first)})
+    assert plots(page)["Unspent liability in USD"]["owed"] == [7.0, 9.0, *[None] * 51]
 
 
 def test_each_days_differences_with_stripe_have_a_column(staff: Client) -> None:
@@ -125,7 +362,7 @@ def test_each_days_differences_with_stripe_have_a_column(staff: Client) -> None:
     books = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, began_at=yesterday, finished_at=yesterday)
     for number, is_mended in enumerate((True, True, False)):
         Mismatch.objects.create(reconciliation=books, subject=f"order:{number}", detail="x", is_mended=is_mended)
-    plot = dict(staff.get("/admin/money/").context["plots"])["Differences with Stripe"]
+    plot = plots(staff.get("/admin/money/"))["Differences with Stripe"]
     assert (plot["mended"][-2:], plot["left to you"][-2:]) == ([2, 0], [1, 0])
 
 

@@ -1,0 +1,180 @@
+"""Tiles and plots of the page of money: what came, what went back, what Stripe kept, beside the range before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count
+from django.urls import reverse
+
+from billing.models import LOT_TITLES
+from billing.shop import liability, revenue
+from billing.shop.models import Mismatch, Reconciliation, StripeEvent
+from billing.shop.money import formatted, in_units
+from billing.shop.revenue import Takings
+from generation.figures import Span
+from generation.staff.money_ranges import MoneyRange
+from generation.staff.tiles import LEAST_COMPARED, UNKNOWN, Tile, plot, was
+from loremotion.read_through import get_or_make
+
+KEPT_SECONDS: Final = 30
+"""A range of two years is summed up from its payments, which takes a while; a refund shows within this."""
+MOST_COUNTED: Final = 1000
+
+
+def of(shown: MoneyRange) -> dict[str, Any]:
+    """Return tiles, plots and when the parts of these begin, counted once in a while however many look."""
+    found = get_or_make(f"admin-money:{shown.query}", lambda: _count(shown), seconds=KEPT_SECONDS)
+    return {**found, "edges": [datetime.fromisoformat(edge) for edge in found["edges"]]}
+
+
+def given() -> list[Tile]:
+    """Return what is owed in clips and was paid by nobody: the other part of what customers can spend."""
+    counted = liability.counted()
+    if counted is None:
+        return [Tile("Unspent, given away", UNKNOWN, "not counted yet", reverse("admin:shop_liability"))]
+    kinds = sorted(counted.given.items(), key=lambda each: -each[1])
+    parts = ", ".join(f"{LOT_TITLES.get(kind, kind).lower()} {credits:,}" for kind, credits in kinds)
+    total = f"{sum(counted.given.values()):,} credits"
+    return [Tile("Unspent, given away", total, parts or "paid by nobody", reverse("admin:shop_liability"))]
+
+
+def _count(shown: MoneyRange) -> dict[str, Any]:
+    """As JSON can hold it."""
+    span = shown.span
+    since, until = shown.before
+    course = revenue.takings(since=span.since, until=span.until, parts=span.parts)
+    now, before = (revenue.takings(since=a, until=b) for a, b in ((shown.since, shown.until), (since, until)))
+    fees = revenue.fees(shown.first, shown.last) if shown.is_by_day else {}
+    tiles = [
+        tile
+        for currency in sorted({*now, *before})
+        for tile in _tiles_of(
+            currency,
+            now.get(currency, Takings.none(1)),
+            before.get(currency, Takings.none(1)),
+            course.get(currency, Takings.none(span.parts)),
+            _fee_of(shown, fees.get(currency)),
+        )
+    ]
+    return {
+        "tiles": [asdict(tile) for tile in tiles],
+        "edges": [edge.isoformat() for edge in span.edges],
+        "plots": [*_plots_of(course), *_owed(shown), *_of_stripe(span)],
+    }
+
+
+def _fee_of(shown: MoneyRange, fees: revenue.Fees | None) -> tuple[int | None, str]:
+    """What Stripe kept, None where it is not known, and a note on how well it is known."""
+    if not shown.is_by_day:
+        return None, "known by whole days"
+    if fees is None:
+        return None, "no statement was read yet"
+    days = (shown.last - shown.first).days + 1
+    return fees.minor, "as its statements say" if fees.days == days else f"known of {fees.days} of {days} days"
+
+
+def _tiles_of(currency: str, now: Takings, before: Takings, course: Takings, fee: tuple[int | None, str]) -> list[Tile]:
+    def money(minor: int) -> str:
+        return formatted(minor, currency)
+
+    paid, refunded, disputed = now.paid[0], now.refunded[0], now.disputed[0]
+    kept, note = fee
+    of, count = currency.upper(), now.payments[0]
+    net, net_before = now.left[0], before.left[0]
+    payments = "payment" if count == 1 else "payments"
+    return [
+        Tile(
+            f"Gross, {of}",
+            money(paid),
+            f"{count:,} {payments}; {_was(paid, before.paid[0], currency, before)}",
+            course=course.paid,
+        ),
+        Tile(
+            f"Refunded, {of}",
+            money(refunded),
+            f"and {money(disputed)} disputed; {_was(refunded, before.refunded[0], currency, before)}",
+            course=course.refunded,
+        ),
+        Tile(f"Stripe's fees, {of}", UNKNOWN if kept is None else money(kept), note),
+        Tile(
+            f"Net, {of}" if kept is not None else f"Net before fees, {of}",
+            money(net - (kept or 0)),
+            _was(net, net_before, currency, before) + ("" if kept is None else " before fees"),
+            course=course.left,
+        ),
+    ]
+
+
+def _was(now: int, before: int, currency: str, of: Takings) -> str:
+    """What a sum was in the range before, with the change where that rests on enough payments."""
+    if not before or of.payments[0] < LEAST_COMPARED:
+        return f"was {formatted(before, currency)}"
+    change, _, _ = was(now, before, of=of.payments[0]).partition(",")
+    return f"{change}, was {formatted(before, currency)}"
+
+
+def _plots_of(course: dict[str, Takings]) -> list[dict[str, Any]]:
+    """What was paid and kept, and what of it went back, stacked to what was paid."""
+    return [
+        plot(
+            f"Paid in {currency.upper()}, by day of payment",
+            {"kept": _whole(each.kept, currency)}
+            | ({"refunded": _whole(each.refunded, currency)} if any(each.refunded) else {}),
+        )
+        for currency, each in sorted(course.items())
+    ]
+
+
+def _owed(shown: MoneyRange) -> list[dict[str, Any]]:
+    """What was owed in clips at the end of each part, of a range of days."""
+    if not shown.is_by_day:
+        return []
+    span, size = shown.span, (shown.span.until - shown.span.since) // shown.span.parts // timedelta(days=1)
+    last = (span.until - timedelta(days=1)).astimezone(UTC).date()
+    return [
+        plot(
+            f"Unspent liability in {currency.upper()}",
+            {"owed": [_last_of(days[at : at + size], currency) for at in range(0, len(days), size)]},
+            kind="lines",
+        )
+        for currency, days in sorted(revenue.owed_by_day(shown.first, last).items())
+    ]
+
+
+def _last_of(days: Sequence[int | None], currency: str) -> float | None:
+    known = [amount for amount in days if amount is not None]
+    return float(in_units(known[-1], currency)) if known else None
+
+
+def _of_stripe(span: Span) -> list[dict[str, Any]]:
+    """Differences with Stripe that each comparison of the books mended or left to staff, and events given up."""
+    compared = Mismatch.objects.filter(
+        reconciliation__kind=Reconciliation.Kind.BOOKS,
+        reconciliation__began_at__gte=span.since,
+        reconciliation__began_at__lt=span.until,
+    )
+    by_comparison = compared.order_by().values_list("reconciliation__began_at", "is_mended").annotate(Count("id"))
+    found = {"left to you": [0] * span.parts, "mended": [0] * span.parts}
+    for at, is_mended, count in by_comparison:
+        found["mended" if is_mended else "left to you"][_place(at, span)] += count
+    failed = [0] * span.parts
+    dead = StripeEvent.objects.filter(
+        state=StripeEvent.State.DEAD, received_at__gte=span.since, received_at__lt=span.until
+    )
+    for at in dead.order_by("-received_at").values_list("received_at", flat=True)[:MOST_COUNTED]:
+        failed[_place(at, span)] += 1
+    plots = [plot("Differences with Stripe", found)]
+    return [*plots, plot("Stripe events that failed", {"failed": failed})] if any(failed) else plots
+
+
+def _place(at: datetime, span: Span) -> int:
+    return int(span.parts * ((at - span.since) / (span.until - span.since)))
+
+
+def _whole(parts: Sequence[int], currency: str) -> list[int]:
+    """In whole units of the currency, which is as fine as a plot shows; what went back makes no column."""
+    return [max(0, round(in_units(amount, currency))) for amount in parts]
