@@ -43,6 +43,18 @@ PAGES: Final = {
     "sign-in": "/account/login/",
     "api": "/developers/",
 }
+PAGES_SHOWN_TWICE: Final = {
+    "storyboards": "/storyboards/",
+    "guide": "/models/guide/",
+    "explorer": "/developers/explorer/",
+    "from-sora": "/from-sora/",
+    "verify": "/verify/",
+    "transparency": "/transparency/",
+    "status": "/status/",
+    "usage": "/billing/usage/",
+}
+"""Those that look alike on every screen: on a desktop in light and on a phone in dark, which keeps the folder small."""
+TWICE: Final = ("desktop-light", "phone-dark")
 STAFF_PAGES: Final = {
     "admin": "",
     "admin-catalogue": "catalogue/",
@@ -65,6 +77,17 @@ def make_clips(page: Page, url: str) -> str:
         page.get_by_role("button", name="Generate").click()
         page.wait_for_url("**/generations/*/")
         page.locator("video").wait_for()
+    return page.url
+
+
+def make_draft(page: Page, url: str) -> str:
+    """Address of a clip that was made as a draft."""
+    page.goto(url)
+    page.get_by_label("What should the clip show?").fill(PROMPTS[0])
+    page.locator("input[name=draft]").check()
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_url("**/generations/*/")
+    page.locator("video").wait_for()
     return page.url
 
 
@@ -119,11 +142,16 @@ def main() -> int:
             visitor = browser.new_context()
             visitor.set_default_timeout(1000 * PATIENCE_SECONDS)
             clip = make_clips(visitor.new_page(), stack.url)
+            draft = make_draft(visitor.new_page(), stack.url)
             for kind, context in contexts(browser, visitor):
                 page = context.new_page()
                 for name, path in PAGES.items():
                     take(page, stack.url + path, f"{name}-{kind}")
                 take(page, clip, f"clip-{kind}")
+                if kind in TWICE:
+                    for name, path in PAGES_SHOWN_TWICE.items():
+                        take(page, stack.url + path, f"{name}-{kind}")
+                    take(page, draft, f"draft-{kind}")
             take_staff_pages(browser)
     pictures = list(FOLDER.glob("*.webp"))
     kib = sum(picture.stat().st_size for picture in pictures) // 1024
