@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
@@ -39,31 +39,44 @@ CHANGES_NOTHING: Final = frozenset({"/v1/quotes", "/generations/prompt-length/"}
 
 READ, CHANGE = "read", "change"
 """What is counted apart: who watches clips can go on asking for others."""
+KEYS_TOGETHER: Final = 4
+"""How many times as often as one key all keys of its workspace may ask together: keys are made for the asking."""
 _WHAT = {READ: "to read", CHANGE: "to make or change something"}
 _COUNT: Final = """
-local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
-local made = redis.call('ZCARD', KEYS[1])
-local is_counted = made < most
-if is_counted then
-  redis.call('ZADD', KEYS[1], now, ARGV[4])
-  redis.call('PEXPIRE', KEYS[1], window)
-  made = made + 1
+local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local left, tightest
+for at, name in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', now - window)
+  local left_here = tonumber(ARGV[3 + at]) - redis.call('ZCARD', name)
+  if not left or left_here < left then left, tightest = left_here, at end
 end
-local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return {is_counted and 1 or 0, made, math.ceil((tonumber(oldest[2]) or now) + window - now)}
+local is_counted = left > 0
+if is_counted then
+  for _, name in ipairs(KEYS) do
+    redis.call('ZADD', name, now, ARGV[3])
+    redis.call('PEXPIRE', name, window)
+  end
+  left = left - 1
+end
+local oldest = redis.call('ZRANGE', KEYS[tightest], 0, 0, 'WITHSCORES')
+return {is_counted and 1 or 0, tightest, left, math.ceil((tonumber(oldest[2]) or now) + window - now)}
 """
+"""Counts one more under each of several names, if every one has room. Answers for the one with the least."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a caller's window: ``left`` requests of one kind now, and one more in ``resets_in_seconds``."""
+    """What is left of a caller's window: ``left`` requests of one kind now, and one more in ``resets_in_seconds``.
+
+    Of a key it is the workspace's where its keys together have less left than this one.
+    """
 
     kind: str
     left: int
     resets_in_seconds: int
     is_exceeded: bool
+    is_of_workspace: bool = False
 
 
 class RateLimitMiddleware:
@@ -81,30 +94,49 @@ class RateLimitMiddleware:
             return self.get_response(request)
         kind = READ if request.method in _SAFE or request.path in CHANGES_NOTHING else CHANGE
         try:
-            allowance = count(kind, caller=_caller_of(request), now=time.time())
+            caller, workspace = _caller_of(request)
+            allowance = count(kind, caller=caller, workspace=workspace, now=time.time())
         except redis.RedisError:
             return self.get_response(request)
         response = _refusal(request, allowance) if allowance.is_exceeded else self.get_response(request)
-        policies = (f'"{kind}";q={most_of(kind)};w={WINDOW_SECONDS}' for kind in (READ, CHANGE))
+        bounds = (False, True) if workspace else (False,)
+        policies = [
+            f'"{_policy(kind, of_workspace)}";q={most_of(kind, of_workspace=of_workspace)};w={WINDOW_SECONDS}'
+            for of_workspace in bounds
+            for kind in (READ, CHANGE)
+        ]
         response["RateLimit-Policy"] = ", ".join(policies)
-        response["RateLimit"] = f'"{kind}";r={allowance.left};t={allowance.resets_in_seconds}'
+        counted = _policy(kind, allowance.is_of_workspace)
+        response["RateLimit"] = f'"{counted}";r={allowance.left};t={allowance.resets_in_seconds}'
         return response
 
 
-def most_of(kind: str) -> int:
-    """How many requests of this kind one caller may send in a window."""
+def most_of(kind: str, *, of_workspace: bool = False) -> int:
+    """How many requests of this kind one caller may send in a window, or all keys of one workspace together."""
     most: int = settings.API_REQUESTS_PER_MINUTE if kind == READ else settings.API_CHANGES_PER_MINUTE
-    return most
+    return KEYS_TOGETHER * most if of_workspace else most
 
 
-def count(kind: str, *, caller: str, now: float) -> Allowance:
-    """Count one more request of ``caller``, if the window that ends ``now`` allows it. Returns what is left."""
-    most, milliseconds = most_of(kind), int(now * 1000)
-    arguments = (str(milliseconds), str(WINDOW_SECONDS * 1000), str(most), secrets.token_hex(8))
-    answer: Any = connection().eval(_COUNT, 1, f"limits:{kind}:{caller}", *arguments)
-    is_counted, made, free_in_milliseconds = answer
-    resets_in_seconds = max(1, ceil(free_in_milliseconds / 1000))
-    return Allowance(kind, left=max(0, most - made), resets_in_seconds=resets_in_seconds, is_exceeded=not is_counted)
+def count(kind: str, *, caller: str, now: float, workspace: str = "") -> Allowance:
+    """Count one more request of ``caller``, if the window that ends ``now`` allows it. Returns what is left.
+
+    Args:
+        workspace: that of a key, whose others count beside it; empty where there are none.
+    """
+    most = {f"limits:{kind}:{caller}": most_of(kind)}
+    if workspace:
+        most[f"limits:{kind}:keys-of:{workspace}"] = most_of(kind, of_workspace=True)
+    is_counted, tightest, left, seconds = _count(most, now=now, window_seconds=WINDOW_SECONDS)
+    return Allowance(kind, max(0, left), seconds, is_exceeded=not is_counted, is_of_workspace=tightest > 0)
+
+
+def _count(most: Mapping[str, int], *, now: float, window_seconds: int) -> tuple[bool, int, int, int]:
+    """Count one more under each name if there were fewer than its most in the window. Returns whether it was counted;
+    of the name with the least left its place in ``most``, how many are left, and seconds until there is one more."""
+    arguments = (str(int(now * 1000)), str(window_seconds * 1000), secrets.token_hex(8), *map(str, most.values()))
+    answer: Any = connection().eval(_COUNT, len(most), *most, *arguments)
+    is_counted, place, left, free_in_milliseconds = answer
+    return bool(is_counted), place - 1, left, max(1, ceil(free_in_milliseconds / 1000))
 
 
 def refuse_many_reports(request: HttpRequest) -> None:
@@ -161,26 +193,30 @@ def _guessers(request: HttpRequest) -> tuple[tuple[str, str, int], ...]:
 def _of_hour(name: str, *, most: int) -> tuple[bool, int, int]:
     """Count one more under ``name`` if there were fewer than ``most`` in the last hour. Returns whether it was counted,
     how many there are now, and seconds until there is one fewer. While Valkey is away nobody is limited."""
-    arguments = (str(int(time.time() * 1000)), str(3_600_000), str(most), secrets.token_hex(8))
     try:
-        answer: Any = connection().eval(_COUNT, 1, f"limits:{name}", *arguments)
+        is_counted, _, left, seconds = _count({f"limits:{name}": most}, now=time.time(), window_seconds=3600)
     except redis.RedisError:
         return True, 0, 0
-    is_counted, made, free_in_milliseconds = answer
-    return bool(is_counted), made, max(1, ceil(free_in_milliseconds / 1000))
+    return is_counted, most - left, seconds
 
 
-def _caller_of(request: HttpRequest) -> str:
-    """The name that requests are counted under: the key, else the workspace, else the network."""
+def _policy(kind: str, of_workspace: bool) -> str:
+    """What a limit is called in headers."""
+    return f"workspace-{kind}" if of_workspace else kind
+
+
+def _caller_of(request: HttpRequest) -> tuple[str, str]:
+    """The name that requests are counted under: the key, else the workspace, else the network. And of a key its
+    workspace, else nothing."""
     try:
         caller = tenancy.caller_of(request)
     except Unauthorized:
         caller = None
     if caller is not None and caller.key is not None:
-        return f"key:{caller.key.id}"
+        return f"key:{caller.key.id}", str(caller.key.workspace_id)
     if caller is not None and caller.workspace is not None:
-        return f"workspace:{caller.workspace.id}"
-    return f"network:{networks.fingerprint_of(request)}"
+        return f"workspace:{caller.workspace.id}", ""
+    return f"network:{networks.fingerprint_of(request)}", ""
 
 
 def _is_counted(request: HttpRequest) -> bool:
@@ -190,9 +226,11 @@ def _is_counted(request: HttpRequest) -> bool:
 
 
 def _refusal(request: HttpRequest, allowance: Allowance) -> HttpResponse:
+    most = most_of(allowance.kind, of_workspace=allowance.is_of_workspace)
+    who = "All keys of this workspace together have" if allowance.is_of_workspace else "You've"
     refusal = TooMany(
         "rate_limited",
-        f"You've sent more than {most_of(allowance.kind)} requests {_WHAT[allowance.kind]} in a minute.",
+        f"{who} sent more than {most} requests {_WHAT[allowance.kind]} in a minute.",
         next_step=f"Wait {allowance.resets_in_seconds} seconds.",
         retry_after_seconds=allowance.resets_in_seconds,
     )

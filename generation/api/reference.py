@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
 
+from accounts import limits
 from accounts.roles import BY_SCOPE, MEANING, Scope
 from billing.plans import entitlements
 from billing.shop.offers import OPEN_CLIPS_A_SHARE
@@ -133,6 +134,7 @@ def developers(request: HttpRequest) -> HttpResponse:
         "scopes": [(scope, [MEANING[action] for action in MEANING if action in BY_SCOPE[scope]]) for scope in Scope],
         "reads_per_minute": settings.API_REQUESTS_PER_MINUTE,
         "changes_per_minute": settings.API_CHANGES_PER_MINUTE,
+        "keys_together": limits.KEYS_TOGETHER,
         "open_clips": OPEN_CLIPS_A_SHARE,
         "open_clips_for_free": entitlements(None).open_clips,
     }

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from accounts import api_keys, limits
-from accounts.models import User, Visitor
+from accounts.models import User, Visitor, Workspace
 from accounts.roles import BY_ROLE
 from loremotion import valkey as stores
 from tests.accounts.factories import browser_of, team
@@ -87,6 +87,44 @@ def test_a_key_has_a_count_of_its_own(alice: User) -> None:
             programs[0].get("/v1/videos")
         assert programs[0].get("/v1/videos").status_code == 429
         assert programs[1].get("/v1/videos").status_code == 200
+
+
+def test_many_keys_of_a_workspace_ask_four_times_as_often_as_one_together(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "KEYS_TOGETHER", 2)
+    studio, other = team(alice), team(alice, "Other")
+    programs = [program_of(studio, alice) for _ in range(3)]
+    with time_machine.travel(NOON, tick=False):
+        first = [programs[0].get("/v1/videos") for _ in range(3)]
+        second = [programs[1].get("/v1/videos") for _ in range(3)]
+        refused = programs[2].get("/v1/videos")
+        assert program_of(other, alice).get("/v1/videos").status_code == 200
+        assert browser_of(alice, studio).get("/v1/videos").status_code == 200  # people have a count of their own
+    assert {answer.status_code for answer in (*first, *second)} == {200}
+    assert first[0]["RateLimit-Policy"] == (
+        '"read";q=3;w=60, "change";q=2;w=60, "workspace-read";q=6;w=60, "workspace-change";q=4;w=60'
+    )
+    said = [answer["RateLimit"] for answer in (*first, *second)]
+    assert said[:3] == [f'"read";r={left};t=60' for left in (2, 1, 0)]
+    assert said[3:] == ['"read";r=2;t=60', '"read";r=1;t=60', '"read";r=0;t=60']
+    assert (refused.status_code, refused["RateLimit"]) == (429, '"workspace-read";r=0;t=60')
+    assert "All keys of this workspace together have sent more than 6 requests to read" in refused.json()["detail"]
+
+
+def test_what_one_key_is_refused_takes_nothing_from_the_others(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "KEYS_TOGETHER", 2)
+    studio = team(alice)
+    greedy, other = program_of(studio, alice), program_of(studio, alice)
+    with time_machine.travel(NOON, tick=False):
+        assert [greedy.get("/v1/videos").status_code for _ in range(6)] == [200] * 3 + [429] * 3
+        assert [other.get("/v1/videos").status_code for _ in range(3)] == [200] * 3
+
+
+def program_of(workspace: Workspace, by: User) -> Client:
+    """A program with a key of its own."""
+    _, text = api_keys.issue(workspace=workspace, by=by, allowed=BY_ROLE["owner"], name="x", scopes=["read"])
+    return Client(headers={"Authorization": f"Bearer {text}"})
 
 
 def test_who_watches_may_go_on_making_and_the_other_way_round(alice: User) -> None:
