@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -30,6 +31,7 @@ SHAPE = re.compile(r"(lm_live_[A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 ROTATION_OVERLAP = timedelta(hours=24)
 MOST_LIVE_KEYS = 50
+MOST_ENDED_SHOWN = 50
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PREFIX_LETTERS = 12
 _KEY, _WORKSPACE = Columns(ApiKey, "apikey"), Columns(Workspace, "workspace")
@@ -214,13 +216,12 @@ def change_terms(
 
 
 def revoke(*, key: ApiKey, actor: str) -> None:
-    """Revoke the key, from this moment, and forget what its line asked unless that goes on. Twice is once."""
+    """Revoke the key, from this moment. What it asked last is kept as long as ever: whoever revokes a key that leaked
+    wants to know what it was used for. Twice is once."""
     with transaction.atomic():
         members.lock_memberships(key.workspace)  # so that whoever is about to use it finds it revoked
         if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
             audit.record(key.workspace, "key.revoked", actor=actor, subject=key.prefix)
-            if not _live_of_line(key).exists():
-                transaction.on_commit(lambda: request_log.forget([key.line_id]))
 
 
 def live(workspace: Workspace) -> QuerySet[ApiKey]:
@@ -228,6 +229,15 @@ def live(workspace: Workspace) -> QuerySet[ApiKey]:
     makers = Membership.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("created_by"))
     keys = ApiKey.objects.live().filter(workspace=workspace).select_related("created_by")
     return keys.annotate(is_orphan=~Exists(makers)).order_by("-id")
+
+
+def ended(workspace: Workspace) -> QuerySet[ApiKey]:
+    """Keys that were revoked or have expired, whose last requests are kept still, newest first. What one asked that a
+    live key goes on from is found with that."""
+    line = Coalesce("origin_id", "id")
+    going_on = ApiKey.objects.live().filter(workspace=workspace).annotate(line=line)
+    used = request_log.used_lately(ApiKey.objects.filter(workspace=workspace)).annotate(line=line)
+    return used.filter(~Exists(going_on.filter(line=OuterRef("line")))).order_by("-id")[:MOST_ENDED_SHOWN]
 
 
 def revoked() -> Unauthorized:

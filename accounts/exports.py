@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import asdict
-from datetime import timedelta
 from typing import IO, Final, cast
 from uuid import UUID
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -17,7 +16,7 @@ from django.utils import timezone
 
 from accounts import audit, request_log
 from accounts.caller import Caller
-from accounts.models import Membership, Workspace
+from accounts.models import ApiKey, Membership, Workspace
 from accounts.roles import Action
 from accounts.workspace_data import ExportedFile, all_workspace_data
 from loremotion import database
@@ -65,7 +64,7 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
 
 def _requests_of_keys(workspace: Workspace) -> Iterator[ExportedFile]:
     """What keys asked last, line by line, as far as it is kept still."""
-    used = workspace.api_keys.filter(last_used_at__gte=timezone.now() - timedelta(seconds=request_log.KEPT_SECONDS))
+    used = request_log.used_lately(ApiKey.objects.filter(workspace=workspace))
     newest = {key.line_id: key for key in used.order_by("id")}
     try:
         kept = [

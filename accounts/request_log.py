@@ -1,8 +1,8 @@
 """The last requests of each API key: what was asked, and how it was answered. Never what was in it.
 
-Kept in Valkey under the first key of a line, so that a rotated key goes on where it was, until the last of the line is
-revoked; written once the answer is sent, or before a stream begins, by one command of constant cost. While Valkey is
-away nothing is noted, and nobody waits for that.
+Kept in Valkey under the first key of a line, so that a rotated key goes on where it was, and for a week, also of a key
+that was revoked; written once the answer is sent, or before a stream begins, by one command of constant cost. While
+Valkey is away nothing is noted, and nobody waits for that.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 import redis
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from accounts.caller import API_PREFIX, state_of
 from accounts.models import ApiKey
@@ -105,6 +107,11 @@ def last_requests(key: ApiKey) -> list[Entry]:
     """
     kept: Any = connection().lrange(_name(key), 0, MOST_KEPT - 1)
     return [Entry(**json.loads(entry)) for entry in kept]
+
+
+def used_lately(keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    """Those of ``keys`` whose last requests may be kept still. Uses are noted once a minute."""
+    return keys.filter(last_used_at__gte=timezone.now() - timedelta(seconds=KEPT_SECONDS + 60))
 
 
 def forget(line_ids: Collection[int]) -> None:

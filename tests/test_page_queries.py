@@ -38,7 +38,7 @@ OF_MEMBERS = {
     "/workspaces/": 5,
     "/workspace/": 5,
     "/workspace/members/": 9,
-    "/workspace/keys/": 5,
+    "/workspace/keys/": 6,
     "/workspace/audit/": 5,
     "/workspace/webhooks/": 5,
 }

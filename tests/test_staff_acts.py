@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
 READS = {
     *("billing_account", "catalog_model_versions", "shop_liability"),
     *("moderation_review_poster", "notices_notice_poster", "notices_notice_clip", "clip_poster", "trial", "trial-clip"),
-    *("catalogue", "catalogue_add", "generation_fleet", "customers", "customer"),
+    *("catalogue", "catalogue_add", "generation_fleet", "customers", "customer", "customer_key"),
     *("money", "money_export", "system", "health"),
 }
 """Pages that change nothing. Of those the ones that show somebody's clip leave a note too: test_notices.py."""

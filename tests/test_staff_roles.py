@@ -67,6 +67,7 @@ OF_NO_MODEL = {
     "clip_cancel": "generation.cancel_generation",
     "customers": "accounts.view_workspace",
     "customer": "accounts.view_workspace",
+    "customer_key": "accounts.view_auditentry",
     "customer_credits": "billing.adjust_credits",
     "customer_preview": "billing.adjust_credits",
     "customer_look": "accounts.look_into_workspace",

@@ -87,6 +87,7 @@ def _page(
     context = {
         "workspace": membership.workspace,
         "keys": api_keys.live(membership.workspace),
+        "ended": api_keys.ended(membership.workspace),
         "form": form,
         "text": text,
     }

@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from accounts import impersonation, whose, workspaces
-from accounts.models import AuditEntry, Membership, User, Workspace
+from accounts import impersonation, request_log, whose, workspaces
+from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from billing import ledger, plans, proposals
 from billing.admin.forms import MoveForm
 from billing.models import Proposal
@@ -79,8 +79,22 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> 
         context["clips"] = list(clips[:SHOWN])
     if user.has_perm("accounts.view_auditentry"):
         context["entries"] = AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
+        context["keys"] = ApiKey.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
     context["flags"] = flags_of(workspace, context)
     return TemplateResponse(request, "admin/generation/customer.html", context)
+
+
+def key(request: HttpRequest, workspace_id: UUID, key_id: int) -> HttpResponse:
+    """What a key of the workspace asked last, and how it was answered."""
+    found = get_object_or_404(ApiKey.objects.select_related("workspace"), id=key_id, workspace=workspace_id)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Requests of {found.name}",
+        "key": found,
+        "requests": request_log.last_requests(found),
+        "most": request_log.MOST_KEPT,
+    }
+    return TemplateResponse(request, "admin/generation/customer_key.html", context)
 
 
 def _credits(workspace: Workspace) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
 _CUSTOMER: Final = "accounts.view_workspace"
+_AUDIT: Final = "accounts.view_auditentry"
 
 
 def _action(name: str, route: str, view: View, permission: str) -> StaffPage:
@@ -36,6 +37,7 @@ PAGES: Final = (
     _action("clip_cancel", "clips/<uuid:generation_id>/cancel/", clips.cancel_one, "generation.cancel_generation"),
     StaffPage("customers", "customers/", customers.search, _CUSTOMER, "Find a customer", "Customers"),
     StaffPage("customer", "customers/<uuid:workspace_id>/", customers.page, _CUSTOMER),
+    StaffPage("customer_key", "customers/<uuid:workspace_id>/keys/<int:key_id>/", customers.key, _AUDIT),
     _of_customer("customer_credits", "credits", customers.move_credits, "billing.adjust_credits"),
     _of_customer("customer_preview", "credits/preview", customers.preview_credits, "billing.adjust_credits"),
     _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
+import time_machine
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from accounts import api_keys, exports, request_log, workspaces
 from accounts.caller import Caller, state_of
@@ -111,17 +114,54 @@ def test_a_key_that_does_not_hold_notes_nothing(client: Client, key: ApiKey) -> 
     assert request_log.last_requests(key) == []
 
 
-def test_with_the_last_key_of_its_line_the_log_goes(
-    client: Client, key: ApiKey, owner: User, valkey: redis.Redis, django_capture_on_commit_callbacks: Any
+def test_what_a_revoked_key_asked_is_shown_for_its_usual_time(
+    client: Client,
+    key: ApiKey,
+    owner: User,
+    studio: Workspace,
+    valkey: redis.Redis,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
-    client.get("/v1/me")
-    successor, _ = api_keys.rotate(key=key, by=owner, allowed=ALLOWED)
+    """It may have leaked, and whoever revokes it wants to know what it was used for."""
+    client.get("/v1/videos?limit=0")
     with django_capture_on_commit_callbacks(execute=True):
         api_keys.revoke(key=key, actor=owner.email)
-    assert [entry.path for entry in request_log.last_requests(successor)] == ["/v1/me"]
-    with django_capture_on_commit_callbacks(execute=True):
-        api_keys.revoke(key=successor, actor=owner.email)
-    assert not valkey.keys("requests:*")
+    assert 0 < int(valkey.ttl(f"requests:{key.id}")) <= request_log.KEPT_SECONDS
+    browser = people.browser_of(owner, studio)
+    address = f"/workspace/keys/{key.id}/requests/"
+    assert f'href="{address}"' in browser.get("/workspace/keys/").text
+    assert "GET /v1/videos" in browser.get(address).text
+
+
+def test_a_key_that_goes_on_or_was_not_used_lately_is_not_among_those_that_ended(
+    client: Client, key: ApiKey, owner: User, studio: Workspace
+) -> None:
+    client.get("/v1/me")
+    assert not api_keys.ended(studio)
+    successor, _ = api_keys.rotate(key=key, by=owner, allowed=ALLOWED)
+    api_keys.revoke(key=key, actor=owner.email)
+    assert not api_keys.ended(studio)
+    api_keys.revoke(key=successor, actor=owner.email)
+    assert list(api_keys.ended(studio)) == [key]
+    with time_machine.travel(timezone.now() + timedelta(days=8)):
+        assert not api_keys.ended(studio)
+
+
+def test_staff_who_reads_audit_logs_sees_what_a_key_asked(
+    client: Client, key: ApiKey, owner: User, studio: Workspace, django_user_model: type[User]
+) -> None:
+    client.get("/v1/videos?limit=0")
+    api_keys.revoke(key=key, actor=owner.email)
+    root = django_user_model.objects.create_superuser("root@example.org", "correct horse battery staple")
+    staff = people.browser_of(root)
+    address = f"/admin/customers/{studio.id}/keys/{key.id}/"
+    assert f'href="{address}"' in staff.get(f"/admin/customers/{studio.id}/").text
+    page = staff.get(address)
+    assert "GET /v1/videos" in page.text
+    assert "invalid_limit" in page.text
+    other = people.team(owner, "Other")
+    assert staff.get(f"/admin/customers/{other.id}/keys/{key.id}/").status_code == 404
+    assert people.browser_of(owner).get(address).status_code in (302, 403)
 
 
 def test_an_erased_workspace_leaves_no_log(
