@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -128,12 +128,12 @@ def _render(request: HttpRequest, caller: Caller, board: Storyboard, what: str) 
     sending = request.POST.get("sending") or batch.new_sending()
     credits = request.POST.get(f"credits-{what}", "")
     most = int(credits) if credits.isascii() and credits.isdigit() and len(credits) < 10 else None
-    with transaction.atomic():
-        try:
-            made = scenes.take_in_order(request, asks, after=after, sending=sending, most_credits=most, recheck=recheck)
-        except intake.CostsMore as refusal:
-            raise intake.price_has_changed(most, refusal) from None
-        keeping.show_clips([cards[number].scene for number in part], made)
+    shown_in = [cards[number].scene for number in part]
+    show = partial(keeping.show_clips, shown_in)
+    try:
+        scenes.take_in_order(request, asks, after=after, sending=sending, most_credits=most, recheck=recheck, then=show)
+    except intake.CostsMore as refusal:
+        raise intake.price_has_changed(most, refusal) from None
 
 
 def _part(cards: Sequence[Card], what: str) -> list[int]:

@@ -77,8 +77,10 @@ def take_in_order(
     sending: str,
     most_credits: int | None = None,
     recheck: Callable[[], None] = lambda: None,
+    then: Callable[[list[Generation]], None] = lambda made: None,
 ) -> list[Generation]:
-    """Hold the price of all scenes and queue them, or none.
+    """Hold the price of all scenes and queue them, or none. Not within a transaction: their words are judged first,
+    which may ask another service, and what is refused is counted.
 
     Args:
         after: the finished clip that the first of them goes on from; None where it begins with words alone.
@@ -86,6 +88,7 @@ def take_in_order(
         most_credits: the price that was shown; None where none was.
         recheck: refuses what somebody else has asked for meanwhile. Called with the workspace locked, unless this
             sending has made its clips already.
+        then: what is done with the clips in the transaction that makes them, also with those of an earlier sending.
 
     Raises:
         CostsMore: the price of all is above ``most_credits`` by now.
@@ -106,6 +109,7 @@ def take_in_order(
     with transaction.atomic():
         tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
         if made := _made_before(workspace, repeats, caller):
+            then(made)
             return made
         recheck()
         refuse_sum(workspace, caller, offers, may, network)
@@ -123,6 +127,7 @@ def take_in_order(
                     after=before,
                 )
             )
+        then(taken)
     return taken
 
 

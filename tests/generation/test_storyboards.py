@@ -18,6 +18,8 @@ from accounts.roles import Role
 from billing import ledger
 from catalog.models import Model
 from generation.models import AWAITS_ANOTHER, Generation, State
+from generation.moderation import gate
+from generation.moderation.models import RefusalCount
 from generation.pages import storyboards
 from generation.pages.scene_cards import ask_of
 from generation.scheduling import dispatch, wait
@@ -276,6 +278,26 @@ def test_a_storyboard_that_is_deleted_while_it_is_rendered_costs_nothing(
     monkeypatch.setattr(storyboards, "ask_of", meanwhile)
     assert change(browser, board, render="all").status_code == 404
     assert (Generation.objects.count(), held(maker)) == (0, 0)
+
+
+def test_words_that_are_refused_are_counted_and_judged_before_anything_is_locked(
+    browser: Client, board: Storyboard, maker: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guard model may be asked, over the network, and a count of what was refused is not to be undone with it."""
+    judged_within: list[int] = []
+    judge = gate.judge
+
+    def noting(*said: Any, **named: Any) -> Any:
+        judged_within.append(len(connection.savepoint_ids))
+        return judge(*said, **named)
+
+    monkeypatch.setattr(gate, "judge", noting)
+    write(browser, board, "a fox wakes", "hardcore porn", "it sleeps")
+    outside = len(connection.savepoint_ids)
+    answer = change(browser, board, render="all")
+    assert (answer.status_code, Generation.objects.count()) == (422, 0)
+    assert set(judged_within) == {outside}
+    assert RefusalCount.objects.get(workspace=maker.workspace).count == 1
 
 
 @pytest.fixture
