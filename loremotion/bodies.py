@@ -29,6 +29,8 @@ MAX_JSON_BYTES: Final = 16 * 1024**2
 """JSON of a view that takes files, which may spell one out in a data URI."""
 ROOM_FOR_AGENTS: Final = {"/mcp": MAX_JSON_BYTES}
 """Addresses in front of Django that take more than ``MAX_BODY_BYTES``."""
+ROUTE: Final = "loremotion.route"
+"""In the scope of a request with a body: its path, and the ``ResolverMatch`` of that."""
 SILENT_SECONDS: Final = 30.0
 """Who sends nothing for so long in the middle of a body is not waited for."""
 LEAST_BYTES_PER_SECOND: Final = 4096
@@ -245,13 +247,15 @@ async def _take_in(body: _Body, file: SpooledTemporaryFile[bytes]) -> bool:
 
 
 def limit_of(scope: Any) -> int | None:
-    """Most bytes that the body of this request may have; None where there is nothing to send it to."""
+    """Most bytes that the body of this request may have; None where there is nothing to send it to. What its path leads
+    to is noted in ``scope``, for who asks next."""
     if scope["method"] in _WITHOUT_BODY:
         return MAX_BODY_BYTES
     try:
         route = resolve(scope["path"])
     except Resolver404:
         return ROOM_FOR_AGENTS.get(scope["path"], MAX_BODY_BYTES)
+    scope[ROUTE] = (scope["path"], route)
     limit: Callable[..., int | None] | None = getattr(route.func, LIMIT, None)
     if limit is None:
         return MAX_BODY_BYTES

@@ -12,9 +12,9 @@ from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http.response import HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import ResolverMatch, set_script_prefix
 
-from loremotion.bodies import Receive, Send
+from loremotion.bodies import ROUTE, Receive, Send
 from loremotion.lasting import shared_thread, thread_for
 from loremotion.request_threads import leave_own_thread
 from loremotion.stream_limits import LimitedStream
@@ -83,6 +83,15 @@ class OneThreadHandler(ASGIHandler):
             await signals.request_finished.asend(sender=self.__class__)
         elif not response.closed:
             await sync_to_async(response.close)()
+
+    def resolve_request(self, request: Any) -> ResolverMatch:
+        """What the path leads to, which ``BodyLimit`` has found out of a request with a body."""
+        path, match = request.scope.get(ROUTE, (None, None))
+        if path != request.path_info or hasattr(request, "urlconf"):
+            match = super().resolve_request(request)
+        request.resolver_match = match
+        found: ResolverMatch = match
+        return found
 
     async def get_response_async(self, request: Any) -> HttpResponseBase:
         return await sync_to_async(self._answer, thread_sensitive=True)(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core import signing
 from django.core.files.uploadedfile import UploadedFile
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
@@ -111,6 +113,25 @@ def views_with_a_limit(patterns: Iterable[URLPattern | URLResolver]) -> Iterator
             yield from views_with_a_limit(entry.url_patterns)
         elif hasattr(entry.callback, bodies.LIMIT):
             yield entry.callback
+
+
+def test_where_a_body_goes_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was found for one address is not taken for another, as of a request within a request."""
+    scope = {"type": "http", "method": "POST", "path": "/v1/quotes", "query_string": b"", "headers": []}
+    bodies.limit_of(scope)
+    inner = {**scope, "path": "/v1/videos"}
+    handler, resolve_path = OneThreadHandler(), URLResolver.resolve
+    looked_for: list[str] = []
+
+    def noting(resolver: URLResolver, path: str) -> Any:
+        looked_for.append(path)
+        return resolve_path(resolver, path)
+
+    monkeypatch.setattr(URLResolver, "resolve", noting)
+    assert handler.resolve_request(ASGIRequest(scope, io.BytesIO())).view_name == "generation:api-quotes"
+    assert not looked_for
+    assert handler.resolve_request(ASGIRequest(inner, io.BytesIO())).view_name == "generation:api-videos"
+    assert looked_for
 
 
 def test_a_refused_form_is_a_page_with_a_way_back() -> None:
