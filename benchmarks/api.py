@@ -56,6 +56,8 @@ SENT = json.dumps({"prompt": "a red circle moving right on a black background", 
 PAGES = ("/", "/models/", "/pricing/", "/developers/", "/history/", "/billing/", "/account/", "/v1/models")
 STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): +\s*(.*)")
 UNCOUNTED = ("BEGIN", "COMMIT", "SELECT set_config('role'")
+START_SECONDS = 90
+"""A process that takes longer than that to answer its first request, on a busy machine too, does not start."""
 BLOCK = 5
 """Requests to one of both before the other has its turn."""
 CLOCK_OF_PROCESS = 2
@@ -139,7 +141,7 @@ def served(folder: Path, name: str, application: str, environment: dict[str, str
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         while not answers(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((folder / f"{name}.log").read_text()[-1500:])

@@ -8,10 +8,17 @@ const NEAR = 0.75; // of the limit: nobody needs to know before
 let waiting = null;
 let asking = null;
 
-// No tokenizer makes more tokens of a text than it has bytes: a short one need not be counted.
+// No tokenizer makes more tokens of a character than it has bytes, as it is or as Unicode spells it out: a short text
+// need not be counted.
 function isSurelyRead(text, options) {
-  const bytes = [text, text.normalize("NFKD")].map((form) => new TextEncoder().encode(form).length);
-  return Math.max(...bytes) <= Number(options.dataset.surelyRead);
+  const bytesOf = (part) => new TextEncoder().encode(part).length;
+  const most = Number(options.dataset.surelyRead);
+  let bytes = 0;
+  for (const character of text) {
+    bytes += Math.max(bytesOf(character), bytesOf(character.normalize("NFKD")));
+    if (bytes > most) return false;
+  }
+  return true;
 }
 
 function say(words) {
