@@ -211,6 +211,15 @@ class Settings:
             "included.",
         ),
     ]
+    yield_share: Annotated[
+        float,
+        Variable(
+            "GPU_WORKER_YIELD_SHARE",
+            "0.2",
+            number(0, 1_000),
+            "Of what is left of a render, the share that it may be aside in all, loading there and back included.",
+        ),
+    ]
     transfer_attempts: Annotated[
         int,
         Variable(

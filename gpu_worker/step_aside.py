@@ -29,10 +29,12 @@ class AsideBounds(Wire):
     """A render that would end sooner goes on."""
     gain: float = 10.0
     """What is left takes so many times what goes first, with loading there and back."""
+    share: float = 0.2
+    """Of what is left, all its times aside together take so much at most, if each were as long as the next one."""
 
 
 NEVER = AsideBounds(times=0)
-_MOST = AsideBounds(times=20, seconds=86_400.0, least_left_seconds=86_400.0, gain=10_000.0)
+_MOST = AsideBounds(times=20, seconds=86_400.0, least_left_seconds=86_400.0, gain=10_000.0, share=1_000.0)
 
 
 def bounded(said: AsideBounds) -> AsideBounds:
@@ -42,6 +44,7 @@ def bounded(said: AsideBounds) -> AsideBounds:
         seconds=min(max(0.0, said.seconds), _MOST.seconds),
         least_left_seconds=min(max(0.0, said.least_left_seconds), _MOST.least_left_seconds),
         gain=min(max(1.0, said.gain), _MOST.gain),
+        share=min(max(0.0, said.share), _MOST.share),
     )
 
 
@@ -64,4 +67,6 @@ def steps_aside(
         return False
     if loading_seconds is None or left_seconds < bounds.least_left_seconds:
         return False
-    return left_seconds >= bounds.gain * (service_seconds + 2 * loading_seconds)
+    first_seconds = service_seconds + 2 * loading_seconds
+    aside_seconds = (job.times_aside + 1) * (bounds.seconds + first_seconds)
+    return left_seconds >= bounds.gain * first_seconds and aside_seconds <= bounds.share * left_seconds

@@ -97,7 +97,11 @@ class GpuWorker(OneJobWorker):
         bounds = Bounds(settings.window, settings.max_skips, settings.max_wait_seconds, settings.affinity_fraction)
         self.line = RenderQueue(connection, settings.name, bounds, queue)
         aside = AsideBounds(
-            settings.yield_times, settings.yield_seconds, settings.yield_left_seconds, settings.yield_gain
+            times=settings.yield_times,
+            seconds=settings.yield_seconds,
+            least_left_seconds=settings.yield_left_seconds,
+            gain=settings.yield_gain,
+            share=settings.yield_share,
         )
         self.picker = JobPicker(self.line, engine, aside)
         self.heart = Heartbeat(connection, first_status(settings.name, engine, aside), also=self._keep_registered)

@@ -18,6 +18,7 @@ import numpy as np
 from generation.scheduling.arrivals import factor_at
 from generation.scheduling.calibration import Range
 from generation.scheduling.futures import Floats, draw_seconds
+from generation.scheduling.passing import NOBODY, Passing, passing
 from generation.scheduling.service_times import Spread
 from generation.scheduling.simulation import Futures, Simulation
 from generation.scheduling.snapshot import Clip, Snapshot
@@ -56,14 +57,24 @@ class Forecast:
     """Of a clip with each of ``tags``, ascending."""
     is_whole: bool = True
     """Whether the last of ``tags`` is behind everybody."""
+    passing: Passing = NOBODY
 
-    def at(self, tag: float, service: Spread) -> Expected | None:
+    def at(self, tag: float, service: Spread, build: str = "") -> Expected | None:
         """Return what a clip of this tag may expect, whether it waits already or is not asked for yet; None while
-        nobody takes clips, or where the queue is deeper than anybody has looked."""
+        nobody takes clips, or where the queue is deeper than anybody has looked.
+
+        Args:
+            build: empty where it goes before no long render.
+        """
         if not self.tags or (tag > self.tags[-1] and not self.is_whole):
             return None
         start = self._start(tag)
-        return Expected(start, plus(start, service))
+        first = self.passing.start(tag, service, build)
+        if first is None or first[0].mid >= start.mid:
+            return Expected(start, self.passing.later(plus(start, service), service))
+        sooner, loading = first
+        start = Range(*(min(ends) for ends in zip(sooner.ends, start.ends, strict=True)))
+        return Expected(start, shifted(plus(start, service), loading))
 
     def _start(self, tag: float) -> Range:
         after = bisect.bisect_left(self.tags, tag)
@@ -99,7 +110,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
     elif snapshot.deep:
         tags += [max(tags[-1], stretch.last_tag) for stretch in snapshot.deep]  # others may have the last one's tag
         knots += _flow(snapshot, futures.start[:, -1], random)
-    return Forecast(by_id, tuple(tags), tuple(_ascending(knots)), snapshot.is_whole)
+    return Forecast(by_id, tuple(tags), tuple(_ascending(knots)), snapshot.is_whole, passing(played, futures.pass_at))
 
 
 def _in_hand(snapshot: Snapshot, random: np.random.Generator, plays: int) -> dict[str, Expected]:
@@ -124,6 +135,11 @@ def plus(start: Range, service: Spread) -> Range:
     early = service.median_seconds * (1 - math.exp(-_P90 * spread))
     late = service.median_seconds * (math.exp(_P90 * spread) - 1)
     return Range(mid - math.hypot(start.mid - start.low, early), mid, mid + math.hypot(start.high - start.mid, late))
+
+
+def shifted(said: Range, seconds: float) -> Range:
+    """Return the range that comes so much later."""
+    return Range(*(end + seconds for end in said.ends))
 
 
 def _probes(snapshot: Snapshot) -> list[Clip]:

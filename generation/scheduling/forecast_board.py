@@ -23,6 +23,7 @@ from generation.scheduling import queue_depth
 from generation.scheduling.calibration import Calibration, Factor, Range
 from generation.scheduling.forecast import Expected, Forecast
 from generation.scheduling.misses import Miss
+from generation.scheduling.passing import NOBODY, Passing
 from generation.scheduling.service_times import Spread
 from loremotion.valkey import connection
 
@@ -49,9 +50,10 @@ class Places:
     signing: frozenset[str] = frozenset()
     """The ids of clips that are made and wait to be signed: they keep no card from others."""
 
-    def expected(self, tag: float, service: Spread, *, tier: str, now: float) -> Expected | None:
-        """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips."""
-        found = self.forecast.at(tag, service)
+    def expected(self, tag: float, service: Spread, *, tier: str, now: float, build: str = "") -> Expected | None:
+        """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips. Of a known
+        build, whether it goes before a long render is reckoned with."""
+        found = self.forecast.at(tag, service, build)
         if found is None:
             return None
         return Expected(
@@ -111,6 +113,7 @@ def publish(
         "tags": forecast.tags,
         "starts": [_numbers([start]) for start in forecast.starts],
         "is_whole": forecast.is_whole,
+        "passing": forecast.passing.to_json(),
         "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
         "services": {name: [each.median_seconds, each.sd, each.doubt] for name, each in services.items()},
         "overdue": {
@@ -184,7 +187,8 @@ def _places_of(entry: bytes | None) -> Places | None:
         found = json.loads(entry)
         factors = {(int(h), str(tier)): Factor(*map(float, rest)) for h, tier, *rest in found["factors"]}
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
-        forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
+        passing = Passing.from_json(found["passing"]) if "passing" in found else NOBODY
+        forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]), passing)
         services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}
         said = found.get("overdue", {}).items()
         overdue = {UUID(id): Miss(str(cause), float(due), float(told)) for id, (cause, due, told) in said}

@@ -11,9 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from generation.scheduling.futures import Flags, Floats, Ints, draw_seconds
+from generation.scheduling.passing import COSTS_SECONDS, tags_of
 from generation.scheduling.service_times import Spread
 from generation.scheduling.simulated_machines import SimulatedMachines
 from generation.scheduling.snapshot import Snapshot
+from generation.tiers import yields
 
 LOOK_SECONDS = 5.0
 """Shortest time between two looks of one machine."""
@@ -40,6 +42,7 @@ class SimulatedAsides:
         self._pass_seconds = np.array([policy.seconds for policy in policies])
         self._least_left = np.array([policy.least_left_seconds for policy in policies])
         self._gain = np.array([policy.gain for policy in policies])
+        self._share = np.array([policy.share for policy in policies])
         shape = plays, len(policies)
         self._holds: Flags = np.zeros(shape, dtype=bool)
         self._is_paused: Flags = np.zeros(shape, dtype=bool)
@@ -57,6 +60,10 @@ class SimulatedAsides:
         self.hand_start: Floats = np.zeros(shape)
         self.hand_ready: Floats = np.full(shape, np.inf)
         """Of what machines had in hand from the start, or aside."""
+        self._pass_tags = np.array(tags_of(snapshot))
+        self._are_free = np.array([yields(tag) for tag in self._pass_tags])
+        self.pass_at: Floats = np.full((plays, len(self._pass_tags), len(COSTS_SECONDS)), np.inf)
+        """When whoever is not in line yet would go first: see ``passing``."""
         if self.is_known:
             self._place(snapshot, random, plays)
 
@@ -76,10 +83,50 @@ class SimulatedAsides:
                 self.hand_start[:, column] = np.nan
             self._machines.free[:, column] = 0.0
 
+    def finish_due(self, machine: Ints, now: Floats) -> None:
+        """Have ready what each machine makes and nothing is left of. Call it before asking what it holds."""
+        at = self._rows, machine
+        is_over = self._holds[at] & ~self._is_paused[at] & (self._left_of(machine, now) <= _LEAST_SECONDS)
+        self._finish(is_over, machine, self._since[at] + self._left[at])
+
     def holds(self, machine: Ints) -> Flags:
         """Return where the machine holds a clip that may step aside, or has."""
         held: Flags = self._holds[self._rows, machine]
         return held
+
+    def note_passing(self, machine: Ints, now: Floats, waiting: Floats) -> None:
+        """Note which new clips would go before what each machine holds, if they were there now.
+
+        Args:
+            waiting: tags of clips in line that this machine can hold, in any order; infinite where there is none.
+        """
+        at = self._rows, machine
+        left = self._left_of(machine, now)
+        may_again = np.where(self._is_paused[at], now < self._until[at], self._times[at] < self._most[machine])
+        lets = self._holds[at] & may_again & (left >= self._least_left[machine]) & np.isfinite(now)
+        if not lets.any():
+            return
+        is_next = (waiting.min(axis=1, initial=np.inf)[:, None] > self._pass_tags) & lets[:, None]
+        is_next &= ~self._are_free | self._is_free[at][:, None]
+        passes = is_next[:, :, None] & self._is_little(machine, left, np.array([COSTS_SECONDS]))[:, None, :]
+        np.minimum(self.pass_at, np.where(passes, now[:, None, None], np.inf), out=self.pass_at)
+
+    def _is_little(self, machine: Ints, left: Floats, seconds: Floats) -> Flags:
+        """Return whether what takes so long, loading there and back included, is little enough against what is left:
+        one row a future."""
+        at = self._rows, machine
+        times = self._times[at] + ~self._is_paused[at]  # with this one
+        aside = times[:, None] * (self._pass_seconds[machine][:, None] + seconds)
+        is_short = left[:, None] >= self._gain[machine][:, None] * seconds
+        little: Flags = is_short & (aside <= (self._share[machine] * left)[:, None])
+        return little
+
+    def _left_of(self, machine: Ints, now: Floats) -> Floats:
+        """Return what is left of what each machine holds."""
+        at = self._rows, machine
+        is_made = self._holds[at] & ~self._is_paused[at]
+        left: Floats = self._left[at] - np.where(is_made, np.maximum(0.0, now - self._since[at]), 0.0)
+        return left
 
     def look(self, machine: Ints, now: Floats, first: tuple[Flags, Floats, Floats, Flags], next_event: Floats) -> Flags:
         """Let each machine go on with what it holds, or let the first one go before it.
@@ -94,12 +141,10 @@ class SimulatedAsides:
         rows = self._rows
         at = rows, machine
         is_there, seconds, loading, is_free = first
-        running = self._holds[at] & ~self._is_paused[at]
-        left = np.where(running, self._left[at] - np.maximum(0.0, now - self._since[at]), self._left[at])
-        self._finish(running & (left <= _LEAST_SECONDS), machine, self._since[at] + self._left[at])
+        left = self._left_of(machine, now)
         holds, paused = self._holds[at], self._is_paused[at]
         is_short = holds & is_there & ~(is_free & ~self._is_free[at]) & (left >= self._least_left[machine])
-        is_short &= left >= self._gain[machine] * (seconds + 2 * loading)
+        is_short &= self._is_little(machine, left, (seconds + 2 * loading)[:, None])[:, 0]
         passes = is_short & np.where(paused, now < self._until[at], self._times[at] < self._most[machine])
         begins = passes & ~paused
         self._left[at] = np.where(holds, left, 0.0)

@@ -36,6 +36,8 @@ class Futures:
     hand_start: Floats
     hand_ready: Floats
     """When what each machine has in hand or aside goes on and is ready, where it may let others pass."""
+    pass_at: Floats
+    """When whoever is not in line yet would go before a long render: see ``passing``."""
 
 
 class Simulation:
@@ -68,6 +70,7 @@ class Simulation:
             self._machines.free,
             self._asides.hand_start,
             self._asides.hand_ready,
+            self._asides.pass_at,
         )
 
     def _note_ready(self, who: Ints, what: Ints, ready: Floats) -> None:
@@ -179,7 +182,10 @@ class Simulation:
         head = self._line[:, : min(self._snapshot.bounds.window, used)]
         fits = self._level_of[rows[:, None], head] <= machines.level[machine][:, None]
         if self._asides.is_known:  # nobody's clip is no reason to step aside, and in nobody's way
+            self._asides.finish_due(machine, now)
             fits &= self._is_wanted[head] | ~self._asides.holds(machine)[:, None]
+            in_line = fits & (head < self._known)
+            self._asides.note_passing(machine, now, np.where(in_line, self._tag[rows[:, None], head], np.inf))
         takes = fits.any(axis=1) & np.isfinite(now) & machines.is_here(machine, now)
         place, loading = self._choose(head, fits, machine, now)
         taken = np.where(takes, head[rows, place], self._nobody)

@@ -220,8 +220,9 @@ def _expectations(
         works = {each.id: service_rates.work_of(each) for each in far}
         services, now = _services(works.values(), places), time.time()
         for each in far:
-            tier, service = forecast_record.tier_of(each), services[works[each.id].name]
-            if found := places.expected(each.fair_finish, service, tier=tier, now=now):
+            work, tier = works[each.id], forecast_record.tier_of(each)
+            service = services[work.name]
+            if found := places.expected(each.fair_finish, service, tier=tier, now=now, build=work.build):
                 said[each.id] = found
     return said
 
@@ -277,7 +278,7 @@ def _tag_of(offer: Offer, workspace: Workspace | None, may: Entitlements, networ
 def _prospect(offer: Offer, tag: float, places: forecast_board.Places) -> Expected | None:
     work = service_rates.work_of_offer(offer)
     service = _services([work], places)[work.name]
-    return places.expected(tag, service, tier=forecast_record.tier_of_tag(tag), now=time.time())
+    return places.expected(tag, service, tier=forecast_record.tier_of_tag(tag), now=time.time(), build=work.build)
 
 
 def _budgets() -> list[int]:

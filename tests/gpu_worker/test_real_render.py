@@ -75,6 +75,7 @@ def gpu_host(valkey: redis.Redis, host_folder: Path) -> Iterator[subprocess.Pope
         GPU_WORKER_SNAPSHOT_SECONDS="0",
         GPU_WORKER_YIELD_LEFT_SECONDS="0",
         GPU_WORKER_YIELD_GAIN="1",
+        GPU_WORKER_YIELD_SHARE="1000",
     )
     with (host_folder / "gpu-host.log").open("wb") as log:
         process = subprocess.Popen(

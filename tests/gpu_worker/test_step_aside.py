@@ -20,7 +20,7 @@ from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job
 from tests.gpu_worker.scripted import ScriptedClip, ScriptedEngine
 
-BOUNDS = AsideBounds(times=2, seconds=60.0, least_left_seconds=600.0, gain=10.0)
+BOUNDS = AsideBounds(times=2, seconds=60.0, least_left_seconds=600.0, gain=10.0, share=0.2)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,8 @@ BOUNDS = AsideBounds(times=2, seconds=60.0, least_left_seconds=600.0, gain=10.0)
         ({}, {}, {"loading_seconds": 136.0}, False),
         ({}, {}, {"loading_seconds": None}, False),
         ({"times_aside": 2}, {}, {}, False),
+        ({"times_aside": 1}, {}, {"left_seconds": 1300.0}, True),
+        ({"times_aside": 1}, {}, {"left_seconds": 1299.0}, False),  # twice two minutes and ten seconds are a fifth
         ({}, {"times_aside": 1}, {}, False),  # two that stepped aside would do so for each other
         ({}, {"yields": True}, {}, False),  # never one that is paid for a free one
         ({"yields": True}, {"yields": True}, {}, True),
