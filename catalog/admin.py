@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.models import User
-from catalog import catalogue_fieldsets, costs, measurements, versions
+from catalog import catalogue_fieldsets, costs, licences, measurements, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
@@ -43,7 +43,8 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         given: dict[str, Any] = dict(super().get_changeform_initial_data(request))
         like = _started_from(request)
         filled = versions.prefilled_by_family(given.get("family", "")) if like is None else versions.prefilled(like)
-        return {**filled, **given}
+        terms = licences.terms_of(given["licence"]) if given.get("licence") else None
+        return {**filled, **(terms.as_initial() if terms is not None else {}), **given}
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return self.fieldsets if obj is not None else catalogue_fieldsets.of_new(catalogue_fieldsets.ASKS)
@@ -51,6 +52,8 @@ class ModelAdmin(admin.ModelAdmin[Model]):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """The second step of adding a model, then the third: one form, of which one step is seen at a time."""
         context = {"steps": catalogue_fieldsets.STEPS, "like": _started_from(request), **(extra_context or {})}
+        if request.GET.get("licence_from") == "family":
+            context["familys_licence"] = request.GET.get("licence", "")
         answer = super().add_view(request, form_url, context)
         if isinstance(answer, TemplateResponse) and answer.context_data is not None:
             shown = answer.context_data["adminform"]
@@ -79,6 +82,10 @@ class ModelAdmin(admin.ModelAdmin[Model]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # clips and receipts name it for ever: retire it instead
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        context["known_licences"] = licences.known()
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # --- saving ---
 
@@ -165,6 +172,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             for new, old in zip(history, [*history[1:], None], strict=True)
         ]
         shown = model.canary or model.current
+        fits = measurements.fits(shown) if shown else []
         context = {
             **self.admin_site.each_context(request),
             "title": f"Versions of {model}",
@@ -173,7 +181,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "rows": rows,
             "compared": _compared(request, history),
             "may_change": self.has_change_permission(request, model),
-            "fits": measurements.fits(shown) if shown else [],
+            "fits": [row for row in fits if any(row.by_card.values())],
             "margins": measurements.margins(shown) if shown else [],
             "worths": costs.worths(shown) if shown else [],
             "reference": costs.reference_of(shown) if shown else None,

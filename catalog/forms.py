@@ -72,6 +72,7 @@ class CatalogueForm(forms.ModelForm[Model]):
         for field in self.fields.values():
             if isinstance(field, forms.CharField) and (field.max_length or 0) >= LONG_TEXT:
                 field.widget.attrs["class"] = "vLargeTextField"
+        self.fields["licence"].widget.attrs["list"] = "known-licences"
         self.version: ModelVersion | None = None
         if (family := EVERY_FAMILY.get(str(self._value_in("family")))) is not None:
             shown = cast(forms.CheckboxSelectMultiple, self.fields["modes"].widget)  # the rest is refused in words

@@ -240,6 +240,11 @@ class ModelVersion(models.Model):
     def has_audio(self) -> bool:
         return self.family_facts.has_audio
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it comes with the installation, and needs no download."""
+        return self.family == "preview"
+
     def delivered(self, size: Size) -> Size:
         """The size of the MP4 of a clip that is rendered in ``size``: what people are told, and may ask for."""
         return size.times(self.upscale)

@@ -182,6 +182,21 @@ def enable(model: Model) -> None:
 
 
 @transaction.atomic
+def disable(model: Model) -> None:
+    """Offer ``model`` to nobody any more. What is queued is still made, and it can be enabled again.
+
+    Raises:
+        Conflict: it is the default, without which there is no front page, or it is not enabled.
+    """
+    found = Model.objects.select_for_update().get(pk=model.pk)
+    if not found.is_enabled:
+        raise Conflict("not_enabled", f"{found} is not enabled.")
+    if found.aliases.filter(name="default").exists():
+        raise Conflict("is_default", f"{found} is the default.", next_step="Make another model the default first.")
+    Model.objects.filter(pk=found.pk).update(status=Model.Status.RETIRED)
+
+
+@transaction.atomic
 def promote_canary(model: Model) -> None:
     """Make the canary everybody's current version."""
     model = Model.objects.select_for_update().get(pk=model.pk)

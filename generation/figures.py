@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import connection
@@ -18,6 +18,7 @@ PARTS: Final = 48
 """Of a span, where nobody says how many."""
 LONGEST_LIFE: Final = timedelta(days=2)
 """Of a request that has not ended: what came earlier than that before the span has no part in it."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _BUCKETS_SQL = """
     WITH span AS (
@@ -69,6 +70,17 @@ _TIMES_SQL = """
         count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state IN ('failed', 'blocked'))
     FROM span GROUP BY 1
 """
+_LONGEST_SQL = """
+    WITH span AS (
+        SELECT extract(epoch FROM created_at)::float8 AS came,
+            extract(epoch FROM coalesce(started_at, finished_at))::float8 AS left_queue
+        FROM generation_generation WHERE created_at >= %(earliest)s AND created_at < %(until)s
+    ), bounds AS (SELECT extract(epoch FROM %(since)s)::float8 AS low, extract(epoch FROM %(until)s)::float8 AS high)
+    SELECT part, min(came) FROM span, bounds, generate_series(
+        greatest(width_bucket(came, low, high, %(count)s), 1),
+        coalesce(width_bucket(left_queue, low, high, %(count)s), %(count)s + 1) - 1
+    ) AS part GROUP BY part
+"""
 _BY_MODEL_SQL = """
     SELECT model.slug, count(*) FILTER (WHERE state = 'succeeded'),
         count(*) FILTER (WHERE state IN ('failed', 'blocked')),
@@ -94,6 +106,13 @@ class Span:
         """The span of this length that ends now."""
         now = timezone.now()
         return cls(now - length, now, parts)
+
+    @classmethod
+    def aligned(cls, length: timedelta, parts: int) -> Span:
+        """The span of this length whose parts begin at round moments of UTC. The last of them is not over yet."""
+        step = length / parts
+        until = _EPOCH + ((timezone.now() - _EPOCH) // step + 1) * step
+        return cls(until - length, until, parts)
 
     @property
     def before(self) -> Span:
@@ -144,7 +163,7 @@ class Course:
 
 
 Quantile = list[float | None]
-"""One figure for each part of a span; None where nothing ended."""
+"""One figure for each part of a span; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +189,12 @@ class MadeOfModel:
     """p50."""
 
     @property
+    def ended(self) -> int:
+        return self.made + self.failed
+
+    @property
     def failed_share(self) -> float | None:
-        ended = self.made + self.failed
-        return self.failed / ended if ended else None
+        return self.failed / self.ended if self.ended else None
 
 
 def made_lately(length: timedelta = timedelta(days=7)) -> dict[str, MadeOfModel]:
@@ -211,6 +233,21 @@ def times_of(span: Span) -> Times:
             times.success[at] = made / (made + failed) if made + failed else None
             times.credits[at], times.made[at] = int(credits), made
     return times
+
+
+def longest_waits_of(span: Span) -> Quantile:
+    """Return for how long the clip had waited that waited longest at the end of each part of ``span``, or until now, in
+    seconds and in one query; None where no clip did.
+
+    The times of clips that have begun say nothing of those that still wait, which are the ones to look after.
+    """
+    found: Quantile = [None] * span.parts
+    now, step = timezone.now(), (span.until - span.since) / span.parts
+    with connection.cursor() as cursor:
+        cursor.execute(_LONGEST_SQL, _parameters(span))
+        for part, came in cursor.fetchall():
+            found[part - 1] = max(0.0, min(span.since + part * step, now).timestamp() - came)
+    return found
 
 
 def course_of(span: Span, *, waiting_now: int) -> Course:

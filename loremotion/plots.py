@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -67,6 +67,8 @@ class Column:
     said: str
     parts: tuple[Part, ...]
     values: tuple[str, ...]
+    is_going_on: bool = False
+    """Whether it is not over, so that its counts are no fall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,12 @@ def plot(
     links: Mapping[str, str] | None = None,
     *,
     is_level: bool = False,
+    is_going_on: bool = False,
 ) -> dict[str, Any]:
     """Columns of the stacked ``series``, name → a count for each of ``edges``, the largest series at the bottom.
 
-    ``links`` leads from a name to what was counted. Of a level, as that of a queue, no sum is told.
+    ``links`` leads from a name to what was counted. Of a level, as that of a queue, no sum is told. ``is_going_on``
+    says that the last column is not over.
     """
     names = sorted(series, key=lambda name: -sum(series[name]))
     most = max((sum(values) for values in zip(*series.values(), strict=True)), default=0)
@@ -98,6 +102,8 @@ def plot(
         _column(at, edge, names, series, len(edges), unit, parts=_stacked(at, names, series, top, len(edges)))
         for at, edge in enumerate(edges)
     ]
+    if is_going_on and columns:
+        columns[-1] = replace(columns[-1], is_going_on=True)
     totals = [
         {"name": name, "colour": at % COLOURS, "total": sum(series[name]), "address": (links or {}).get(name, "")}
         for at, name in enumerate(names)

@@ -1,12 +1,17 @@
-// The admin's first page and the fleet: their figures are read again every ten seconds while somebody looks.
+// Pages of the admin that show how things stand: what is marked is read again while somebody looks.
+// data-refreshed="2" says every how many seconds; empty, every ten.
 const SECONDS = 10;
 
+function marked() {
+  return document.querySelector("[data-refreshed]");
+}
+
 function isInUse(shown) {
-  return shown.contains(document.activeElement) || shown.querySelector("details[open]");
+  return shown.contains(document.activeElement) || shown.querySelector("details[open], .readouts li:hover");
 }
 
 async function refresh() {
-  const shown = document.querySelector("[data-refreshed]");
+  const shown = marked();
   if (!shown || document.hidden || isInUse(shown)) return;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -19,4 +24,14 @@ async function refresh() {
   }
 }
 
-setInterval(refresh, SECONDS * 1000);
+async function goOn() {
+  await refresh();
+  wait();
+}
+
+function wait() {
+  const shown = marked();
+  if (shown) setTimeout(goOn, 1000 * (Number(shown.dataset.refreshed) || SECONDS));
+}
+
+wait();

@@ -252,6 +252,12 @@ def _(world: World) -> Act:
     return Act(f"/admin/catalogue/{draft.id}/enable/", {}, draft.id)
 
 
+@act("disable_model")
+def _(world: World) -> Act:
+    other = factories.model("other", is_default=False)
+    return Act(f"/admin/catalogue/{other.id}/disable/", {}, other.id)
+
+
 @act("suggest_prices")
 def _(world: World) -> Act:
     priced = factories.model("priced", is_default=False, reference_speed=REFERENCE)

@@ -79,3 +79,18 @@ def test_a_name_leads_to_what_was_counted() -> None:
     page = drawn(plots.plot("Failed", {"timeout": [2] * 24, "unknown": [1] * 24}, HOURS, links={"timeout": "/list/"}))
     assert '<a href="/list/">timeout 48</a>' in page
     assert "unknown 24</li>" in page
+
+
+def test_each_column_says_what_it_holds_to_whoever_points_at_it_and_in_the_table() -> None:
+    page = drawn(plots.plot("Made", {"toy": [3, *[0] * 23], "wan": [1, *[0] * 23]}, HOURS, is_going_on=True))
+    readouts = page.split('class="readouts"')[1].split("</ol>")[0]
+    assert readouts.count("<li>") == 24
+    assert "29 Nov, 09:18: <strong>toy 3, wan 1</strong>" in readouts
+    assert "30 Nov, 08:18, so far: <strong>none</strong>" in readouts
+    assert '<td>29 Nov, 09:18</td><td class="figure">3</td><td class="figure">1</td>' in page
+
+
+def test_a_column_that_is_not_over_is_told_apart() -> None:
+    page = drawn(plots.plot("Made", {"toy": [3] * 24}, HOURS, is_going_on=True))
+    assert page.count(" going-on") == 1
+    assert " going-on" not in drawn(plots.plot("Made", {"toy": [3] * 24}, HOURS))

@@ -34,7 +34,8 @@ pytestmark = pytest.mark.django_db
 
 READS = {
     *("billing_account", "catalog_model_versions", "shop_liability"),
-    *("moderation_review_poster", "notices_notice_poster", "notices_notice_clip", "clip_poster", "trial", "trial-clip"),
+    *("moderation_review_poster", "notices_notice_poster", "notices_notice_clip", "clip_poster"),
+    *("trial", "trial-clip", "trial-poster"),
     *("catalogue", "catalogue_add", "generation_fleet", "customers", "customer", "customer_key"),
     *("money", "money_export", "system", "health"),
 }
@@ -218,7 +219,15 @@ def catalogue() -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["make_default", "enable_model", "suggest_prices", "catalog_model_restore", "catalog_model_canary"]
+    "name",
+    [
+        "make_default",
+        "enable_model",
+        "disable_model",
+        "suggest_prices",
+        "catalog_model_restore",
+        "catalog_model_canary",
+    ],
 )
 def test_the_catalogue_is_not_changed_without_a_note(
     name: str, world: World, browser: Client, monkeypatch: pytest.MonkeyPatch

@@ -55,6 +55,7 @@ OF_NO_MODEL = {
     "catalogue_add": "catalog.add_model",
     "make_default": "catalog.change_alias",
     "enable_model": "catalog.change_model",
+    "disable_model": "catalog.change_model",
     "suggest_prices": "catalog.change_model",
     "generation_fleet": "generation.view_fleet",
     "fleet_drain": "generation.operate_fleet",
@@ -84,7 +85,7 @@ OF_DJANGO = {
     *("view_on_site", "app_list"),
 }
 """What any member of staff reaches of the site itself; see test_staff_site."""
-OF_TRIALS = {"trial", "trial-start", "trial-clip"}
+OF_TRIALS = {"trial", "trial-start", "trial-clip", "trial-poster"}
 """Addresses under /admin/ that are no page of the admin's site: see tests/generation/test_trials.py."""
 ACTIONS = {
     ("accounts.workspace", "look_into"): "accounts.look_into_workspace",

@@ -18,8 +18,6 @@ from generation.pages.forms import is_taken
 from generation.scheduling import wait
 from loremotion.refusals import Refusal
 
-BUILT_IN: Final = "preview"
-"""Family of the model that comes with the code."""
 EXAMPLE: Final = "a red circle moving right on a black background"
 """What the prompt box says to a newcomer where the built-in model is the default: something that it can do."""
 EXAMPLES: Final = (
@@ -50,7 +48,7 @@ class Choice:
     @property
     def examples(self) -> tuple[str, ...]:
         """Prompts to try; none where any sentence will do."""
-        return EXAMPLES if self.version.family == BUILT_IN else ()
+        return EXAMPLES if self.version.is_built_in else ()
 
     @property
     def example(self) -> str:

@@ -18,6 +18,7 @@ from accounts.models import User
 from catalog import catalogue_fieldsets, measurements
 from catalog.models import Model, ModelVersion
 from generation.models import TRIALS_WORKSPACE, Generation
+from generation.staff import trial_figures
 from generation.storage import serving
 from generation.submission import trials
 from loremotion.refusals import Refusal
@@ -45,16 +46,23 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     """How a trial stands, and the clip, time and peak bytes when it is done."""
     _refuse_unless_staff(request)
     trial = _trial(generation_id)
+    version = trial.version
+    stages = trial_figures.stages(trial)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": f"Test render of {trial.version}",
+        "title": f"Test render of {version}",
         "trial": trial,
-        "steps": catalogue_fieldsets.STEPS if trial.version.model.status == Model.Status.DRAFT else (),
+        "standing": trial_figures.standing(trial),
+        "stages": stages,
+        "longest": max((each.seconds for each in stages if each.seconds), default=0.0),
+        "total": sum(each.seconds or 0.0 for each in stages),
+        "compared": trial_figures.compared(trial),
+        "steps": catalogue_fieldsets.STEPS if version.model.status == Model.Status.DRAFT else (),
         "step": 4,
-        "others": trials.of(trial.version),
-        "similarity": measurements.similarity(trial.version),
-        "is_poor": measurements.is_poor(trial.version),
-        "least_similarity": measurements.least_similarity(trial.version),
+        "others": [other for other in trials.of(version) if other.id != trial.id],
+        "similarity": measurements.similarity(version),
+        "is_poor": measurements.is_poor(version),
+        "least_similarity": measurements.least_similarity(version),
     }
     return TemplateResponse(request, "admin/generation/trial.html", context)
 
@@ -65,6 +73,15 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     _refuse_unless_staff(request)
     trial = get_object_or_404(_trials(), id=generation_id, clip__isnull=False)
     return serving.serve_file(request, trial.clip.key, "video/mp4", reader=None)
+
+
+@require_safe
+def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    """The picture of a trial, for whoever may look at the catalogue: it shows words and pictures of ours alone."""
+    if not request.user.has_perm("catalog.view_model"):
+        raise PermissionDenied
+    own = get_object_or_404(_trials(), id=generation_id, clip__isnull=False).clip
+    return serving.serve_file(request, own.poster_key, "image/jpeg", reader=None, etag=f'"{own.sha256}-poster"')
 
 
 def _refuse_unless_staff(request: HttpRequest) -> None:
@@ -100,4 +117,5 @@ urlpatterns = [
     _for_staff("admin/trials/start/<int:version_id>/", start, "trial-start"),
     _for_staff("admin/trials/<uuid:generation_id>/", show, "trial"),
     _for_staff("admin/trials/<uuid:generation_id>/clip.mp4", clip, "trial-clip"),
+    _for_staff("admin/trials/<uuid:generation_id>/poster.jpg", poster, "trial-poster"),
 ]

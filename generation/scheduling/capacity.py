@@ -78,7 +78,7 @@ def read_with(beside: Beside) -> tuple[list[int], list[Any]]:
         names, *others = pipeline.execute(raise_on_error=False)
     if isinstance(names, Exception):
         raise names
-    return _budgets_of(statuses_of(connection(), names)), others
+    return budgets_of(statuses_of(connection(), names)), others
 
 
 def statuses() -> list[WorkerStatus]:
@@ -136,13 +136,14 @@ def line_of(budgets: Iterable[int], needs_bytes: int | None) -> int:
 def _taking() -> list[int]:
     asked = _asked.get()
     if asked is None:
-        return _budgets_of(statuses())
+        return budgets_of(statuses())
     if asked.found is None:
         asked.found = read_with(asked.send)
     return asked.found[0]
 
 
-def _budgets_of(statuses: Iterable[WorkerStatus]) -> list[int]:
+def budgets_of(statuses: Iterable[WorkerStatus]) -> list[int]:
+    """Return the bytes that each of these which takes jobs may use, ascending; of remote ones ``REMOTE_BYTES``."""
     return sorted(budget_of(status) for status in statuses if takes_jobs(status))
 
 

@@ -48,6 +48,8 @@ class Wait:
     reason: str
     expected: Expected | None = None
     """Seconds from now; None: nobody can say."""
+    clips_ahead: str = ""
+    """``place`` in words, as exactly as it is known: "1 clip", "about 4,200 clips"."""
     is_for_a_machine: bool = False
     """Whether nobody can say when it goes on: no machine that is on can take it, or no clip can be stored."""
     why_this_place: str = ""
@@ -200,7 +202,8 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
     reason = _reason(State(generation.state), stands, generation.needs_bytes, is_taken=bool(budgets))
     if budgets and aside.is_aside(generation):
         reason = aside.sentence(generation.resumed_from_step)
-    return Wait(place, reason, expected, is_for_a_machine=not budgets and generation.state != State.RUNNING)
+    is_for_a_machine = not budgets and generation.state != State.RUNNING
+    return Wait(place, reason, expected, is_for_a_machine=is_for_a_machine, clips_ahead=stands.clips_ahead)
 
 
 def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import count
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import unquote, urlencode
 
-import redis
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
@@ -20,19 +17,16 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.models import User
-from catalog import catalogue_fieldsets, costs, measurements, versions
-from catalog.models import Alias, Measurement, Model, ModelVersion
-from catalog.offers import offer_with
-from catalog.requests import Ask
-from generation import figures
-from generation.figures import MadeOfModel
-from generation.scheduling import capacity
+from catalog import catalogue_fieldsets, costs, licences, versions
+from catalog.models import Alias, Model
+from generation.staff import default_swap
+from generation.staff.model_rows import Row, current_of, rows_of, with_posters
 from gpu_worker.families import EVERY_FAMILY
-from loremotion.read_through import get_or_make
 from loremotion.refusals import Refusal
 
 TABS: Final = {"enabled": "Enabled", "ready": "Ready to enable", "drafts": "Drafts", "retired": "Retired"}
-KEPT_SECONDS: Final = 60
+ANOTHER: Final = "another"
+"""What stands for a licence that no model here has yet."""
 _REPOSITORY: Final = r"([\w.-]+/[\w.-]+)"
 _ON_THE_HUB: Final = re.compile(
     rf"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/{_REPOSITORY}(?:/(?:tree|blob|resolve|commit)/([^/?#]+))?"
@@ -40,134 +34,39 @@ _ON_THE_HUB: Final = re.compile(
 _AT_REVISION: Final = re.compile(rf"{_REPOSITORY}@([\w./-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One model with its figures; None where nobody knows one yet."""
-
-    model: Model
-    version: ModelVersion
-    credits: int | None
-    """Of its default clip, from words alone."""
-    render_seconds: float | None
-    """p50 of the last week."""
-    failed_share: float | None
-    margin: float | None
-    """Of the price, once the GPU is paid."""
-    fits: int | None
-    """Of the GPUs that are on, those that can make its smallest clip."""
-    gpus: int
-    was_rendered: bool
-
-    @property
-    def is_default(self) -> bool:
-        return any(alias.name == "default" for alias in self.model.aliases.all())
-
-    @property
-    def runs_on(self) -> str:
-        """On how many of the GPUs that are on its smallest clip can be made, in words."""
-        if self.fits is None:
-            return "not known"
-        if not self.gpus:
-            return "no GPU is on"
-        if self.fits in (0, self.gpus):
-            return "every GPU" if self.fits else "no GPU that is on"
-        return f"{self.fits} of {self.gpus} GPUs"
-
-    @property
-    def tab(self) -> str:
-        if self.model.status == Model.Status.DRAFT:
-            return "ready" if self.was_rendered else "drafts"
-        return "enabled" if self.model.is_enabled else "retired"
-
-
 def page(request: HttpRequest) -> HttpResponse:
-    """The models of one tab. Takes as many queries however many models and clips there are."""
-    chosen = request.GET.get("tab", "")
-    chosen = chosen if chosen in TABS else "enabled"
-    rows = rows_of(Model.objects.with_versions().filter(current__isnull=False).order_by("position", "slug"))
-    tabs = [(name, title, sum(row.tab == name for row in rows), name == chosen) for name, title in TABS.items()]
+    """The models of one tab, of those that the search finds. Takes as many queries however many models and clips."""
+    tab, sought = request.GET.get("tab", ""), request.GET.get("q", "").strip()[:80]
+    tab = tab if tab in TABS else "enabled"
+    every = rows_of(Model.objects.with_versions().filter(current__isnull=False).order_by("position", "slug"))
+    rows = [row for row in every if _has(row, sought)]
     context = {
         **admin.site.each_context(request),
         "title": "Prices, speed, margin",
-        "tabs": tabs,
-        "rows": [row for row in rows if row.tab == chosen],
+        "tabs": [
+            {
+                "title": title,
+                "count": sum(row.tab == name for row in rows),
+                "query": urlencode({"tab": name, **({"q": sought} if sought else {})}),
+                "is_chosen": name == tab,
+            }
+            for name, title in TABS.items()
+        ],
+        "tab": tab,
+        "sought": sought,
+        "rows": with_posters([row for row in rows if row.tab == tab]),
         "may_change": request.user.has_perm("catalog.change_model"),
         "may_swap": request.user.has_perm("catalog.change_alias"),
     }
     return TemplateResponse(request, "admin/generation/catalogue.html", context)
 
 
-def rows_of(models: Sequence[Model] | Any) -> list[Row]:
-    """Return the figures of models that have a version."""
-    every = [(model, version) for model in models if (version := _current(model)) is not None]
-    builds = [version.build for _, version in every]
-    speeds = measurements.speeds(builds)
-    rendered = set(Measurement.objects.filter(build__in=builds, clips__gt=0).values_list("build", flat=True))
-    least = measurements.smallest_clips([version for _, version in every], above_bytes=0)
-    budgets, made = _budgets(), _made()
-    return [
-        _row(model, version, speeds, least, budgets, made.get(model.slug), was_rendered=version.build in rendered)
-        for model, version in every
-    ]
-
-
-def _current(model: Model) -> ModelVersion | None:
-    if model.current is not None:
-        model.current.model = model
-    return model.current
-
-
-def _row(
-    model: Model,
-    version: ModelVersion,
-    speeds: Mapping[str, float],
-    least: Mapping[int, int],
-    budgets: Sequence[int],
-    made: MadeOfModel | None,
-    *,
-    was_rendered: bool,
-) -> Row:
-    credits, speed = _credits(version), speeds.get(version.build)
-    margin = None
-    if credits is not None and speed is not None:
-        cost_dollars = speed * version.default_seconds / 3600 * settings.GPU_DOLLARS_PER_HOUR
-        margin = 1 - cost_dollars / (credits * settings.CREDIT_DOLLARS)
-    needed = least.get(version.id)
-    return Row(
-        model=model,
-        version=version,
-        credits=credits,
-        render_seconds=made.render_seconds if made else None,
-        failed_share=made.failed_share if made else None,
-        margin=margin,
-        fits=None if needed is None else sum(budget >= needed for budget in budgets),
-        gpus=len(budgets),
-        was_rendered=was_rendered,
-    )
-
-
-def _credits(version: ModelVersion) -> int | None:
-    try:
-        return offer_with(version, Ask(prompt="a clip")).quote.credits
-    except Refusal:
-        return None
-
-
-def _budgets() -> list[int]:
-    try:
-        return capacity.taking_budgets()
-    except redis.RedisError:
-        return []
-
-
-def _made() -> dict[str, MadeOfModel]:
-    """Of the last week, by model; counted once a minute, however many look."""
-
-    def made() -> dict[str, list[Any]]:
-        return {slug: [each.made, each.failed, each.render_seconds] for slug, each in figures.made_lately().items()}
-
-    kept = get_or_make("admin:made-by-model", made, seconds=KEPT_SECONDS)
-    return {slug: MadeOfModel(*each) for slug, each in kept.items()}
+def _has(row: Row, sought: str) -> bool:
+    """Whether each word that is looked for stands somewhere in what the model is called and made of."""
+    version = row.version
+    names = (row.model.name, row.model.slug, version.family_facts.title, version.source, version.licence)
+    said = " ".join([*names, *row.model.alias_names]).lower()
+    return all(word in said for word in sought.lower().split())
 
 
 # --- what is done there ----------------------------------------------------------------------------------------------
@@ -180,11 +79,16 @@ def make_default(request: HttpRequest, model_id: int) -> HttpResponse:
     if request.method == "POST":
         return _do(request, model, lambda: versions.make_default(model), f"{model} is the default now.")
     before = models.filter(aliases__name="default", current__isnull=False).exclude(pk=model.pk).first()
+    *was, after = rows_of([each for each in (before, model) if each is not None])
+    now = was[0] if was else None
     context = {
         **admin.site.each_context(request),
         "title": f"Make {model} the default",
         "model": model,
-        "rows": rows_of([each for each in (before, model) if each is not None]),
+        "before": now,
+        "changes": default_swap.changes(now, after),
+        "touched": default_swap.touched(now, after),
+        "is_default": after.is_default,
     }
     return TemplateResponse(request, "admin/generation/make_default.html", context)
 
@@ -192,6 +96,12 @@ def make_default(request: HttpRequest, model_id: int) -> HttpResponse:
 def enable(request: HttpRequest, model_id: int) -> HttpResponse:
     model = get_object_or_404(Model.objects.with_versions(), pk=model_id)
     return _do(request, model, lambda: versions.enable(model), f"{model} is enabled: it can be chosen from now on.")
+
+
+def disable(request: HttpRequest, model_id: int) -> HttpResponse:
+    model = get_object_or_404(Model.objects.with_versions(), pk=model_id)
+    said = f"{model} is offered to nobody any more. What is queued is still made."
+    return _do(request, model, lambda: versions.disable(model), said)
 
 
 def suggest_prices(request: HttpRequest, model_id: int) -> HttpResponse:
@@ -208,7 +118,7 @@ def costs_to_prices(model: Model, by: User) -> None:
     Raises:
         Conflict: it names no reference speed, or has these prices.
     """
-    version = _current(model)
+    version = current_of(model)
     versions.write_prices(model, costs.suggested_prices(version) if version is not None else {}, by=by)
 
 
@@ -222,7 +132,7 @@ def add(request: HttpRequest) -> HttpResponse:
     if family in EVERY_FAMILY and source and not is_of_another:
         name = name_of(source)
         asked = {"family": family, "source": source[:200], "revision": revision[:80], "name": name}
-        asked |= {"slug": free_slug(name), "like": like}
+        asked |= {"slug": free_slug(name), "like": like, **_licence(request.GET.get("licence", ""), family)}
         return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
     context = {
         **admin.site.each_context(request),
@@ -233,11 +143,24 @@ def add(request: HttpRequest) -> HttpResponse:
         "family": family,
         "source": f"{source}@{revision}" if revision else source,
         "models": models,
+        "licences": licences.known(),
+        "licence": request.GET.get("licence", ""),
+        "another": ANOTHER,
         "like": chosen,
         "is_of_another": is_of_another,
         "is_incomplete": bool(request.GET) and not is_of_another,
     }
     return TemplateResponse(request, "admin/generation/add_model.html", context)
+
+
+def _licence(chosen: str, family: str) -> dict[str, str]:
+    """Return what the form is told of the licence: the chosen one, or that of the family where there is no doubt."""
+    if chosen == ANOTHER:
+        return {}
+    if chosen:
+        return {"licence": chosen[:120]}
+    terms = licences.of_family(family)
+    return {} if terms is None else {"licence": terms.licence, "licence_from": "family"}
 
 
 def repository_of(typed: str) -> tuple[str, str]:

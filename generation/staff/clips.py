@@ -21,7 +21,7 @@ from accounts.models import User
 from billing.models import Hold
 from catalog.models import Model
 from generation.models import Clip, Generation, State
-from generation.scheduling import wait
+from generation.scheduling import capacity, wait
 from generation.settlement import retries, settle
 from generation.staff import why_waiting
 from generation.storage import serving
@@ -103,10 +103,11 @@ def waiting(generation: Generation) -> dict[str, Any]:
         return {}
     try:
         found = wait.waits_of([generation])[generation.id]
+        budgets = capacity.budgets_of(capacity.statuses())
     except redis.RedisError:
         return {}
     return {
-        "why_waiting": why_waiting.why(generation, found),
+        "why_waiting": why_waiting.why(generation, found, budgets),
         "ready": found.in_words,
         "place_decides": not found.is_for_a_machine,
     }

@@ -129,7 +129,8 @@ def page(request: HttpRequest) -> HttpResponse:
     except redis.RedisError:
         statuses, is_known = [], False
     shown = statuses[:MOST_WORKERS]
-    line = _line(shows_owners=request.user.has_perm("accounts.view_workspace")) if is_known else []
+    shows_owners = request.user.has_perm("accounts.view_workspace")
+    line = _line(capacity.budgets_of(statuses), shows_owners=shows_owners) if is_known else []
     context = {
         **admin.site.each_context(request),
         "title": "GPUs and queue",
@@ -143,6 +144,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "most_counted": MOST_COUNTED,
         "storage_pause": storage_pause.state(),
         "models": Model.objects.for_people(),
+        "drains": fleet_commands.DRAINS.items(),
         "may_operate": request.user.has_perm("generation.operate_fleet"),
         "commands": fleet_commands.latest(),
         "width": WIDTH,
@@ -183,7 +185,11 @@ def _card(
 ) -> Card:
     on_card = sorted((each for each in status.residents if each.tier == "device"), key=lambda each: -each.size_bytes)
     in_hand = [
-        ClipInHand(id, _words(clips[id], status, heard.get(id), ready.get(id, "")), id == status.delivering_id)
+        ClipInHand(
+            id,
+            _words(clips[id], status, heard.get(id), ready.get(id, "")),
+            id == status.delivering_id,
+        )
         for id, _ in status.in_hand
         if id in clips
     ]
@@ -216,7 +222,7 @@ def _words(clip: Generation, status: WorkerStatus, seen: Progress | None, ready:
     return f"{', '.join(said)}. {ready}".strip()
 
 
-def _line(*, shows_owners: bool) -> list[Waiting]:
+def _line(budgets: Sequence[int], *, shows_owners: bool) -> list[Waiting]:
     """The first that wait: those that a worker can already take, then the queue, in the order of ``fair_order``."""
     rows = Generation.objects.select_related("version__model", "workspace")
     if shows_owners:
@@ -231,7 +237,7 @@ def _line(*, shows_owners: bool) -> list[Waiting]:
             clip,
             whose.title_of(clip.workspace),
             yields(clip.fair_finish),
-            why_waiting.why(clip, waits[clip.id]),
+            why_waiting.why(clip, waits[clip.id], budgets),
             waits[clip.id].in_words,
             duration(max(0.0, (now - clip.created_at).total_seconds())),
             waits[clip.id].is_for_a_machine,

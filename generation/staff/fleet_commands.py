@@ -21,6 +21,14 @@ from loremotion.refusals import Conflict, Invalid
 from loremotion.valkey import connection
 
 MOST_SECONDS: Final = 24 * 3600
+DRAINS: Final = {
+    "": "is finished first, however long it takes",
+    "0": "goes to another GPU at once",
+    "60": "goes to another GPU unless it is done in a minute",
+    "600": "goes to another GPU unless it is done in 10 minutes",
+    "3600": "goes to another GPU unless it is done in an hour",
+}
+"""What the page offers: seconds → what becomes of the clip in hand."""
 SHOWN: Final = 10
 UNHEARD_SECONDS: Final = 60
 """For so long a drain counts as asked for: a worker hears it within its heartbeat, unless it is restarted meanwhile."""
@@ -39,8 +47,8 @@ def drain(worker: str, *, by: User, within_seconds: float | None = None) -> str:
         raise Invalid("bad_seconds", f"Give seconds from 0 to {MOST_SECONDS}.", field="within_seconds")
     _send(worker, partial(commands.drain, connection(), worker, within_seconds))
     cache.set(_DRAIN_ASKED.format(worker), True, UNHEARD_SECONDS)
-    late = "" if within_seconds is None else f" What takes longer than {within_seconds:g} s goes to another."
-    return _note(by, worker, f"Worker {worker} takes no more clips.{late}")
+    late = "" if within_seconds is None else f" What takes longer than {within_seconds:g} s goes to another GPU."
+    return _note(by, worker, f"Worker {worker} takes no more clips until it is resumed.{late}")
 
 
 def with_drain_asked(workers: Sequence[str]) -> set[str]:

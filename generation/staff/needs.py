@@ -20,7 +20,7 @@ from generation.models import AWAITS_ANOTHER, Generation, State
 from generation.moderation.models import Review
 from generation.notices.models import Notice
 from generation.scheduling import capacity
-from generation.staff import catalogue
+from generation.staff import model_rows
 from generation.staff.tiles import duration
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
@@ -32,7 +32,6 @@ MOST_COUNTED: Final = 1000
 """Of what waits: a list that long is no number any more, and counting on would grow with it."""
 STUCK_AFTER: Final = timedelta(minutes=30)
 """For so long clips wait for their turn on a GPU that makes long ones; later, somebody looks whether it takes any."""
-LEAST_MARGIN: Final = 0.0
 MODELS_KEPT_SECONDS: Final = 60
 
 
@@ -245,6 +244,6 @@ def _of_models(user: PermissionsMixin) -> list[Need]:
 
 
 def _counted_models() -> list[int]:
-    rows = catalogue.rows_of(Model.objects.enabled().with_versions())
-    losing = sum(row.margin is not None and row.margin < LEAST_MARGIN for row in rows)
+    rows = model_rows.rows_of(Model.objects.enabled().with_versions())
+    losing = sum(row.is_losing for row in rows)
     return [sum(not row.was_rendered for row in rows), losing]

@@ -25,6 +25,7 @@ PAGES: Final = (
     StaffPage("catalogue_add", "catalogue/add/", catalogue.add, "catalog.add_model"),
     StaffPage("make_default", "catalogue/<int:model_id>/default/", catalogue.make_default, "catalog.change_alias"),
     _action("enable_model", "catalogue/<int:model_id>/enable/", catalogue.enable, "catalog.change_model"),
+    _action("disable_model", "catalogue/<int:model_id>/disable/", catalogue.disable, "catalog.change_model"),
     _action("suggest_prices", "catalogue/<int:model_id>/prices/", catalogue.suggest_prices, "catalog.change_model"),
     StaffPage("generation_fleet", "fleet/", fleet.page, "generation.view_fleet", "GPUs and queue", "Fleet"),
     _action("fleet_drain", "fleet/drain/", fleet.drain, _OPERATE),

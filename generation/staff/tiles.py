@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,8 @@ _SPACE: Final = "\N{NO-BREAK SPACE}"
 NONE_BEFORE: Final = "none before"
 LEAST_COMPARED: Final = 20
 """Of fewer no percentage is told: one clip more is no trend."""
+_UNITS: Final = ((1, "s", 120.0), (60, "min", 7200.0), (3600, "h", 2 * 86400.0), (86400, "days", math.inf))
+"""Seconds in each unit, its name, and the seconds below which times are told in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,15 @@ def plot(
 ) -> dict[str, Any]:
     """Return what a template's ``plot`` needs, as JSON can hold it. ``kind``: ``columns``, ``level`` or ``lines``."""
     return {"title": title, "series": series, "unit": unit, "kind": kind, "most": most, "links": links or {}}
+
+
+def in_one_unit(series: Mapping[str, Sequence[float | None]]) -> tuple[dict[str, list[float | None]], str]:
+    """Return ``series``, which are in seconds, in the unit in which people read their largest figure, and that unit."""
+    largest = max((value for values in series.values() for value in values if value is not None), default=0.0)
+    size, unit = next((size, unit) for size, unit, until in _UNITS if largest < until)
+    return {
+        name: [None if value is None else value / size for value in values] for name, values in series.items()
+    }, unit
 
 
 def was(now: float, before: float, *, of: int | None = None) -> str:
@@ -84,7 +96,5 @@ def duration(seconds: float) -> str:
     """Return how long it is: "7.0 s", "46 min", "5 h", "3 days"."""
     if seconds < 10:
         return f"{seconds:.1f}{_SPACE}s"
-    for size, name, until in ((1, "s", 120), (60, "min", 7200), (3600, "h", 2 * 86400)):
-        if seconds < until:
-            return f"{seconds / size:.0f}{_SPACE}{name}"
-    return f"{seconds / 86400:.0f}{_SPACE}days"
+    size, name = next((size, name) for size, name, until in _UNITS if seconds < until)
+    return f"{seconds / size:.0f}{_SPACE}{name}"

@@ -20,7 +20,7 @@ from generation import figures
 from generation.figures import Span
 from generation.scheduling import fleet_samples
 from generation.staff import needs, now
-from generation.staff.tiles import LEAST_COMPARED, Tile, pair, percent, plot, was, was_pair, was_share
+from generation.staff.tiles import LEAST_COMPARED, Tile, in_one_unit, pair, percent, plot, was, was_pair, was_share
 from loremotion.read_through import get_or_make
 
 FIRST_RANGE: Final = "24h"
@@ -42,6 +42,16 @@ class Range:
     when: str
     """The same span in the list of clips; empty where the list shows it unasked."""
     is_refreshed: bool = False
+
+    @property
+    def span(self) -> Span:
+        """All of it, until now: what its totals are of."""
+        return Span.last(self.length, self.parts)
+
+    @property
+    def plotted(self) -> Span:
+        """The same from a round moment on, so that each part of a plot is an hour or a day that people know."""
+        return Span.aligned(self.length, self.parts)
 
 
 RANGES: Final = {
@@ -81,7 +91,7 @@ class _Part:
     name: str
     permission: str
     now: Callable[[], list[Tile]]
-    count: Callable[[Span, Range], dict[str, Any]]
+    count: Callable[[Range], dict[str, Any]]
 
 
 def _count_once(part: _Part, chosen: str) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def _count_once(part: _Part, chosen: str) -> dict[str, Any]:
     shown = RANGES[chosen]
     return get_or_make(
         f"admin-today:{part.name}:{chosen}",
-        lambda: part.count(Span.last(shown.length, shown.parts), shown),
+        lambda: part.count(shown),
         seconds=shown.kept_seconds,
     )
 
@@ -109,15 +119,18 @@ def _reachable(user: PermissionsMixin, tiles: list[dict[str, Any]]) -> list[dict
 # --- clips and GPUs --------------------------------------------------------------------------------------------------
 
 
-def _clips(span: Span, shown: Range) -> dict[str, Any]:
+def _clips(shown: Range) -> dict[str, Any]:
     """Tiles and plots of the span that ends now, as JSON can hold them."""
-    waiting = now.open_clips().waiting
+    waiting, span = now.open_clips().waiting, shown.plotted
     course, times = figures.course_of(span, waiting_now=waiting), figures.times_of(span)
     busy = fleet_samples.busy_by_part(span.since, span.until, parts=span.parts)
     shares = [None if share is None else 100 * share for share in busy]
     names = _names_of(course.made)
+    waits, wait_unit = in_one_unit({"p50": times.wait_p50, "p90": times.wait_p90})
+    longest, longest_unit = in_one_unit({"longest": figures.longest_waits_of(span)})
+    renders, render_unit = in_one_unit({"p50": times.render_p50, "p90": times.render_p90})
     return {
-        "tiles": [asdict(tile) for tile in _clip_tiles(span, shown, times, shares)],
+        "tiles": [asdict(tile) for tile in _clip_tiles(shown, times, shares)],
         "edges": [edge.isoformat() for edge in span.edges],
         "plots": [
             plot("Clips waiting", {"waiting": course.waiting}, kind="level"),
@@ -126,8 +139,9 @@ def _clips(span: Span, shown: Range) -> dict[str, Any]:
                 {names[slug]: made for slug, made in course.made.items()},
                 links={names[slug]: _list_of(shown, state__exact="succeeded", model=slug) for slug in course.made},
             ),
-            plot("Wait", {"p50": times.wait_p50, "p90": times.wait_p90}, unit="s", kind="lines"),
-            plot("Render", {"p50": times.render_p50, "p90": times.render_p90}, unit="s", kind="lines"),
+            plot("Wait of clips that began", waits, unit=wait_unit, kind="lines"),
+            plot("Longest still waiting", longest, unit=longest_unit, kind="lines"),
+            plot("Render", renders, unit=render_unit, kind="lines"),
             plot(
                 "Clips that failed, by error code",
                 course.failed,
@@ -152,12 +166,13 @@ def _list_of(shown: Range, **filters: str) -> str:
     return f"{reverse('admin:generation_generation_changelist')}?{urlencode(asked)}"
 
 
-def _clip_tiles(span: Span, shown: Range, times: figures.Times, busy: Sequence[float | None]) -> list[Tile]:
+def _clip_tiles(shown: Range, times: figures.Times, busy: Sequence[float | None]) -> list[Tile]:
+    span = shown.span
     totals, before = figures.totals_of(span), figures.totals_of(span.before)
     share, share_before = (fleet_samples.busy_share(each.since, each.until) for each in (span, span.before))
     made, every = _list_of(shown, state__exact="succeeded"), _list_of(shown)
     return [
-        Tile("Clips made", f"{totals.made:,}", was(totals.made, before.made), made, course=times.made),
+        Tile("Clips made", f"{totals.made:,}", was(totals.made, before.made), made, course=_over(times.made)),
         Tile(
             *(
                 "Success",
@@ -185,18 +200,24 @@ def _clip_tiles(span: Span, shown: Range, times: figures.Times, busy: Sequence[f
             f"{totals.credits:,}",
             was(totals.credits, before.credits, of=before.made),
             made,
-            course=times.credits,
+            course=_over(times.credits),
         ),
     ]
+
+
+def _over(counts: Sequence[int]) -> Sequence[int]:
+    """Of the parts of a span, those that are over: what the last one counts so far would look like a fall."""
+    return counts[:-1]
 
 
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
-def _money(span: Span, _: Range) -> dict[str, Any]:
+def _money(shown: Range) -> dict[str, Any]:
     """Revenue of the span by currency."""
-    paid = revenue.by_part(since=span.since, until=span.until, parts=span.parts)
-    paid_before = revenue.by_part(since=span.before.since, until=span.before.until, parts=1)
+    plotted, span = shown.plotted, shown.span
+    course = revenue.by_part(since=plotted.since, until=plotted.until, parts=plotted.parts)
+    paid, paid_before = (revenue.by_part(since=each.since, until=each.until, parts=1) for each in (span, span.before))
     page = reverse("admin:money")
     tiles = [
         Tile(
@@ -204,16 +225,16 @@ def _money(span: Span, _: Range) -> dict[str, Any]:
             formatted(sum(parts), currency),
             f"was {formatted(sum(paid_before.get(currency, [0])), currency)}",
             page,
-            course=parts,
+            course=_over(course.get(currency, [])),
         )
         for currency, parts in sorted(paid.items())
     ]
     return {
         "tiles": [asdict(tile) for tile in tiles or [Tile("Revenue", "none", address=page)]],
-        "edges": [edge.isoformat() for edge in span.edges],
+        "edges": [edge.isoformat() for edge in plotted.edges],
         "plots": [
             plot(f"Revenue in {currency.upper()}", {"paid": _whole(parts, currency)})
-            for currency, parts in sorted(paid.items())
+            for currency, parts in sorted(course.items())
         ],
     }
 

@@ -116,7 +116,7 @@ def test_a_waiting_clip_begins_with_the_reason_that_the_fleet_gives(
     clip = factories.submitted(alice.workspace)
     Generation.objects.filter(id=clip.id).update(needs_bytes=96 * GB, state=State.QUEUED)
     heard(valkey)
-    why = "Needs 96 GB of one GPU: no GPU that is on takes it."
+    why = "Needs 96 GB of one GPU, and the largest that takes clips has 16 GB."
     page = staff.get(f"/admin/generation/generation/{clip.id}/change/").text
     assert why in page.split("How it went")[0]
     assert why in staff.get("/admin/fleet/").text

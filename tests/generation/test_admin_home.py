@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -86,6 +87,52 @@ def test_the_course_tells_when_it_was() -> None:
     waiting = {round(minute, 2): count for minute, count in zip(minutes, course.waiting, strict=True) if count}
     assert set(waiting.values()) == {1}
     assert all(49 <= minute < 59 or 38 <= minute < 40 or 29 <= minute < 30 or 10 <= minute < 20 for minute in waiting)
+
+
+@pytest.mark.parametrize(
+    ("length", "parts", "said"),
+    [
+        (timedelta(hours=1), 30, r"\d\d:[0-5][02468]:00"),
+        (timedelta(hours=24), 24, r"\d\d:00:00"),
+        (timedelta(days=7), 28, r"(00|06|12|18):00:00"),
+        (timedelta(days=30), 30, "00:00:00"),
+    ],
+)
+def test_the_parts_of_a_plot_begin_at_round_moments_and_the_last_is_now(
+    length: timedelta, parts: int, said: str
+) -> None:
+    before = timezone.now()
+    span = Span.aligned(length, parts)
+    assert span.until - span.since == length
+    assert all(re.fullmatch(said, f"{edge:%H:%M:%S}") for edge in span.edges)
+    assert span.edges[-1] <= timezone.now()
+    assert span.until > before
+
+
+def test_how_long_the_longest_waited_is_told_of_those_that_still_wait_too(toy: Model, alice: Visitor) -> None:
+    span = Span(NOW - timedelta(hours=1), NOW, 6)
+    ended(alice, came=59, started=29, finished=28)
+    still = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=still.id).update(created_at=NOW - timedelta(minutes=15))
+    found = figures.longest_waits_of(span)
+    assert [wait and round(wait / 60) for wait in found] == [9, 19, 29, None, 5, 15]
+
+
+def test_a_clip_that_has_waited_since_before_the_span_is_told_from_its_first_part_on(
+    toy: Model, alice: Visitor
+) -> None:
+    old = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=old.id).update(created_at=NOW - timedelta(minutes=90))
+    assert [wait and round(wait / 60) for wait in figures.longest_waits_of(Span(HOUR.since, NOW, 2))] == [60, 90]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected", "unit"), [([7.0, None], [7.0, None], "s"), ([60.0, 2_760.0], [1.0, 46.0], "min")]
+)
+def test_times_are_plotted_in_the_unit_of_the_largest(
+    seconds: list[float | None], expected: list[float | None], unit: str
+) -> None:
+    assert tiles.in_one_unit({"p50": seconds}) == ({"p50": expected}, unit)
 
 
 def staff_who_may(*permissions: str) -> Client:
@@ -219,7 +266,8 @@ def test_plots_and_tiles_have_their_pictures(toy: Model, alice: Visitor) -> None
     for title in (
         "Clips waiting",
         "Clips made, by model",
-        "Wait",
+        "Wait of clips that began",
+        "Longest still waiting",
         "Render",
         "GPU busy",
         "Credits charged",

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from billing import ledger
 from catalog import costs
 from catalog.models import Alias, Model
@@ -19,6 +19,7 @@ from generation import reports
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import retries, settle
+from generation.submission import trials
 from gpu_worker.contract import HANDED_BACK, rq_worker
 from tests.accounts.factories import browser_of, person
 from tests.generation import factories
@@ -97,12 +98,16 @@ def test_no_page_keeps_anybody_out(site: str, page: Page, valkey: redis.Redis) -
     clip = factories.submitted(workspace)
     heard(valkey, doing=clip, **on_card(TRANSFORMER))
     model = Model.objects.get()
+    assert model.current is not None
+    trial = trials.start(model.current, by=User.objects.get(email="staff@example.com"))
+    other = factories.model("other", is_default=False)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     complaints: list[str] = []
     for path in (
         *("", "fleet/", "generation/generation/", f"generation/generation/{clip.id}/change/", "customers/"),
-        *(f"customers/{workspace.id}/", "catalogue/", f"catalogue/{model.id}/default/", "catalogue/add/"),
+        *(f"customers/{workspace.id}/", "catalogue/", f"catalogue/{other.id}/default/", "catalogue/add/"),
+        f"trials/{trial.id}/",
         *(f"catalog/model/{model.id}/versions/", f"catalog/model/{model.id}/change/", "money/", "system/"),
     ):
         page.goto(f"{site}/admin/{path}", wait_until="networkidle")
@@ -138,9 +143,11 @@ def test_a_gpu_is_drained_and_its_clip_moves(site: str, page: Page, valkey: redi
     page.goto(f"{site}/admin/fleet/")
     listener: redis.client.PubSub = valkey.pubsub()  # type: ignore[no-untyped-call]  # redis-py has no types for it
     listener.subscribe(f"rq:pubsub:{rq_worker('gpu-7')}")
+    tab_to(page, "e.tagName === 'SUMMARY' && e.textContent.startsWith('Drain')")
+    page.keyboard.press("Enter")
     tab_to(page, "e.name === 'within_seconds'")
-    page.keyboard.type("0")
-    press(page, "Drain")
+    choose(page, "goes to another GPU at once")
+    press(page, "Drain gpu-7")
     expect(page.locator(".success")).to_contain_text("Worker gpu-7 takes no more clips")
     listener.close()
     # As the worker does once it hears it: it hands the clip back, and another takes it.
@@ -150,7 +157,7 @@ def test_a_gpu_is_drained_and_its_clip_moves(site: str, page: Page, valkey: redi
     page.reload()
     expect(page.locator(".card").nth(0)).to_contain_text("No clip in hand")
     expect(page.locator(".card").nth(1)).to_contain_text("Toy: denoising")
-    press(page, "Resume")
+    press(page, "Resume gpu-7")
     expect(page.locator(".success")).to_contain_text("Worker gpu-7 takes clips again")
 
 
@@ -158,7 +165,7 @@ def test_why_a_clip_waits_is_said_beside_it(site: str, page: Page, valkey: redis
     clip = factories.submitted(factories.visitor(credits=100).workspace)
     Generation.objects.filter(id=clip.id).update(needs_bytes=80 * GB, state=State.QUEUED)
     heard(valkey)
-    why = "Needs 80 GB of one GPU: no GPU that is on takes it."
+    why = "Needs 80 GB of one GPU, and the largest that takes clips has 16 GB."
     page.goto(f"{site}/admin/")
     press(page, "1 queued clip that no GPU fits")
     assert page.url.endswith("/admin/fleet/#queue")
@@ -199,11 +206,13 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     version = Model.objects.get().current
     assert version is not None
     choose(page, version.family_facts.title)
+    tab_to(page, "e.id === 'licence'")
+    choose(page, version.licence)
     press(page, "Next")
+    expect(page.locator("#id_licence")).to_have_value(version.licence)
     expect(page.locator("#id_sizes")).to_have_value("96x64\n192x128")
     expect(page.locator("#id_slug")).to_have_value("quick")
     type_into(page, "id_summary", "Quick.")
-    type_into(page, "id_licence", "Apache-2.0")
     press(page, "Next: what it costs")
     expect(page.locator("#id_summary")).to_be_hidden()
     for part, text in (("gpu_seconds", "30"), ("size", "96x64"), ("frames", "17"), ("steps", "8"), ("source", "Us")):
@@ -218,11 +227,13 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     press(page, "Save as a draft, then try it")
     press(page, "Run it")
     assert "/admin/trials/" in page.url
+    expect(page.locator("#trial")).to_contain_text("to come")
     deliver(Generation.objects.get(workspace=TRIALS_WORKSPACE))
     quick = Model.objects.get(slug="quick").current
     assert quick is not None
     assert quick.prices == costs.suggested_prices(quick)
-    page.reload()
+    expect(page.locator("#trial video")).to_be_visible()
+    expect(page.locator("#trial")).to_contain_text("Such a clip costs")
     expect(page.locator("[aria-current=step]")).to_contain_text("Test render, then enable")
     press(page, "Enable Quick")
     press(page, "Make Quick the default")

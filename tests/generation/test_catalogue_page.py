@@ -20,13 +20,19 @@ from catalog import catalogue_fieldsets, measurements
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model
 from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from generation.sharing.models import Share
 from generation.staff.catalogue import repository_of
+from generation.submission import trials
 from gpu_worker.families import FAMILIES
 from tests.catalog.form_post import post_of
 from tests.generation import factories
+from tests.generation.test_pages import finished
 
 PAGE = "/admin/catalogue/"
 ADD = "/admin/catalog/model/add/"
+ADD_FIRST = "/admin/catalogue/add/"
 REFERENCE = {"gpu_seconds": 40, "card": "H100", "size": "96x64", "frames": 16, "steps": 8, "source": "a README"}
 
 
@@ -107,13 +113,99 @@ def test_the_page_takes_as_many_queries_however_many_models(toy: Model, staff: C
 def test_swapping_the_default_shows_what_changes_and_the_front_page_obeys(toy: Model, staff: Client) -> None:
     other = factories.model("other", is_default=False, max_seconds=4)
     address = f"{PAGE}{other.id}/default/"
-    page = staff.get(address).text
-    assert "Toy, the default now" in page
-    assert "1 to 4" in page
+    page = staff.get(address)
+    assert "Toy, the default now" in page.text
+    assert "1 to 4" in page.text
+    assert '<a href="/admin/catalogue/" class="button cancel-link">Cancel</a>' in page.text
     assert Alias.objects.get(name="default").model == toy
     assert "is the default now" in staff.post(address, follow=True).text
     assert Client().get("/").context["chosen"].model == other
     assert LogEntry.objects.get().object_id == str(other.id)
+
+
+def test_what_the_swap_changes_is_told_with_differences_and_whom_it_touches(toy: Model, staff: Client) -> None:
+    rendered(toy, gpu_seconds=1.0)
+    other = factories.model(
+        "other",
+        is_default=False,
+        sizes=["96x64"],
+        prices={"standard": {"360p": 9_000}},
+        least_plan="free",
+        blocked_territories=["GB"],
+    )
+    page = staff.get(f"{PAGE}{other.id}/default/").context
+    changes = {each.label: each for each in page["changes"]}
+    assert (changes["Default clip"].before, changes["Default clip"].difference) == ("11 credits", "+9 credits")
+    assert changes["Default clip"].is_worse
+    assert (changes["Sizes"].difference, changes["Sizes"].is_worse) == ("\N{MINUS SIGN} 192x128", True)
+    assert (changes["Margin"].after, changes["Margin"].difference) == ("not known", "")
+    assert changes["Who may use it"].is_worse
+    assert not changes["Begins from"].is_change
+    said = " ".join(page["touched"])
+    assert "closed to visitors" in said
+    assert "leaves out the United Kingdom" in said
+
+
+def test_a_model_is_taken_out_of_the_offer_and_brought_back(toy: Model, staff: Client) -> None:
+    other = factories.model("other", is_default=False)
+    rendered(other)
+    assert f"Disable {other}" in staff.get(PAGE).text
+    assert "is offered to nobody any more" in staff.post(f"{PAGE}{other.id}/disable/", follow=True).text
+    other.refresh_from_db()
+    assert other.status == Model.Status.RETIRED
+    assert "Enable Other" in staff.get(PAGE, {"tab": "retired"}).text
+    assert "is not enabled" in staff.post(f"{PAGE}{other.id}/disable/", follow=True).text
+    staff.post(f"{PAGE}{other.id}/enable/")
+    assert "other" in rows(staff)
+
+
+def test_the_default_is_not_taken_out_of_the_offer(toy: Model, staff: Client) -> None:
+    assert f"Disable {toy}" not in staff.get(PAGE).text
+    assert "Make another model the default first" in staff.post(f"{PAGE}{toy.id}/disable/", follow=True).text
+    toy.refresh_from_db()
+    assert toy.is_enabled
+
+
+def test_a_model_is_found_among_many(toy: Model, staff: Client) -> None:
+    for slug in ("wan-quick", "wan-large"):
+        Model.objects.filter(pk=factories.model(slug, is_default=False).pk).update(status="draft")
+    page = staff.get(PAGE, {"tab": "drafts", "q": "WAN large"})
+    assert [row.model.slug for row in page.context["rows"]] == ["wan-large"]
+    assert {each["title"]: each["count"] for each in page.context["tabs"]}["Drafts"] == 1
+    assert "tab=ready&amp;q=WAN+large" in page.text
+    assert "No model here has “nonsense”" in staff.get(PAGE, {"q": "nonsense"}).text
+
+
+def test_bad_figures_are_marked_in_words_too(toy: Model, staff: Client) -> None:
+    row = rows(staff)["toy"]
+    assert not any((row.fails_often, row.is_losing, row.runs_nowhere))
+    assert replace(row, failed_share=0.2, ended=10).fails_often
+    assert not replace(row, failed_share=0.5, ended=2).fails_often, "one of two says little"
+    assert replace(row, margin=-0.1).is_losing
+    assert replace(row, fits=0, gpus=2).runs_nowhere
+    assert not replace(row, fits=0, gpus=0).runs_nowhere, "then no model runs, and the page says so above"
+    rendered(toy, gpu_seconds=100_000.0)
+    assert ", a loss" in staff.get(PAGE).text
+
+
+def test_a_row_shows_what_was_picked_for_everybody_or_else_the_last_test_render(
+    toy: Model, alice: Visitor, staff: Client
+) -> None:
+    assert shown_poster(staff) == ""
+    assert toy.current is not None
+    trial = trials.start(toy.current, by=User.objects.get(email="staff@example.com"))
+    dispatch.fill_window()
+    trial.refresh_from_db()
+    factories.deliver_clip(trial)
+    settle.settle(factories.report(trial))
+    assert shown_poster(staff) == f"/admin/trials/{trial.id}/poster.jpg"
+    clip = finished(alice, prompt="a fox")
+    Share.objects.create(clip=clip.clip, shows_prompt=True, is_indexed=True, featured_at=timezone.now())
+    assert shown_poster(staff) == f"/s/{Share.objects.get().token}/poster.jpg"
+
+
+def shown_poster(staff: Client) -> str:
+    return str(rows(staff)["toy"].poster)
 
 
 def test_a_model_that_is_not_enabled_does_not_become_the_default(toy: Model, staff: Client) -> None:
@@ -165,7 +257,45 @@ def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) ->
     assert (form["name"], form["slug"]) == ("Quick Base", "quick-base-2")
     assert (form["source"], form["family"], form["revision"]) == ("owner/Quick_Base-Diffusers", "ltx", "")
     assert form["sizes"].split() == ["96x64", "192x128"]
-    assert (form["licence"], form["status"]) == ("", "draft")
+    assert (form["licence"], form["status"]) == (toy_licence(), "draft")
+    assert "is that of every model of its family here" in answer.text
+
+
+def toy_licence() -> str:
+    version = Model.objects.get(slug="toy").current
+    assert version is not None
+    return version.licence
+
+
+def test_what_a_licence_asks_for_comes_along_with_it(toy: Model, staff: Client) -> None:
+    factories.model(
+        "strict",
+        is_default=False,
+        licence="Strict Community",
+        licence_url="https://example.org/licence",
+        licence_notice="Not for weapons.",
+        blocked_territories=["EU", "GB"],
+        revenue_cap_dollars=10_000_000,
+    )
+    assert re.findall(r"<option >([^<]+)</option>", staff.get(ADD_FIRST).text) == sorted(
+        [toy_licence(), "Strict Community"], key=str.lower
+    )
+    asked = {"family": "ltx", "source": "owner/new", "licence": "Strict Community"}
+    form = post_of(staff.get(ADD_FIRST, asked, follow=True).text)
+    assert (form["licence"], form["licence_url"]) == ("Strict Community", "https://example.org/licence")
+    assert form["licence_notice"].strip() == "Not for weapons."
+    assert (form["blocked_territories"], form["revenue_cap_dollars"]) == ("EU, GB", "10000000")
+
+
+@pytest.mark.parametrize("chosen", ["", "another"])
+def test_a_licence_that_is_not_sure_is_left_to_whoever_reads_it(chosen: str, toy: Model, staff: Client) -> None:
+    if not chosen:
+        factories.model("strict", is_default=False, licence="Strict Community")
+    else:
+        factories.model("alike", is_default=False)
+    page = staff.get(ADD_FIRST, {"family": "ltx", "source": "owner/new", "licence": chosen}, follow=True).text
+    assert post_of(page)["licence"] == ""
+    assert "is that of every model of its family" not in page
 
 
 def test_a_new_model_is_filled_in_page_by_page_and_nothing_is_lost_on_the_way(toy: Model, staff: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from accounts.models import User, Visitor
 from catalog.models import Model
-from generation.models import FleetSample, Generation
+from generation.models import FleetSample, Generation, State, StoragePause
 from generation.scheduling import fleet_samples
 from gpu_worker.contract import WORKERS_KEY, Progress, drain_key, progress_key, rq_worker, worker_key
 from gpu_worker.worker_status import DRAINING, ResidentComponent, WorkerStatus
@@ -87,9 +88,54 @@ def test_the_queue_says_why_each_clip_waits(toy: Model, alice: Visitor, staff: C
     line = staff.get(PAGE).context["line"]
     assert [(each.clip.id, each.why) for each in line] == [
         (first.id, "First in the queue."),
-        (second.id, "Needs 24 GB of one GPU: no GPU that is on takes it."),
+        (second.id, "Needs 24 GB of one GPU, and the largest that takes clips has 16 GB."),
     ]
     assert [each.is_stuck for each in line] == [False, True]
+
+
+def reasons(staff: Client) -> dict[Any, str]:
+    return {each.clip.id: each.why for each in staff.get(PAGE).context["line"]}
+
+
+def test_places_are_those_that_the_scheduler_counts(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    heard(valkey)
+    clips = [factories.submitted(alice.workspace) for _ in range(3)]
+    running, handed, queued = clips
+    now = timezone.now()
+    Generation.objects.filter(id=running.id).update(state=State.RUNNING, dispatched_at=now, started_at=now)
+    Generation.objects.filter(id=handed.id).update(state=State.DISPATCHED, dispatched_at=now)
+    paid_first = " Paid clips go first."
+    assert reasons(staff) == {
+        handed.id: f"Handed to the GPUs, 1 clip ahead of it.{paid_first}",
+        queued.id: f"2 clips ahead of it.{paid_first}",
+    }
+    Generation.objects.filter(id=running.id).update(state=State.SUCCEEDED, finished_at=now)
+    assert reasons(staff)[handed.id] == "Handed to the GPUs, and next: the first that is free takes it."
+
+
+def test_a_clip_that_few_gpus_can_hold_says_how_many(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    heard(valkey)
+    heard(valkey, name="gpu-8", budget_bytes=48 * GB)
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(needs_bytes=24 * GB)
+    assert reasons(staff)[clip.id] == "First in the queue. Of 2 GPUs 1 has the 24 GB that it needs."
+    heard(valkey, state=DRAINING)
+    heard(valkey, name="gpu-8", state=DRAINING)
+    assert reasons(staff)[clip.id] == "No GPU takes clips right now."
+
+
+def test_while_clips_cannot_be_stored_nobody_is_sent_for_a_larger_gpu(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    heard(valkey)
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(needs_bytes=8 * GB)
+    StoragePause.objects.create(id=1, failures=9, until=timezone.now() + timedelta(minutes=5))
+    assert reasons(staff)[clip.id] == "Clips cannot be stored right now, so none begins."
 
 
 def test_a_queue_that_is_counted_to_the_bound_may_be_longer(
@@ -186,6 +232,19 @@ def test_what_cannot_be_done_says_why(
     assert why in staff.post(f"{PAGE}{page}/", said, follow=True).text
     assert not LogEntry.objects.exists()
     assert not valkey.exists(drain_key("gone"), drain_key("gpu-7"))
+
+
+def test_draining_says_what_becomes_of_the_clip_in_hand_and_what_undoes_it(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    heard(valkey)
+    assert "The clip in hand" not in staff.get(PAGE).text
+    heard(valkey, doing=factories.submitted(alice.workspace))
+    page = staff.get(PAGE).text
+    assert "no more clips until somebody resumes it" in page
+    assert re.findall(r'<option value="(\d*)">(?:is|goes)', page) == ["", "0", "60", "600", "3600"]
+    answer = staff.post(f"{PAGE}drain/", {"worker": "gpu-7", "within_seconds": "60"}, follow=True)
+    assert "until it is resumed. What takes longer than 60 s goes to another GPU." in answer.text
 
 
 def test_a_drained_worker_can_be_resumed_and_no_other(staff: Client, valkey: redis.Redis) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from django.contrib.auth.models import Permission
 from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from billing import ledger
@@ -18,6 +22,7 @@ from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.settlement import settle
 from generation.submission import trials
 from gpu_worker import media_input
+from gpu_worker.contract import Progress, progress_key
 from gpu_worker.media_input import Wanted
 from loremotion.refusals import Invalid
 from tests.generation import factories
@@ -204,3 +209,72 @@ def test_only_trials_are_compared() -> None:
     factories.model()
     request = factories.submitted(factories.visitor(credits=99).workspace)
     assert not request.render_job(inputs={}, outputs={}).is_compared
+
+
+def test_a_trial_shows_how_far_it_is_and_what_is_to_come(client: Client, staff: User, valkey: redis.Redis) -> None:
+    client.force_login(staff)
+    version = draft()
+    trial = trials.start(version, by=staff)
+    page = client.get(reverse("generation:trial", args=[trial.id]))
+    assert page.context["standing"].percent is None
+    assert 'data-refreshed="2"' in page.text
+    assert {each.state for each in page.context["stages"]} == {"next"}
+    trial.refresh_from_db()
+    settle.start(generation_id=trial.id, attempt=trial.attempt, worker="gpu-7")
+    stage = Progress(kind="step", stage="denoising", step=3, steps_total=8, percent=40, seconds_per_step=0.5)
+    valkey.xadd(progress_key(str(trial.id)), {"event": "step", "data": json.dumps(stage.to_wire())})
+    page = client.get(reverse("generation:trial", args=[trial.id]))
+    said = page.context["standing"].said.replace("\N{NO-BREAK SPACE}", " ")
+    assert said == "Denoising on gpu-7, step 3 of 8, 0.5 s a step."
+    assert 'value="40"' in page.text
+    assert [each.state for each in page.context["stages"]] == ["done", "done", "now", "next", "next", "next"]
+
+
+def test_a_finished_trial_is_compared_with_what_its_row_let_expect(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    speed = {"gpu_seconds": 2.0, "card": "H100", "size": "96x64", "frames": 17, "steps": 8, "source": "a README"}
+    trial = trials.start(draft(reference_speed=speed, component_bytes={"transformer": 10**9}), by=staff)
+    finish(trial, stage_seconds={"loading": 1.0, "denoising": 3.0, "uploading": 9.0})
+    page = client.get(reverse("generation:trial", args=[trial.id]))
+    time, memory, price = page.context["compared"]
+    assert time.measured.startswith("4.0")
+    assert "by its reference speed, on one H100" in time.expected
+    assert (time.is_worse, time.difference[0]) == (True, "+")
+    assert "computed with everything on the card" in memory.expected
+    assert (memory.is_worse, memory.difference[0]) == (False, "\N{MINUS SIGN}")
+    assert price.measured.startswith(f"{trial.credits_quoted} credits, $")
+    assert "margin" in price.difference
+    assert [each.title for each in page.context["stages"]] == ["Loading", "Denoising", "Saving"]
+    assert "Enable Toy" in page.text
+
+
+def test_a_trial_that_failed_says_what_to_do(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    trial = trials.start(draft(), by=staff)
+    settle.start(generation_id=trial.id, attempt=trial.attempt, worker="w")
+    Generation.objects.filter(id=trial.id).update(state=State.FAILED, finished_at=timezone.now(), error_message="Full.")
+    page = client.get(reverse("generation:trial", args=[trial.id])).text
+    assert "It did not make a clip" in page
+    assert "Enable Toy" not in page
+
+
+def test_what_is_not_known_of_a_draft_is_left_out(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    page = client.get(reverse("admin:catalog_model_versions", args=[draft().model_id])).text
+    assert page.count("Nobody knows yet what it takes") == 1
+    assert "unknown" not in page
+    assert "Margin of version" not in page
+    assert "Compare the two" not in page
+
+
+def test_the_picture_of_a_trial_is_for_whoever_may_look_at_the_catalogue(client: Client, staff: User) -> None:
+    trial = trials.start(draft(), by=staff)
+    finish(trial)
+    address = reverse("generation:trial-poster", args=[trial.id])
+    looker = User.objects.create_user("looker@example.com", "x", is_staff=True)
+    client.force_login(looker)
+    assert client.get(address).status_code == 403
+    looker.user_permissions.add(Permission.objects.get(codename="view_model"))
+    client.force_login(User.objects.get(pk=looker.pk))
+    picture = client.get(address)
+    assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/jpeg")

@@ -1,0 +1,147 @@
+"""What it changes to make another model the default, side by side, and whom it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from catalog import territories
+from catalog.models import Plan
+from generation.staff.model_rows import Row
+from generation.staff.tiles import duration
+
+UNKNOWN: Final = "not known"
+MINUS: Final = "\N{MINUS SIGN}"
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the comparison."""
+
+    label: str
+    before: str
+    after: str
+    difference: str
+    """Empty where nothing changes, or nobody knows."""
+    is_worse: bool = False
+    """For whoever makes clips, or for whoever pays for the GPUs."""
+
+    @property
+    def is_change(self) -> bool:
+        return self.before != self.after
+
+
+def changes(before: Row | None, after: Row) -> list[Change]:
+    """Return each figure and limit of the default now and of the next one. ``before`` None: there is no default."""
+    return [*_figures(before, after), *_limits(before, after)]
+
+
+def _figures(before: Row | None, after: Row) -> Iterator[Change]:
+    def line(
+        label: str, of: Callable[[Row], float | None], say: Callable[[float], str], *, more_is_worse: bool
+    ) -> Change:
+        was, now = (of(before) if before is not None else None), of(after)
+        difference = "" if was is None or now is None or was == now else _signed(now - was, say)
+        is_worse = was is not None and now is not None and now != was and (now > was) == more_is_worse
+        return Change(label, _said(was, say), _said(now, say), difference, is_worse)
+
+    yield line("Default clip", lambda row: row.credits, _credits, more_is_worse=True)
+    yield line("Render p50, last 7 days", lambda row: row.render_seconds, duration, more_is_worse=True)
+    yield line("Failed, last 7 days", lambda row: row.failed_share, _percent, more_is_worse=True)
+    yield line("Margin", lambda row: row.margin, _percent, more_is_worse=False)
+    on = after.gpus
+    yield line("GPUs that can make it", lambda row: row.fits, lambda fits: f"{fits:.0f} of {on}", more_is_worse=False)
+
+
+def _limits(before: Row | None, after: Row) -> Iterator[Change]:
+    """What can be asked for, and by whom. What goes away is worse."""
+
+    def sets(label: str, of: Callable[[Row], Sequence[str]]) -> Change:
+        was, now = (list(of(before)) if before is not None else []), list(of(after))
+        gone, new = [each for each in was if each not in now], [each for each in now if each not in was]
+        said = [f"{MINUS} {', '.join(gone)}"] if gone else []
+        said += [f"+ {', '.join(new)}"] if new and was else []
+        return Change(label, _listed(was), _listed(now), "; ".join(said), bool(gone))
+
+    yield sets("Sizes", lambda row: row.version.delivered_sizes)
+    was_longest = before.version.max_seconds if before is not None else None
+    yield Change(
+        "Seconds",
+        _seconds(before) if before is not None else UNKNOWN,
+        _seconds(after),
+        "",
+        was_longest is not None and after.version.max_seconds < was_longest,
+    )
+    yield sets("Begins from", lambda row: row.version.modes)
+    was_open = Plan(before.version.least_plan) if before is not None else None
+    yield Change(
+        "Who may use it",
+        was_open.label if was_open is not None else UNKNOWN,
+        str(Plan(after.version.least_plan).label),
+        "",
+        was_open is not None and Plan(after.version.least_plan).level > was_open.level,
+    )
+    yield Change(
+        "Licence", _licence(before) if before is not None else UNKNOWN, _licence(after), "", bool(_newly(before, after))
+    )
+
+
+def touched(before: Row | None, after: Row) -> list[str]:
+    """Return whom the swap touches and how, as sentences."""
+    name, plan = after.model.name, Plan(after.version.least_plan)
+    said = [
+        "Everybody who has not chosen a model: the front page begins with it, and so do requests to the API that name"
+        " no model, or default.",
+        "Nothing that was asked for already: queued clips are made by the model and at the price that they were"
+        " quoted.",
+    ]
+    if before is not None and before.ended:
+        said.append(
+            f"{before.model.name} made {before.ended:,} clips in the last 7 days, whether it was chosen or the default."
+        )
+    if plan != Plan.VISITOR:
+        whom = "visitors" if plan == Plan.FREE else "everybody without a paid plan"
+        said.append(f"It is closed to {whom}: the front page shows it locked, and they have to choose another model.")
+    if blocked := _newly(before, after):
+        said.append(f"Its licence leaves out {territories.join_names(blocked)}: people there cannot use {name}.")
+    if after.gpus and after.fits is not None and after.fits < after.gpus:
+        fitting = f"{after.fits} of {after.gpus} GPUs" if after.fits else "No GPU that is on"
+        said.append(f"{fitting} can make it: its clips wait longer than those that every GPU makes.")
+    return said
+
+
+def _newly(before: Row | None, after: Row) -> list[str]:
+    """Where it may not be used, and the default of now may."""
+    already = before.version.blocked_territories if before is not None else []
+    return [each for each in after.version.blocked_territories if each not in already]
+
+
+def _licence(row: Row) -> str:
+    blocked = row.version.blocked_territories
+    return f"{row.version.licence}, not in {', '.join(blocked)}" if blocked else row.version.licence
+
+
+def _seconds(row: Row) -> str:
+    return f"{row.version.min_seconds:g} to {row.version.max_seconds:g}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words) or "none"
+
+
+def _said(value: float | None, say: Callable[[float], str]) -> str:
+    return UNKNOWN if value is None else say(value)
+
+
+def _signed(difference: float, say: Callable[[float], str]) -> str:
+    return f"{'+' if difference > 0 else MINUS}{say(abs(difference))}"
+
+
+def _credits(count: float) -> str:
+    return f"{count:,.0f} credit{'' if count == 1 else 's'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}{_SPACE}%".replace("-", MINUS)

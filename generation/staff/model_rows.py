@@ -1,0 +1,166 @@
+"""Each model of the catalogue with what it costs, takes and earns, as staff compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+
+from catalog import measurements
+from catalog.models import Measurement, Model, ModelVersion
+from catalog.offers import offer_with
+from catalog.requests import Ask
+from generation import figures
+from generation.figures import MadeOfModel
+from generation.scheduling import capacity
+from generation.staff import posters
+from loremotion.read_through import get_or_make
+from loremotion.refusals import Refusal
+
+KEPT_SECONDS: Final = 60
+LEAST_MARGIN: Final = 0.0
+"""Below it a clip costs more than it brings."""
+MANY_FAILED: Final = 0.1
+LEAST_ENDED: Final = 10
+"""Of fewer clips the share that failed says little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model with its figures; None where nobody knows one yet."""
+
+    model: Model
+    version: ModelVersion
+    credits: int | None
+    """Of its default clip, from words alone."""
+    render_seconds: float | None
+    """p50 of the last week."""
+    failed_share: float | None
+    margin: float | None
+    """Of the price, once the GPU is paid."""
+    fits: int | None
+    """Of the GPUs that are on, those that can make its smallest clip."""
+    gpus: int
+    was_rendered: bool
+    ended: int
+    """Clips of the last week that were made or failed."""
+    poster: str = ""
+    """Address of a picture of it; empty where there is none to show."""
+
+    @property
+    def is_losing(self) -> bool:
+        return self.margin is not None and self.margin < LEAST_MARGIN
+
+    @property
+    def fails_often(self) -> bool:
+        return self.failed_share is not None and self.failed_share >= MANY_FAILED and self.ended >= LEAST_ENDED
+
+    @property
+    def runs_nowhere(self) -> bool:
+        """Whether GPUs are on and none of them makes even its smallest clip."""
+        return self.gpus > 0 and self.fits == 0
+
+    @property
+    def is_default(self) -> bool:
+        return any(alias.name == "default" for alias in self.model.aliases.all())
+
+    @property
+    def runs_on(self) -> str:
+        """On how many of the GPUs that are on its smallest clip can be made, in words."""
+        if self.fits is None:
+            return "not known"
+        if not self.gpus:
+            return "no GPU is on"
+        if self.fits in (0, self.gpus):
+            return "every GPU" if self.fits else "no GPU that is on"
+        return f"{self.fits} of {self.gpus} GPUs"
+
+    @property
+    def tab(self) -> str:
+        if self.model.status == Model.Status.DRAFT:
+            return "ready" if self.was_rendered else "drafts"
+        return "enabled" if self.model.is_enabled else "retired"
+
+
+def rows_of(models: Sequence[Model] | Any) -> list[Row]:
+    """Return the figures of models that have a version."""
+    every = [(model, version) for model in models if (version := current_of(model)) is not None]
+    builds = [version.build for _, version in every]
+    speeds = measurements.speeds(builds)
+    rendered = set(Measurement.objects.filter(build__in=builds, clips__gt=0).values_list("build", flat=True))
+    least = measurements.smallest_clips([version for _, version in every], above_bytes=0)
+    budgets, made = _budgets(), _made()
+    return [
+        _row(model, version, speeds, least, budgets, made.get(model.slug), was_rendered=version.build in rendered)
+        for model, version in every
+    ]
+
+
+def with_posters(rows: Sequence[Row]) -> list[Row]:
+    """Return ``rows`` with the picture of each that has one to show, in two queries."""
+    pictures = posters.newest([row.model for row in rows])
+    return [replace(row, poster=pictures.get(row.model.slug, "")) for row in rows]
+
+
+def current_of(model: Model) -> ModelVersion | None:
+    """Return its version for everybody, which knows its model without another query."""
+    if model.current is not None:
+        model.current.model = model
+    return model.current
+
+
+def _row(
+    model: Model,
+    version: ModelVersion,
+    speeds: Mapping[str, float],
+    least: Mapping[int, int],
+    budgets: Sequence[int],
+    made: MadeOfModel | None,
+    *,
+    was_rendered: bool,
+) -> Row:
+    credits, speed = _credits(version), speeds.get(version.build)
+    margin = None
+    if credits is not None and speed is not None:
+        cost_dollars = speed * version.default_seconds / 3600 * settings.GPU_DOLLARS_PER_HOUR
+        margin = 1 - cost_dollars / (credits * settings.CREDIT_DOLLARS)
+    needed = least.get(version.id)
+    return Row(
+        model=model,
+        version=version,
+        credits=credits,
+        render_seconds=made.render_seconds if made else None,
+        failed_share=made.failed_share if made else None,
+        margin=margin,
+        fits=None if needed is None else sum(budget >= needed for budget in budgets),
+        gpus=len(budgets),
+        was_rendered=was_rendered,
+        ended=made.ended if made else 0,
+    )
+
+
+def _credits(version: ModelVersion) -> int | None:
+    try:
+        return offer_with(version, Ask(prompt="a clip")).quote.credits
+    except Refusal:
+        return None
+
+
+def _budgets() -> list[int]:
+    try:
+        return capacity.taking_budgets()
+    except redis.RedisError:
+        return []
+
+
+def _made() -> dict[str, MadeOfModel]:
+    """Of the last week, by model; counted once a minute, however many look."""
+
+    def made() -> dict[str, list[Any]]:
+        return {slug: [each.made, each.failed, each.render_seconds] for slug, each in figures.made_lately().items()}
+
+    kept = get_or_make("admin:made-by-model", made, seconds=KEPT_SECONDS)
+    return {slug: MadeOfModel(*each) for slug, each in kept.items()}
