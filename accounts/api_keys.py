@@ -2,6 +2,8 @@
 
 A key reads ``lm_live_<12 characters that find it>_<43 that prove it>``. The proof has 256 bits of chance, so a plain
 SHA-256 of it is as good as a slow hash, and a leaked key is found by searching for ``lm_live_``.
+
+A connection (``accounts.oauth``) is a key without a text: its app sends an access token, which is found by its digest.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -28,6 +31,8 @@ from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
 from loremotion.table_rows import Columns
 
 SHAPE = re.compile(r"(lm_live_[A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{86}")
+"""An access token, as allauth makes it of 512 bits of chance."""
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 ROTATION_OVERLAP = timedelta(hours=24)
 MOST_LIVE_KEYS = 50
@@ -39,6 +44,13 @@ _BY_PREFIX = f"""
 SELECT {_KEY.sql}, {_WORKSPACE.sql}
 FROM accounts_apikey apikey JOIN accounts_workspace workspace ON workspace.id = apikey.workspace_id
 WHERE apikey.prefix = %s
+"""  # noqa: S608 - made of names of columns
+_BY_TOKEN = f"""
+SELECT {_KEY.sql}, {_WORKSPACE.sql}, token.expires_at
+FROM allauth_idp_oidc_token token
+JOIN accounts_apikey apikey ON apikey.id = (token.data ->> 'key')::bigint
+JOIN accounts_workspace workspace ON workspace.id = apikey.workspace_id
+WHERE token.type = 'at' AND token.hash = %s
 """  # noqa: S608 - made of names of columns
 _NO_KEY = hashlib.sha256(b"").hexdigest()
 
@@ -57,11 +69,14 @@ def token_of(request: HttpRequest) -> str | None:
 
 
 def authenticate(sent: str) -> ApiKey:
-    """The key's row with its workspace. One query; a second, once a minute, notes the use.
+    """The row, with its workspace, of the key or access token that was sent. One query; a second, once a minute, notes
+    the use.
 
     Raises:
         Unauthorized: it is no key, or it was revoked, or it has expired.
     """
+    if TOKEN.fullmatch(sent):
+        return _of_token(sent)
     shape = SHAPE.fullmatch(sent)
     key = None
     if shape is not None:
@@ -79,6 +94,20 @@ def authenticate(sent: str) -> ApiKey:
     return key
 
 
+def _of_token(sent: str) -> ApiKey:
+    """The connection that an access token is of. Raises as ``authenticate``."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_BY_TOKEN, [_digest_of(sent)])
+        row = cursor.fetchone()
+    key = _read(row[:-1]) if row is not None else None
+    if row is None or key is None or (row[-1] is not None and row[-1] <= timezone.now()):
+        raise Unauthorized("invalid_token", "This access token isn't valid, or has expired.", next_step="Refresh it.")
+    if key.revoked_at is not None or not key.is_live:
+        raise Unauthorized("disconnected", "This app was disconnected.", next_step="Connect it again.")
+    _note_use(key)
+    return key
+
+
 def issue(
     *,
     workspace: Workspace,
@@ -92,6 +121,7 @@ def issue(
     origins: list[str] | None = None,
     origin_id: int | None = None,
     once_for: str = "",
+    oauth_client: models.Model | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key. Returns its row and its text, which is not kept.
 
@@ -100,6 +130,7 @@ def issue(
         origins: of pages in browsers, from which alone it may be used, as ``origins.read_origins`` returns them.
         origin_id: the first key of the line that it goes on.
         once_for: names what the key is for, of the whole site, where one is made however often it is asked for.
+        oauth_client: the app that it connects. Such a key has no text, so an empty one is returned.
 
     Raises:
         AlreadyIssued: there is, or was, a key for ``once_for``.
@@ -107,16 +138,17 @@ def issue(
     """
     with transaction.atomic():
         members.lock_memberships(workspace)
-        prefix = f"lm_live_{_letters_of(once_for) if once_for else _letters_by_chance()}"
+        kind = "lm_live" if oauth_client is None else "lm_app"
+        prefix = f"{kind}_{_letters_of(once_for) if once_for else _letters_by_chance()}"
         if once_for and ApiKey.objects.filter(prefix=prefix).exists():
             raise AlreadyIssued("already_issued", "This key was made already.", next_step="Look under API keys.")
         refuse_terms(workspace=workspace, by=by, allowed=allowed, scopes=scopes, expires_at=expires_at)
-        text = f"{prefix}_{secrets.token_urlsafe(32)}"
+        text = f"{prefix}_{secrets.token_urlsafe(32)}" if oauth_client is None else ""
         key = ApiKey.objects.create(
             workspace=workspace,
             name=name,
             prefix=prefix,
-            digest=_digest_of(text),
+            digest=_digest_of(text) if text else "",
             scopes=scopes,
             daily_cap_credits=daily_cap_credits,
             monthly_cap_credits=monthly_cap_credits,
@@ -124,6 +156,7 @@ def issue(
             expires_at=expires_at,
             origin_id=origin_id,
             origins=origins or [],
+            oauth_client=oauth_client,
         )
         said: dict[str, Any] = {"name": name, "scopes": scopes} | ({"origins": origins} if origins else {})
         audit.record(workspace, "key.issued", actor=by.email, subject=prefix, **said)
@@ -167,6 +200,8 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
         old = ApiKey.objects.live().filter(id=key.id).first()
         if old is None:
             raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
+        if old.is_connection:
+            raise Conflict("no_text", "An app renews its own tokens.", next_step="Revoke it and connect it again.")
         successor, text = issue(
             workspace=old.workspace,
             by=by,
@@ -255,6 +290,10 @@ def _find(prefix: str) -> ApiKey | None:
         row = cursor.fetchone()
     if row is None:
         return None
+    return _read(row)
+
+
+def _read(row: Sequence[Any]) -> ApiKey:
     key = _KEY.read(row)
     key.workspace = _WORKSPACE.read(row, first=_KEY.count)
     return key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -13,6 +13,11 @@ from accounts.roles import Role, Scope
 from loremotion.refusals import Invalid, Refusal
 
 GIVEN_ROLES = [(role.value, role.label) for role in Role if role != Role.OWNER]
+
+
+def end_of_day(day: date | None) -> datetime | None:
+    """When the day is over; None of none."""
+    return datetime.combine(day + timedelta(days=1), time(), timezone.get_current_timezone()) if day else None
 
 
 class NameForm(forms.Form):
@@ -96,14 +101,12 @@ class KeyForm(KeyTermsForm):
     def terms(self) -> dict[str, Any]:
         """The valid form as ``api_keys.issue`` takes it."""
         said = self.cleaned_data
-        day = said["expires_on"]
-        ends = datetime.combine(day + timedelta(days=1), time(), timezone.get_current_timezone()) if day else None
         return {
             "name": said["name"],
             "scopes": said["scopes"],
             "daily_cap_credits": said["daily_cap_credits"],
             "monthly_cap_credits": said["monthly_cap_credits"],
-            "expires_at": ends,
+            "expires_at": end_of_day(said["expires_on"]),
             "origins": said.get("origins"),
         }
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, Invitation, Membership, User, Workspace
@@ -100,7 +101,8 @@ def change(
 
 def remove(*, membership: Membership, by: Membership) -> list[str]:
     """End a membership: one's own (leaving), or another's by whoever manages members. Clips and keys stay with the
-    team, open invitations of theirs do not. Returns the prefixes of the live keys that the member made.
+    team; open invitations of theirs do not, nor the apps that act for them. Returns the prefixes of the live keys that
+    the member made.
 
     Raises:
         Forbidden: ``by`` does not manage members, as of this moment.
@@ -116,13 +118,17 @@ def remove(*, membership: Membership, by: Membership) -> list[str]:
             raise Conflict(
                 "owner_stays", "A workspace needs an owner.", next_step="Transfer ownership first, or close it."
             )
-        keys = ApiKey.objects.live().filter(workspace=membership.workspace, created_by=membership.user)
+        theirs = ApiKey.objects.live().filter(workspace=membership.workspace, created_by=membership.user)
+        keys = theirs.exclude(digest="")
         prefixes = list(keys.order_by("id").values_list("prefix", flat=True))
         if gone:
             event = "member.left" if is_own else "member.removed"
             detail: dict[str, Any] = {"keys_that_go_on": prefixes} if prefixes else {}
             audit.record(membership.workspace, event, actor=by.user.email, subject=membership.user.email, **detail)
             _withdraw_invitations(membership, by=by)
+            for app in theirs.filter(digest=""):
+                audit.record(membership.workspace, "key.revoked", actor=by.user.email, subject=app.prefix)
+            theirs.filter(digest="").update(revoked_at=timezone.now())
     return prefixes
 
 

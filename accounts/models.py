@@ -212,7 +212,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """A machine's way in. Of the secret only its digest is stored; ``prefix`` finds the row and names the key."""
+    """A machine's way in. Of the secret only its digest is stored, and of a connection, which has none, nothing;
+    ``prefix`` finds the row and names the key."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=80)
@@ -226,6 +227,10 @@ class ApiKey(models.Model):
     """The first key of its line, for one that a rotation made: caps and clips go on as if it were the same key."""
     origins = ArrayField(models.CharField(max_length=200), default=list, blank=True, db_default=[])
     """Of browser apps, from which alone it may be used; none: it is for programs. See ``accounts.origins``."""
+    oauth_client = models.ForeignKey(
+        "allauth_idp_oidc.Client", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    """Of a connection, the app whose it is. See ``accounts.oauth``."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -233,8 +238,18 @@ class ApiKey(models.Model):
 
     objects = ApiKeyQuerySet.as_manager()
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["oauth_client"], name="key_of_oauth_client", condition=Q(oauth_client__isnull=False))
+        ]
+
     def __str__(self) -> str:
         return f"{self.name} {self.prefix}…"
+
+    @property
+    def is_connection(self) -> bool:
+        """Whether it has no text: an app's tokens stand for it."""
+        return not self.digest
 
     @property
     def line_id(self) -> int:

@@ -137,6 +137,12 @@ BY_SCOPE: dict[str, frozenset[Action]] = {
     ),
 }
 
+OFFERED_TO_APPS = (Scope.READ, Scope.GENERATE, Scope.BILLING_READ)
+"""What an app that somebody connects can be let do: managing members and keys is no app's."""
+
+USUAL_OF_APPS = (Scope.READ, Scope.GENERATE)
+"""Of one that does not say what it wants."""
+
 
 def may_give(giver: str, role: str) -> bool:
     """Whether somebody with role ``giver`` may make another member ``role``. Ownership is transferred, never given."""

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import account, audit, claims, data, devices, keys, members, sessions, staff, workspaces
+from accounts.views import account, apps, audit, claims, data, devices, keys, members, sessions, staff, workspaces
 
 app_name = "accounts"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("data/erase/", data.erase_visitor, name="erase-visitor"),
     path("account/sessions/", sessions.listing, name="sessions"),
     path("account/sessions/<int:session_id>/end/", sessions.end, name="end-session"),
+    path("account/apps/", apps.listing, name="apps"),
+    path("account/apps/<int:key_id>/disconnect/", apps.disconnect, name="disconnect-app"),
     path("account/erase/", data.erase_person, name="erase-person"),
     path("challenge/", account.challenge, name="challenge"),
     path("staff/stop-looking/", staff.stop_looking, name="stop-looking"),

@@ -17,6 +17,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", include("generation.urls")),  # first, for what is asked most; no two of these share an address
     path("", include("accounts.urls")),
+    path("", include("accounts.oauth.urls")),
     path("account/", include("allauth.urls")),
     path("", include("generation.webhook_urls")),
     path("", include("generation.moderation_urls")),

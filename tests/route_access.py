@@ -42,6 +42,13 @@ ACCESS: dict[str, Access] = {
     "accounts:erase-visitor": Access(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
     "accounts:sessions": Access(Kind.PERSON),
     "accounts:end-session": Access(Kind.PERSON, method="post"),
+    "accounts:apps": Access(Kind.PERSON),
+    "accounts:disconnect-app": Access(Kind.PERSON, method="post"),
+    "idp:oidc:metadata": Access(Kind.PUBLIC),
+    "idp:oidc:client_registration": Access(Kind.PUBLIC, method="post"),  # of an app, which can do nothing yet
+    "idp:oidc:authorization": Access(Kind.PERSON),
+    "idp:oidc:token": Access(Kind.PUBLIC, method="post"),  # the code or token in its body is the permission
+    "idp:oidc:revoke": Access(Kind.PUBLIC, method="post"),
     "accounts:erase-person": Access(Kind.PERSON, method="post"),
     "accounts:stop-looking": Access(Kind.PERSON, method="post"),
     "accounts:challenge": Access(Kind.PUBLIC),
@@ -210,7 +217,7 @@ def routes() -> dict[str, set[str]]:
         for entry in patterns:
             route = prefix + str(entry.pattern)
             if isinstance(entry, URLResolver):
-                inner = f"{entry.namespace}:" if entry.namespace else namespace
+                inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
                 if not (route.startswith(THIRD_PARTY) and inner != "accounts:"):
                     walk(entry.url_patterns, route, inner)
             else:

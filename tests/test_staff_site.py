@@ -59,6 +59,8 @@ FOR_SUPERUSERS = {
     "socialaccount.socialapp": "a provider of one's own vouches for any address",
     "socialaccount.socialtoken": "tokens act at the provider in somebody's name",
     "socialaccount.socialaccount": "an account at a provider signs in here",
+    "allauth_idp_oidc.client": "where an app is sent back to, with a code that stands for whoever connects it",
+    "allauth_idp_oidc.token": "a token of one's own acts in the workspace that it names",
     "usersessions.usersession": "addresses and devices of everybody, and the keys of their sessions",
 }
 

@@ -26,6 +26,7 @@ from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.api.request_schemas import request_schemas
 from loremotion import parameters
+from loremotion.api_versions import VERSIONS
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
 WEBHOOKS = Path(__file__).parents[2] / "docs" / "webhooks.md"
@@ -128,6 +129,7 @@ def developers(request: HttpRequest) -> HttpResponse:
     model = chosen_of(list(Model.objects.for_people()), "")
     context = {
         "site": settings.SITE_URL,
+        "api_version": VERSIONS[-1],
         "model": model.slug if model is not None else "default",
         "prompt": SAMPLE_PROMPT,
         "operations": list(operations()),

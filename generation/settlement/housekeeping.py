@@ -15,6 +15,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from accounts import audit, visitors, workspaces
+from accounts.oauth import connections
 from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
@@ -140,6 +141,11 @@ def forget_networks() -> None:
     audit.forget_networks(limit=BATCH)
 
 
+def clean_connections() -> None:
+    """Delete tokens of apps that have lapsed, and apps that nobody connected."""
+    connections.clean(limit=BATCH)
+
+
 def load_scripts() -> None:
     """Load the scripts into Valkey, also after it restarted: GPU hosts run them and may not load any."""
     scripts.load(connection())
@@ -161,6 +167,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     expire_credits,
     erase_closed_workspaces,
     forget_networks,
+    clean_connections,
     signing_queue.enqueue_due,
     retention.sweep_clips,
     retention.sweep_uploads,

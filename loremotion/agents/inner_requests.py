@@ -45,6 +45,11 @@ class InnerRequests:
         self._app = app
         self._scope = scope
 
+    @property
+    def has_authorization(self) -> bool:
+        """Whether whoever sent the outer one showed a key or a token."""
+        return any(name.lower() == b"authorization" for name, _ in self._scope["headers"])
+
     @asynccontextmanager
     async def open(
         self,

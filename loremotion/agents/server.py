@@ -1,4 +1,4 @@
-"""``/mcp``: the tools over streamable HTTP, for agents with an API key.
+"""``/mcp``: the tools over streamable HTTP, for agents with an API key, or connected by OAuth (``accounts.oauth``).
 
 A request is served by itself, and no session outlasts it, so that any process may answer any of them. It waits on the
 loop: no thread and no connection of the database is kept for an agent that waits for its clip.
@@ -14,8 +14,11 @@ from urllib.parse import parse_qs
 from django.conf import settings
 from mcp.server.transport_security import TransportSecuritySettings
 
+from accounts.roles import OFFERED_TO_APPS as OFFERED
+from accounts.roles import USUAL_OF_APPS as USUAL
 from loremotion import __version__
 from loremotion.agents.inner_requests import InnerRequests
+from loremotion.agents.tasks import Tasks
 from loremotion.agents.tools import CONFIRM_ABOVE, IN_SCOPE, Agent, server_of
 from loremotion.bodies import MAX_JSON_BYTES, App, Receive, Send
 from loremotion.errors import PROBLEM, document
@@ -35,7 +38,7 @@ class Agents:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._server = server_of(__version__)
+        self._server = server_of(__version__, [Tasks()])
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in (PATH, *_METADATA_PATHS):
@@ -66,6 +69,8 @@ def protected_resource() -> dict[str, Any]:
     return {
         "resource": settings.SITE_URL + PATH,
         "resource_name": "LoreMotion",
+        "authorization_servers": [settings.SITE_URL],
+        "scopes_supported": list(OFFERED),
         "bearer_methods_supported": ["header"],
         "resource_documentation": f"{settings.SITE_URL}/developers/",
     }
@@ -79,9 +84,16 @@ async def _refuse(api: InnerRequests, send: Send) -> bool:
             return False
         headers = {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
         if answer.status == 401:
-            headers[b"www-authenticate"] = f'Bearer resource_metadata="{settings.SITE_URL}{METADATA}"'.encode()
+            headers[b"www-authenticate"] = _challenge(has_sent_one=api.has_authorization).encode()
         await _send(send, answer.status, await answer.read(), headers)
     return True
+
+
+def _challenge(*, has_sent_one: bool) -> str:
+    """How to get a token, as RFC 6750 and RFC 9728 have it said."""
+    said = {"error": "invalid_token"} if has_sent_one else {}
+    said |= {"scope": " ".join(USUAL), "resource_metadata": settings.SITE_URL + METADATA}
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in said.items())
 
 
 def _confirm_above(scope: Mapping[str, Any]) -> int | None:

@@ -10,13 +10,14 @@ it and is paid once in 24 hours, and above a price it is confirmed first.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import anyio
+from mcp.server.extension import Extension
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ResourceLink, ToolAnnotations
@@ -75,12 +76,14 @@ class Agent:
     async def asked(self, method: str, path: str, **said: Any) -> Any:
         """The API's answer. What it refuses, the agent reads in its words, which say what to do."""
         async with self.api.open(method, path, **said) as answer:
-            return _answer_of(answer.status, await answer.read())
+            return answer_of(answer.status, await answer.read())
 
 
-def server_of(version: str) -> MCPServer:
+def server_of(version: str, extensions: Sequence[Extension] = ()) -> MCPServer:
     """The server, which answers requests in whose scope there is an ``Agent``."""
-    server = MCPServer("loremotion", instructions=INSTRUCTIONS, version=version, subscriptions=False)
+    server = MCPServer(
+        "loremotion", instructions=INSTRUCTIONS, version=version, subscriptions=False, extensions=list(extensions)
+    )
     for tool, hints in (
         (models, _READS),
         (balance, _READS),
@@ -152,7 +155,7 @@ async def generate(
     )
     headers = {"Idempotency-Key": f"mcp:{client_request_id}"}
     try:
-        return _video(await agent.asked("POST", "/v1/videos", body=body, headers=headers))
+        return video_of(await agent.asked("POST", "/v1/videos", body=body, headers=headers))
     except Refused as refusal:
         if refusal.code != "costs_more":
             raise
@@ -168,23 +171,23 @@ async def wait(
     seconds: Annotated[float, Field(gt=0, le=LONGEST_WAIT_SECONDS, description="The longest to wait.")] = 120,
 ) -> dict[str, Any]:
     """Wait until a clip is ready, or the time is over, and say how it stands. Reports progress meanwhile."""
-    agent, path = _agent(ctx), _path(video_id)
+    agent, path = _agent(ctx), path_of(video_id)
     with anyio.move_on_after(seconds):
         async with agent.api.open("GET", f"{path}/events") as answer:
             if answer.status != 200:
-                _answer_of(answer.status, await answer.read())
+                answer_of(answer.status, await answer.read())
             async with aclosing(_events(answer)) as events:
                 async for kind, told in events:
                     if kind == "done":
                         break
                     what = told.get("in_words") or told.get("stage")
                     await ctx.report_progress(float(told.get("progress") or 0), 100, str(what) if what else None)
-    return _video(await agent.asked("GET", path))
+    return video_of(await agent.asked("GET", path))
 
 
 async def get(ctx: Context[Any], video_id: VideoId) -> dict[str, Any]:
     """Say how a clip stands, and what it cost."""
-    return _video(await _agent(ctx).asked("GET", _path(video_id)))
+    return video_of(await _agent(ctx).asked("GET", path_of(video_id)))
 
 
 async def list_clips(
@@ -192,27 +195,28 @@ async def list_clips(
 ) -> list[dict[str, Any]]:
     """List the workspace's clips, the newest first."""
     found = await _agent(ctx).asked("GET", "/v1/videos", query={"limit": str(limit)})
-    return [_video(video) for video in found["data"]]
+    return [video_of(video) for video in found["data"]]
 
 
 async def cancel(ctx: Context[Any], video_id: VideoId) -> dict[str, Any]:
     """Stop a clip. Credits for what has not been rendered are given back."""
-    return _video(await _agent(ctx).asked("POST", f"{_path(video_id)}/cancel", body={}))
+    return video_of(await _agent(ctx).asked("POST", f"{path_of(video_id)}/cancel", body={}))
 
 
 async def download(ctx: Context[Any], video_id: VideoId) -> ResourceLink:
     """Say where a finished clip is: an MP4, fetched with the same Authorization as these tools."""
-    agent, path = _agent(ctx), _path(video_id)
+    agent, path = _agent(ctx), path_of(video_id)
     async with agent.api.open("GET", f"{path}/content", headers={"Range": "bytes=0-0"}) as answer:
         if answer.status >= 400:
-            _answer_of(answer.status, await answer.read())
+            answer_of(answer.status, await answer.read())
         size = answer.headers.get(b"content-range", b"").rpartition(b"/")[2]
-    return ResourceLink(
-        name=f"{video_id}.mp4",
-        uri=f"{agent.site}{path}/content",
-        mime_type="video/mp4",
-        size=int(size) if size.isdigit() else None,
-    )
+    return link_to(agent, video_id, size=int(size) if size.isdigit() else None)
+
+
+def link_to(agent: Agent, video_id: str, *, size: int | None = None) -> ResourceLink:
+    """Where the file of a finished clip is, of ``size`` bytes if that is known."""
+    uri = f"{agent.site}{path_of(video_id)}/content"
+    return ResourceLink(name=f"{video_id}.mp4", uri=uri, mime_type="video/mp4", size=size)
 
 
 class Refused(ToolError):
@@ -220,6 +224,7 @@ class Refused(ToolError):
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         super().__init__(str(problem.get("detail") or "The site refuses, and doesn't say why."))
+        self.status = problem.get("status")
         self.code = str(problem.get("code", ""))
         self.credits = problem.get("credits")
 
@@ -230,14 +235,14 @@ def _agent(ctx: Context[Any]) -> Agent:
     return agent
 
 
-def _answer_of(status: int, content: bytes) -> Any:
+def answer_of(status: int, content: bytes) -> Any:
     said = json.loads(content) if content else {}
     if status >= 400:
         raise Refused(said)
     return said
 
 
-def _path(video_id: str) -> str:
+def path_of(video_id: str) -> str:
     """Where a clip is. An id goes into an address, so it has to be one."""
     try:
         return f"/v1/videos/{UUID(video_id)}"
@@ -247,7 +252,7 @@ def _path(video_id: str) -> str:
 
 def _body(**said: Any) -> dict[str, Any]:
     if said.get("video") is not None:
-        _path(said["video"])
+        path_of(said["video"])
     return {name: value for name, value in said.items() if value is not None}
 
 
@@ -270,7 +275,7 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     return told | {name: [each["name"] for each in able[name]] for name in ("modes", "presets")}
 
 
-def _video(video: dict[str, Any]) -> dict[str, Any]:
+def video_of(video: dict[str, Any]) -> dict[str, Any]:
     ours = video["lm"]
     told = {name: video[name] for name in ("id", "status", "progress", "model", "prompt", "seconds", "size")}
     told |= {"seed": ours["seed"], "page_url": ours["page_url"], "cost": ours["cost"]}

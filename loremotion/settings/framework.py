@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
+    "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular_sidecar",  # files alone: Swagger UI
     "loremotion.apps.StaffConfig",
@@ -58,6 +59,7 @@ MIDDLEWARE = [
     "accounts.second_factor.StaffSecondFactorMiddleware",
     "accounts.request_log.RequestLogMiddleware",
     "accounts.origins.CorsMiddleware",
+    "loremotion.api_versions.ApiVersionMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "accounts.origins.KeyOriginMiddleware",
     "loremotion.headers.ApiCachingMiddleware",

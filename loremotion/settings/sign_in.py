@@ -115,5 +115,13 @@ SOCIALACCOUNT_PROVIDERS = {
         "APPS": SIGN_IN_PROVIDERS,
     }
 }
+# The other way round, apps that people connect (accounts.oauth): each registers itself, and is asked about each time.
+IDP_OIDC_ADAPTER = "accounts.oauth.adapter.OIDCAdapter"
+IDP_OIDC_DCR_ENABLED = True
+IDP_OIDC_DCR_REQUIRES_INITIAL_ACCESS_TOKEN = False
+IDP_OIDC_CIMD_ENABLED = False  # no address that an app names is fetched
+IDP_OIDC_RATE_LIMITS = {"client_registration": "10/m/ip,100/d/ip"}
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 90 * 86_400  # of an app that is not used any more; each use gives a new one
 # Who was found by address is known by the provider's own name for them from then on, whatever address they have.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True

@@ -17,7 +17,9 @@ REVIEWED = {
     "accounts/invitations.py": 2,
     "accounts/members.py": 1,
     "accounts/sign_in_mail.py": 1,  # who asks for a code may be in no workspace
+    "accounts/oauth/views.py": 3,  # a code or token names one connection; consent is for the person's own workspaces
     "accounts/tenancy.py": 1,
+    "accounts/views/apps.py": 2,  # the person's own connections, where they are a member
     "accounts/visitors.py": 2,
     "accounts/workspaces.py": 6,
     "billing/shop/webhook.py": 1,
