@@ -16,7 +16,7 @@ from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from billing import ledger, plans, proposals
 from billing.admin.forms import MoveForm
 from billing.models import Proposal
-from billing.shop import history
+from billing.shop import gateway, history
 from billing.shop.models import Customer, Payment, Subscription
 from billing.shop.money import formatted
 from generation.models import Generation
@@ -111,10 +111,13 @@ def _credits(workspace: Workspace) -> dict[str, Any]:
 def _bought(workspace: Workspace) -> dict[str, Any]:
     payments = Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack")
     payments = payments.order_by("-paid_at")
+    subscription = Subscription.objects.of(workspace.id).order_by("-period_end").first()
+    customer = Customer.objects.filter(workspace=workspace.id).first()
+    ids = [customer.stripe_customer_id if customer else "", subscription.stripe_subscription_id if subscription else ""]
     return {
         "may": plans.entitlements(workspace.id),
-        "subscription": Subscription.objects.of(workspace.id).order_by("-period_end").first(),
-        "customer": Customer.objects.filter(workspace=workspace.id).first(),
+        "subscription": subscription,
+        "at_stripe": [(each, gateway.dashboard_address(each)) for each in ids if each],
         "payments": [
             (each, formatted(each.amount_minor, each.currency), formatted(each.refunded_minor, each.currency))
             for each in payments[:SHOWN]

@@ -122,8 +122,11 @@ def _plots_of(course: dict[str, Takings]) -> list[dict[str, Any]]:
     return [
         plot(
             f"Paid in {currency.upper()}, by day of payment",
-            {"kept": _whole(each.kept, currency)}
-            | ({"refunded": _whole(each.refunded, currency)} if any(each.refunded) else {}),
+            {
+                name: _whole(parts, currency)
+                for name, parts in (("kept", each.left), ("refunded", each.refunded), ("disputed", each.disputed))
+                if name == "kept" or any(parts)
+            },
         )
         for currency, each in sorted(course.items())
     ]

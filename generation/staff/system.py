@@ -41,6 +41,7 @@ MOST_COUNTED: Final = 1000
 LATELY: Final = timedelta(days=7)
 MOST_WORKERS: Final = 64
 PLOT_PARTS: Final = 48
+MOST_LINES: Final = 4
 PLOTS_KEPT_SECONDS: Final = 60
 HOLDS: Final = {
     "render": "clips handed to GPUs",
@@ -112,11 +113,17 @@ def _count_last_day() -> dict[str, Any]:
         if name in late
     }
     plots = [
-        plot("Jobs waiting, by queue", found.waiting, kind="lines"),
-        plot("Overdue, by what is sent", found.overdue, unit="s", kind="lines"),
-        plot("Silence of processes, of what is late", shares, unit="%", kind="lines"),
+        plot("Jobs waiting, by queue", _highest(found.waiting), kind="lines"),
+        plot("Longest overdue, by what is sent", _highest(found.overdue), unit="s", kind="lines"),
+        plot("Longest silence of processes, 100 % is late", _highest(shares), unit="%", kind="lines"),
     ]
     return {"plots": plots if found.waiting else [], "edges": [edge.isoformat() for edge in span.edges]}
+
+
+def _highest(course: system_samples.Course) -> system_samples.Course:
+    """Those few that rose highest: more lines than that nobody tells apart."""
+    names = sorted(course, key=lambda name: -max((each or 0 for each in course[name]), default=0))
+    return {name: course[name] for name in names[:MOST_LINES]}
 
 
 def _worker(status: WorkerStatus) -> dict[str, Any]:

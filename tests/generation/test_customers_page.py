@@ -284,7 +284,7 @@ def test_a_customer_at_one_look(ada: User, toy: Model, staff: Client) -> None:
     workspace = own(ada)
     said = summary(staff, workspace)
     assert "Who Ada Lovelace Plan Free Credits 0 available Last clip none Last payment none" in said
-    assert said.endswith("To know nothing out of the ordinary")
+    assert said.endswith("Flags nothing out of the ordinary")
     subscription = subscribe(workspace, "studio")
     Payment.objects.create(
         **{"source": "invoice:1", "workspace": workspace.id, "account": workspace.id, "price": subscription.price},
@@ -294,8 +294,12 @@ def test_a_customer_at_one_look(ada: User, toy: Model, staff: Client) -> None:
     Subscription.objects.update(status="past_due", past_due_since=timezone.now())
     staff.post(f"{page_of(workspace)}suspend/", {"reason": "fraud"})
     give(staff, workspace, 900_000)
+    Customer.objects.create(workspace=workspace.id, stripe_customer_id="cus_1")
     said = summary(staff, workspace)
     assert "Plan Studio, past due" in said
+    assert (
+        '<a href="https://dashboard.stripe.com/customers/cus_1" rel="noreferrer">' in staff.get(page_of(workspace)).text
+    )
     assert "Last payment $39.00 on 3 May 2026" in said
     for flag in ("Suspended since", "A proposal waits", "Its last payment failed", "Disputed a payment"):
         assert flag in said, flag
@@ -311,7 +315,7 @@ def test_a_visitor_who_is_banned_has_a_flag(alice: Visitor, staff: Client) -> No
     bans.ban_visitor(alice, by=User.objects.get(email="staff@example.com"), reason="Too many.")
     said = summary(staff, alice.workspace)
     assert "Who a visitor without an account" in said
-    assert said.endswith("To know Banned")
+    assert said.endswith("Flags Banned")
 
 
 def test_before_a_search_those_who_signed_up_last_are_there(db: None) -> None:

@@ -151,10 +151,17 @@ def test_the_last_day_is_plotted_once_there_is_a_sample(staff: Client) -> None:
     at(30, waiting={"mail": 7}, silence={"mail": 90, "unknown": 5}, overdue={"mail": 12})
     plots = staff.get("/admin/system/").context["plots"]
     assert [each["title"] for each in plots] == [
-        *("Jobs waiting, by queue", "Overdue, by what is sent"),
-        "Silence of processes, of what is late",
+        *("Jobs waiting, by queue", "Longest overdue, by what is sent"),
+        "Longest silence of processes, 100 % is late",
     ]
     assert [max(filter(None, each["series"]["mail"])) for each in plots] == [7, 12, 50.0]
+
+
+def test_of_many_queues_the_four_that_rose_highest_are_plotted(staff: Client) -> None:
+    at(30, waiting={name: number for number, name in enumerate("abcdef")})
+    at(90, waiting={"a": 9})
+    jobs = staff.get("/admin/system/").context["plots"][0]["series"]
+    assert list(jobs) == ["a", "f", "e", "d"]
 
 
 def test_the_page_takes_as_many_queries_however_many_samples_there_are(staff: Client) -> None:

@@ -110,6 +110,8 @@ def test_a_dispute_is_no_income(staff: Client) -> None:
     found = tiles(staff.get("/admin/money/"))
     assert found["Net before fees, USD"][0] == "$0.00"
     assert "and $30.00 disputed" in found["Refunded, USD"][1]
+    course = plots(staff.get("/admin/money/"))["Paid in USD, by day of payment"]
+    assert {name: sum(parts) for name, parts in course.items()} == {"kept": 0, "disputed": 30}
 
 
 def test_the_page_says_what_is_owed_to_those_who_paid_and_to_those_who_did_not(
@@ -235,7 +237,7 @@ def test_the_latest_payments_lead_to_their_customer_and_to_stripe(staff: Client,
     page = staff.get("/admin/money/").text
     assert f'<a href="/admin/customers/{workspace.id}/">ada@example.org</a>' in page
     assert 'href="https://dashboard.stripe.com/test/payments/pi_1"' in page
-    assert '<span class="state bad">Needs response</span>' in page
+    assert '<span class="state bad">disputed, needs response</span>' in page
 
 
 @pytest.mark.parametrize(
