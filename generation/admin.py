@@ -19,7 +19,7 @@ from accounts.whose_column import workspaces_of
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
 from generation.settlement import settle
-from generation.staff import clips
+from generation.staff import clips, late
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 from loremotion.staff_words import as_words, look
@@ -190,6 +190,7 @@ class GenerationAdmin(ReadOnlyAdmin):
                 "subtitle": None,
                 "why": explanation.explain(generation) if waiting.get("place_decides", True) else None,
                 **waiting,
+                "late": late.of([generation.id]).get(generation.id) if generation.is_open else None,
                 "charged": clips.charged(generation),
                 "timeline": clips.timeline(generation),
                 "whose": whose.title_of(generation.workspace),

@@ -23,7 +23,7 @@ from catalog.models import Model
 from generation.models import Clip, Generation, State
 from generation.scheduling import capacity, wait
 from generation.settlement import retries, settle
-from generation.staff import why_waiting
+from generation.staff import late, why_waiting
 from generation.storage import serving
 from generation.tiers import FREE_BEGINS
 from generation.webhooks.models import Delivery
@@ -86,11 +86,13 @@ class TroubleFilter(admin.SimpleListFilter):
     parameter_name = "trouble"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("error", "With an error"), ("again", "More than one attempt")]
+        return [("error", "With an error"), ("again", "More than one attempt"), ("late", "Far beyond its forecast")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
         if self.value() == "error":
             return queryset.exclude(error_code="")
+        if self.value() == "late":
+            return queryset.filter(id__in=[*late.far()])
         return queryset.filter(attempt__gt=1) if self.value() == "again" else queryset
 
 

@@ -21,7 +21,8 @@ from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
-from generation.staff import fleet_commands, why_waiting
+from generation.staff import fleet_commands, late, why_waiting
+from generation.staff.late import Late
 from generation.staff.tiles import duration
 from generation.tiers import yields
 from gpu_worker.contract import Progress
@@ -61,6 +62,7 @@ class ClipInHand:
     id: str
     words: str
     is_delivered: bool
+    late: Late | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Waiting:
     """Since it was asked for, in words."""
     is_stuck: bool
     """Whether it waits for a machine that is not there, and not for its turn."""
+    late: Late | None
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -158,10 +161,11 @@ def _cards(statuses: Sequence[WorkerStatus]) -> list[Card]:
     heard = {str(id): each for id, each in progress.latest_of(ids, entries=_ENTRIES).items()}
     expected = {str(id): each for id, each in wait.expectations([c for c in clips.values() if c.is_open]).items()}
     ready = {id: wait.ready_in_words(each) for id, each in expected.items()}
+    overdue = {str(id): each for id, each in late.of(ids).items()} if ids else {}
     hours = fleet_samples.last_hour([status.name for status in statuses])
     asked = fleet_commands.with_drain_asked([status.name for status in statuses if takes_jobs(status)])
     return [
-        _card(status, clips, heard, ready, hours[status.name], is_drain_asked=status.name in asked)
+        _card(status, clips, heard, ready, overdue, hours[status.name], is_drain_asked=status.name in asked)
         for status in statuses
     ]
 
@@ -179,6 +183,7 @@ def _card(
     clips: Mapping[str, Generation],
     heard: Mapping[str, Progress],
     ready: Mapping[str, str],
+    overdue: Mapping[str, Late],
     hour: Sequence[str],
     *,
     is_drain_asked: bool,
@@ -189,6 +194,7 @@ def _card(
             id,
             _words(clips[id], status, heard.get(id), ready.get(id, "")),
             id == status.delivering_id,
+            overdue.get(id),
         )
         for id, _ in status.in_hand
         if id in clips
@@ -232,6 +238,7 @@ def _line(budgets: Sequence[int], *, shows_owners: bool) -> list[Waiting]:
     clips = [*taken[:MOST_WAITING]]
     clips += queued[: MOST_WAITING - len(clips)]
     waits, now = wait.waits_of(clips) if clips else {}, timezone.now()
+    overdue = late.of([clip.id for clip in clips]) if clips else {}
     return [
         Waiting(
             clip,
@@ -241,6 +248,7 @@ def _line(budgets: Sequence[int], *, shows_owners: bool) -> list[Waiting]:
             waits[clip.id].in_words,
             duration(max(0.0, (now - clip.created_at).total_seconds())),
             waits[clip.id].is_for_a_machine,
+            overdue.get(clip.id),
         )
         for clip in clips
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import redis
@@ -20,7 +20,7 @@ from generation.models import AWAITS_ANOTHER, Generation, State
 from generation.moderation.models import Review
 from generation.notices.models import Notice
 from generation.scheduling import capacity
-from generation.staff import model_rows
+from generation.staff import late, model_rows
 from generation.staff.tiles import duration
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
@@ -182,7 +182,7 @@ def of(user: PermissionsMixin) -> list[Need]:
     """Return what waits for this member of staff, of what they may see: what is broken first."""
     lately, found = timezone.now() - LATELY, []
     if user.has_perm("generation.view_fleet"):
-        found += _unfit()
+        found += [*_unfit(), *_late()]
     for kind in _KINDS:
         if user.has_perm(kind.permission) and (need := _counted(kind, lately)).count:
             found.append(need)
@@ -226,6 +226,22 @@ def _unfit() -> list[Need]:
     )
     need = _counted(kind, timezone.now())
     return [need] if need.count else []
+
+
+def _late() -> list[Need]:
+    """Clips that take twice as long as they were said to, from one entry in Valkey however long the queue is."""
+    missed = late.far()
+    if not missed:
+        return []
+    why = late.most_common_cause(missed)
+    return [
+        Need(
+            *("clip far beyond its forecast", "clips far beyond their forecast", len(missed)),
+            *(reverse("admin:generation_fleet") + "#queue", f"{why} Look whether the GPU workers get on.".strip()),
+            oldest_at=datetime.fromtimestamp(min(miss.due_at for miss in missed.values()), UTC),
+            is_broken=True,
+        )
+    ]
 
 
 def _of_models(user: PermissionsMixin) -> list[Need]:

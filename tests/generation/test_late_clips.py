@@ -1,0 +1,69 @@
+"""Clips that are far beyond their forecast: the first page of the admin, the fleet and the clip's own page say so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import redis
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.models import User, Visitor
+from catalog.models import Model
+from generation.models import Generation
+from generation.scheduling import dispatch
+from generation.settlement import forecasting
+from tests.generation import factories
+from tests.generation.test_fleet_page import heard
+from tests.generation.test_overdue import told
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    return browser
+
+
+@pytest.fixture
+def clips(toy: Model, alice: Visitor, valkey: redis.Redis) -> tuple[Generation, Generation]:
+    """One that takes far longer than it was said to, and one that is a little late."""
+    cache.clear()
+    far, little = (factories.submitted(alice.workspace, seconds=1) for _ in range(2))
+    heard(valkey)
+    dispatch.fill_window()
+    forecasting.put_up_forecast()
+    told(far, seconds=60, ago=timedelta(hours=3))
+    told(little, seconds=3_600, ago=timedelta(minutes=70))
+    forecasting.put_up_forecast()
+    return far, little
+
+
+def test_what_is_far_beyond_its_forecast_needs_somebody(clips: tuple[Generation, Generation], staff: Client) -> None:
+    needs = {need.one: need for need in staff.get("/admin/").context["needs"]}
+    need = needs["clip far beyond its forecast"]
+    assert (need.count, need.is_broken, need.address) == (1, True, "/admin/fleet/#queue")
+    assert need.todo == "The clips ahead of it took longer than we expected. Look whether the GPU workers get on."
+    assert need.ago == "3\N{NO-BREAK SPACE}h"
+
+
+def test_the_line_says_by_how_much_each_is_late_and_why(clips: tuple[Generation, Generation], staff: Client) -> None:
+    far, little = clips
+    late = {each.clip.id: each.late for each in staff.get("/admin/fleet/").context["line"]}
+    assert late[far.id].said.startswith("3\N{NO-BREAK SPACE}h later than forecast. The clips ahead of it took longer")
+    assert (late[far.id].is_far, late[little.id].is_far) == (True, False)
+
+
+def test_the_clips_own_page_says_so_and_the_list_finds_it(clips: tuple[Generation, Generation], staff: Client) -> None:
+    far, _ = clips
+    assert "later than forecast" in staff.get(f"/admin/generation/generation/{far.id}/change/").text
+    found = staff.get("/admin/generation/generation/?trouble=late&when=any").context["cl"].result_list
+    assert [clip.id for clip in found] == [far.id]
+
+
+def test_nothing_is_said_of_clips_that_are_on_time(toy: Model, alice: Visitor, staff: Client) -> None:
+    cache.clear()
+    clip = factories.submitted(alice.workspace)
+    assert "later than forecast" not in staff.get(f"/admin/generation/generation/{clip.id}/change/").text
+    assert "far beyond" not in staff.get("/admin/").text.split('id="content-main"')[0]
