@@ -36,11 +36,13 @@ from gpu_worker.contract import (
 )
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.liveness import live_workers
+from gpu_worker.rq_seams import valkey_rights
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from gpu_worker.worker_status import WorkerStatus
 from tests.gpu_worker.scripted import ScriptedEngine
+from tests.gpu_worker.valkey_users import told, user_of
 from tests.patience import wait_until
 
 _numbers = itertools.count(1)
@@ -186,3 +188,23 @@ def report_status(connection: redis.Redis, name: str, *, state: str) -> None:
     status = WorkerStatus(name=name, host="", pid=1, device="cpu", budget_bytes=0, state=state)
     connection.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
     connection.zadd(WORKERS_KEY, {name: time.time()})
+
+
+@pytest.fixture
+def fleet_url(valkey: redis.Redis) -> Iterator[str]:
+    """The address of the run's Valkey for every GPU host."""
+    with user_of(valkey, valkey_rights.ANY_WORKER) as url:
+        yield url
+
+
+@pytest.fixture
+def nothing_refused(valkey: redis.Redis, fleet_url: str) -> Iterator[None]:
+    yield
+    assert told(valkey, "ACL", "LOG") == []
+
+
+@pytest.fixture
+def host(fleet_url: str) -> Iterator[redis.Redis]:
+    """Whoever has taken over a GPU host."""
+    with redis.Redis.from_url(fleet_url) as connection:
+        yield connection

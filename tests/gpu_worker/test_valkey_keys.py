@@ -16,7 +16,7 @@ import redis
 from redis.commands.core import CoreCommands
 
 from gpu_worker.rq_seams import valkey_rights
-from tests.gpu_worker.test_valkey_rights import FOREIGN, refusal, user_of
+from tests.gpu_worker.valkey_users import FOREIGN, refusal, user_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 CLIP: Final = "5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1"

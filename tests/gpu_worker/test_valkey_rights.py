@@ -1,104 +1,31 @@
-"""Valkey keeps a GPU host from all that is no concern of its own, and lets it render.
+"""Valkey keeps a GPU host from all that is no concern of its own.
 
 Every command that the server knows is tried in every category, and every class of keys that the website has.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from io import StringIO
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
 
 import pytest
 import redis
 from django.conf import settings as django_settings
-from django.core.management import CommandError, call_command
-from pytest_django import Settings
 from redis.exceptions import NoPermissionError
 
-from gpu_worker.__main__ import main
 from gpu_worker.contract import (
-    REMOTE_QUEUE,
-    RENDER_FUNCTION,
-    RENDER_QUEUE,
-    Outcome,
     cancel_key,
     holding_key,
     progress_key,
     worker_key,
 )
 from gpu_worker.host_faults import fault_key
-from gpu_worker.job_choice import Bounds
-from gpu_worker.liveness import live_workers
-from gpu_worker.reports import Reports
-from gpu_worker.rq_seams import dead_worker, scripts, valkey_rights
-from gpu_worker.rq_seams.render_queue import RenderQueue
-from gpu_worker.valkey import Unreachable
-from gpu_worker.worker import GpuWorker
-from tests.gpu_worker.conftest import Supervised, enqueue, finished_reports, make_job, reports_of, stream_of
-from tests.gpu_worker.scripted import ScriptedEngine
-from tests.patience import wait_until
-from tests.queues.records import call, write
-
-PASSWORD = "of the fleet"
-CLIP = "5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1"
+from gpu_worker.rq_seams import valkey_rights
+from tests.gpu_worker.valkey_users import CLIP, FOREIGN, PASSWORD, refusal, told
 
 CATEGORIES = (
     *("keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo"),
     *("stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"),
 )
-FOREIGN = [
-    "rq:queue:mail",
-    "rq:queue:stripe",
-    "rq:queue:webhooks",
-    "rq:queue:signing",
-    "rq:queue:signing:intermediate",
-    "rq:wip:signing",
-    "rq:job:signing-5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1-1",
-    "rq:queue:mail:intermediate",
-    "rq:queue:reports:intermediate",
-    f"rq:job:{CLIP}",
-    "rq:job:letter-7-0-29000000",
-    "rq:job:letter-7-0-29000000:dependents",
-    "rq:results:letter-7-0-29000000",
-    "rq:execution:letter-7-0-29000000:1",
-    "rq:executions:letter-7-0-29000000",
-    "rq:wip:mail",
-    "rq:wip:reports",
-    "rq:finished:reports",
-    "rq:failed:mail",
-    "rq:workers",
-    "rq:workers:mail",
-    "rq:worker:5e0a4b685c554d0f9c3b0d4c57d1f7b1",
-    "rq:worker:5e0a4b685c554d0f9c3b0d4c57d1f7b1:executions",
-    "rq:queues",
-    "rq:suspended",
-    "rq:groups",
-    "rq:clean_registries:mail",
-    "rq:scheduled:mail",
-    "rq:rl:mail",
-    "cache:1:limit",
-    "process:web",
-    "process:told",
-    "device-login:code:BCDF",
-    "limits:making:key:1",
-    "limits:report:of-a-network",
-    "crowds:newcomers:of-a-network",
-    "crowds:used:a-challenge",
-    "refused:a-sending",
-    "traces:again",
-    f"popped:render-{CLIP}-1",
-    "alert:a-kind",
-    "forecast:clips",
-    "forecast:places",
-    "anything",
-]
 OF_THE_FLEET = re.compile(r"gpu:|process:gpu$|generation:|rq:[a-z_]+::?(render|reports|gpu)\b")
 TOUCHES: list[tuple[str, ...]] = [
     ("GET",),
@@ -127,259 +54,6 @@ TOUCHES: list[tuple[str, ...]] = [
     ("XADD", "*", "event", "done"),
     ("XRANGE", "-", "+"),
 ]
-
-
-@pytest.fixture
-def fleet_url(valkey: redis.Redis) -> Iterator[str]:
-    """The address of the run's Valkey for every GPU host."""
-    with user_of(valkey, valkey_rights.ANY_WORKER) as url:
-        yield url
-
-
-@contextmanager
-def user_of(valkey: redis.Redis, worker: str, queue: str = RENDER_QUEUE) -> Iterator[str]:
-    """The address under a user for this worker, until the end."""
-    told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD, worker=worker, queue=queue).split()[1:])
-    scripts.load(valkey)
-    told(valkey, "ACL", "LOG", "RESET")
-    parts = urlsplit(django_settings.REDIS_URL)
-    try:
-        yield f"redis://{valkey_rights.USER}:{quote(PASSWORD)}@{parts.hostname}:{parts.port}{parts.path}"
-    finally:
-        told(valkey, "ACL", "DELUSER", valkey_rights.USER)
-
-
-@pytest.fixture
-def nothing_refused(valkey: redis.Redis, fleet_url: str) -> Iterator[None]:
-    yield
-    assert told(valkey, "ACL", "LOG") == []
-
-
-@pytest.fixture
-def host(fleet_url: str) -> Iterator[redis.Redis]:
-    """Whoever has taken over a GPU host."""
-    with redis.Redis.from_url(fleet_url) as connection:
-        yield connection
-
-
-def told(connection: Any, *command: Any) -> Any:
-    """What the server answers to a command in its own words."""
-    return connection.execute_command(*command)
-
-
-def refusal(valkey: redis.Redis, *command: Any) -> str:
-    """Why the user may not run it; empty where it may."""
-    answer = told(valkey, "ACL", "DRYRUN", valkey_rights.USER, *command)
-    return "" if answer in (b"OK", True) else answer.decode()
-
-
-# --- what it needs -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("nothing_refused")
-def test_renders_of_every_kind_come_to_their_end(
-    valkey: redis.Redis, fleet_url: str, run_worker: Callable[..., GpuWorker], tmp_path: Path
-) -> None:
-    cancelled = make_job(tmp_path)
-    valkey.set(cancel_key(cancelled.generation_id), 1)
-    for script in ({}, {"raises": "unforeseen"}, {"raises": "does_not_fit"}):
-        enqueue(valkey, make_job(tmp_path, call=script))
-    enqueue(valkey, cancelled)
-    unreadable = make_job(tmp_path)
-    write(valkey, RENDER_QUEUE, unreadable.job_id, call(RENDER_FUNCTION, {"no": "render"}))
-
-    run_worker(REDIS_URL=fleet_url)
-
-    outcomes = [report.outcome for report in finished_reports(valkey)]
-    assert outcomes == [Outcome.SUCCEEDED, Outcome.FAILED, Outcome.FAILED, Outcome.CANCELLED, Outcome.FAILED]
-    assert [name for name, _ in reports_of(valkey)].count("started") == 3
-    assert valkey.zcard("rq:finished:render") == 4
-    assert valkey.llen("rq:queue:render") == valkey.llen("rq:queue:render:intermediate") == 0
-
-
-@pytest.mark.usefixtures("nothing_refused")
-def test_a_worker_that_dies_is_reported_and_replaced(
-    valkey: redis.Redis, fleet_url: str, supervise: Callable[..., Supervised], tmp_path: Path
-) -> None:
-    supervised = supervise(REDIS_URL=fleet_url)
-    worker = supervised.worker()
-    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")}, secret="of the attempt")
-    rq_job = enqueue(valkey, job)
-    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
-
-    worker.kill()
-
-    wait_until(lambda: [args for name, args in reports_of(valkey) if name == "worker_lost"])
-    assert wait_until(lambda: rq_job.get_status() == "failed")
-    assert supervised.replacement_of(worker).is_running()
-    supervised.process.terminate()
-    supervised.process.wait()
-    assert live_workers(valkey) == []
-
-
-@pytest.mark.usefixtures("nothing_refused")
-def test_what_others_left_behind_is_cleared_away(
-    valkey: redis.Redis, fleet_url: str, run_worker: Callable[..., GpuWorker], tmp_path: Path
-) -> None:
-    abandoned, stuck = make_job(tmp_path), make_job(tmp_path)
-    for job, status in ((abandoned, "started"), (stuck, "queued")):
-        write(valkey, RENDER_QUEUE, job.job_id, call(RENDER_FUNCTION, job.to_wire()), is_in_line=False, status=status)
-    valkey.zadd("rq:wip:render", {f"{abandoned.job_id}:1": 1})
-    valkey.rpush("rq:queue:render:intermediate", stuck.job_id)
-    valkey.set(f"rq:queue:render:intermediate:first_seen:{stuck.job_id}", time.time() - 3_600)
-    valkey.sadd("rq:workers:render", "rq:worker:gpu:of-yesterday", "rq:worker:of-the-last-release", "rq:queue:mail")
-
-    run_worker(REDIS_URL=fleet_url)
-
-    for job in (abandoned, stuck):
-        assert valkey.hget(f"rq:job:{job.job_id}", "status") == b"failed"
-    assert valkey.zcard("rq:wip:render") == valkey.llen("rq:queue:render:intermediate") == 0
-    assert valkey.smembers("rq:workers:render") == set()
-
-
-def test_a_user_of_one_host_renders_as_well(
-    valkey: redis.Redis, run_worker: Callable[..., GpuWorker], tmp_path: Path
-) -> None:
-    enqueue(valkey, make_job(tmp_path))
-    valkey.sadd("rq:workers:render", "rq:worker:gpu:another")
-    with user_of(valkey, "worker-under-test") as url:
-        run_worker(REDIS_URL=url)
-        dead_worker.clear(redis.Redis.from_url(url), "worker-under-test")
-        assert told(valkey, "ACL", "LOG") == []
-    assert [report.outcome for report in finished_reports(valkey)] == [Outcome.SUCCEEDED]
-
-
-def test_a_remote_worker_reaches_its_own_line_and_not_the_cards(valkey: redis.Redis) -> None:
-    with user_of(valkey, "far-1", REMOTE_QUEUE):
-        for command, may in (
-            (("BLMOVE", "rq:queue:remote", "rq:queue:remote", "LEFT", "LEFT", "1"), True),
-            (("SET", f"generation:{CLIP}:remote", "x"), True),
-            (("SET", "process:remote", "x"), True),
-            (("SET", worker_key("far-1"), "x"), True),
-            (("SET", worker_key("far-2"), "x"), False),
-            (("BLMOVE", "rq:queue:render", "rq:queue:render", "LEFT", "LEFT", "1"), False),
-            (("LRANGE", "rq:queue:render", "0", "-1"), False),
-            (("SET", "process:gpu", "x"), False),
-            (("RPUSH", "rq:queue:remote", "x"), False),
-        ):
-            assert (not refusal(valkey, *command)) is may, command
-    with user_of(valkey, "gpu-1"):
-        assert refusal(valkey, "LRANGE", "rq:queue:remote", "0", "-1")
-        assert refusal(valkey, "GET", f"generation:{CLIP}:remote")
-
-
-def test_the_host_is_told_that_it_may_look_at_the_fleet_and_not_command_it(
-    valkey: redis.Redis, fleet_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REDIS_URL", fleet_url)
-    assert main(["--status"]) == os.EX_OK
-    assert main(["--drain", "another"]) == os.EX_NOPERM
-    said = capsys.readouterr()
-    assert said.out == "No GPU worker is alive.\n"
-    assert said.err.startswith("The user in REDIS_URL may render")
-    assert valkey.keys("gpu:worker:another*") == []
-
-
-def test_what_it_may_not_read_leaves_the_line(
-    valkey: redis.Redis, fleet_url: str, run_worker: Callable[..., GpuWorker], tmp_path: Path
-) -> None:
-    """A job of the last release, whose id tells nothing: the website puts it in line anew."""
-    job = make_job(tmp_path)
-    write(valkey, RENDER_QUEUE, f"{job.generation_id}-1", call(RENDER_FUNCTION, job.to_wire()))
-    valkey.zadd("rq:wip:render", {f"{job.generation_id}-1:1": 1})
-    good = make_job(tmp_path)
-    enqueue(valkey, good)
-    engine = ScriptedEngine()
-
-    run_worker(engine, REDIS_URL=fleet_url)
-
-    assert engine.rendered == [good.prompt]
-    assert valkey.llen("rq:queue:render") == valkey.zcard("rq:wip:render") == 0
-    assert valkey.exists(f"rq:job:{job.generation_id}-1")
-
-
-# --- scripts -----------------------------------------------------------------------------------------------------
-
-
-def test_no_script_of_its_own_keeps_others_from_valkey(valkey: redis.Redis, host: redis.Redis) -> None:
-    for_ever = "while true do end"
-    with pytest.raises(NoPermissionError):
-        host.script_load(for_ever)
-    with pytest.raises(NoPermissionError):
-        host.eval(for_ever, 0)
-    assert valkey.ping()
-
-
-def test_a_worker_waits_for_the_scripts_that_valkey_forgot(
-    valkey: redis.Redis, host: redis.Redis, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path)
-    enqueue(valkey, job)
-    line = RenderQueue(host, "worker-under-test", Bounds(window=5, max_skips=3))
-    valkey.script_flush()
-    with pytest.raises(Unreachable, match="beat loads them"):
-        line.window()
-    scripts.load(valkey)
-    assert [waiting.job_id for waiting in line.window()] == [job.job_id]
-    assert line.take(job.job_id)
-
-
-def test_a_report_waits_for_them_too(valkey: redis.Redis, host: redis.Redis) -> None:
-    valkey.script_flush()
-    reports = Reports(host, "worker-under-test", pause=lambda _: scripts.load(valkey))
-    reports.lost(f"render-{CLIP}-1", "it fell silent")
-    assert [name for name, _ in reports_of(valkey)] == ["worker_lost"]
-
-
-# --- other kinds of values than are expected -----------------------------------------------------------------------
-
-
-WRITES: list[tuple[str, ...]] = [
-    ("SET", "odd"),
-    ("HSET", "odd", "odd"),
-    ("SADD", "odd"),
-    ("ZADD", "1", "odd"),
-    ("RPUSH", "odd"),
-    ("XADD", "*", "odd", "odd"),
-]
-
-
-def keys_of(worker: str, job_id: str) -> list[str]:
-    """Every key that a render of this worker has to do with."""
-    job, of_rq, registration = f"rq:job:{job_id}", f"{job_id}:execution", f"rq:worker:gpu:{worker}"
-    return [
-        *(job, f"{job}:dependents", f"{job}:dependencies", f"rq:job::{job_id}", f"rq:execution:{of_rq}"),
-        *(f"rq:executions:{job_id}", f"rq:results:{job_id}", "rq:wip:render", "rq:finished:render"),
-        *("rq:failed:render", "rq:clean_registries:render", "rq:workers:render", registration),
-        *(f"{registration}:executions", "gpu:workers", worker_key(worker), holding_key(worker), "process:gpu"),
-        *("rq:queue:render", "rq:queue:render:intermediate", f"rq:queue:render:intermediate:first_seen:{job_id}"),
-        *("rq:queue:reports", progress_key(CLIP)),
-    ]
-
-
-@pytest.mark.parametrize("command", WRITES, ids=lambda command: command[0])
-def test_no_kind_of_value_under_its_keys_stops_another_worker(
-    valkey: redis.Redis, host: redis.Redis, run_worker: Callable[..., GpuWorker], tmp_path: Path, command: tuple[str]
-) -> None:
-    """Hosts that share a user write under each other's names."""
-    job = make_job(tmp_path)
-    written = []
-    for key in keys_of("worker-under-test", job.job_id):
-        with suppress(NoPermissionError):
-            told(host, command[0], key, *command[1:])
-            written.append(key)
-    assert written
-    dead_worker.fail(valkey, job.job_id, "it fell silent")
-    dead_worker.clear(valkey, "worker-under-test")
-    valkey.delete(f"rq:job:{job.job_id}")
-    good = make_job(tmp_path)
-    enqueue(valkey, good)
-    engine = ScriptedEngine()
-    run_worker(engine)
-    assert engine.rendered == [good.prompt]
-
-
-# --- what it is kept from ----------------------------------------------------------------------------------------
 
 
 def test_the_categories_are_those_of_the_server(valkey: redis.Redis) -> None:
@@ -534,41 +208,3 @@ def test_a_user_of_one_host_speaks_for_that_host_alone(valkey: redis.Redis) -> N
 def test_what_no_worker_is_called_is_no_part_of_a_rule(name: str) -> None:
     with pytest.raises(ValueError, match="no name of a GPU worker"):
         valkey_rights.rule(name)
-
-
-def printed(*arguments: str) -> list[str]:
-    out = StringIO()
-    call_command("gpu_user", *arguments, stdout=out)
-    return [line for line in out.getvalue().splitlines() if not line.startswith("#")]
-
-
-def test_an_operator_is_told_the_user_and_the_address_of_the_gpu_hosts(valkey: redis.Redis, settings: Settings) -> None:
-    site = settings.REDIS_URL
-    settings.REDIS_URL = site.replace("redis://", "redis://default:of-the-site@")
-    user, address = printed("--user", "fleet")
-    assert "of-the-site" not in user + address
-    told(valkey, "ACL", "SETUSER", *user.split()[1:])
-    try:
-        with redis.Redis.from_url(address.removeprefix("REDIS_URL=")) as host:
-            assert host.ping()
-            with pytest.raises(NoPermissionError):
-                host.lrange("rq:queue:mail", 0, -1)
-    finally:
-        told(valkey, "ACL", "DELUSER", "fleet")
-
-
-def test_a_remote_worker_is_given_the_user_of_its_own_line() -> None:
-    user, _ = printed("--remote", "--user", "far", "--worker", "far-1", "--password", "kept")
-    assert user == valkey_rights.user_line("kept", user="far", worker="far-1", queue=REMOTE_QUEUE)
-    assert user != printed("--user", "far", "--worker", "far-1", "--password", "kept")[0]
-
-
-def test_each_time_the_password_is_another() -> None:
-    assert printed() != printed()
-    assert printed("--password", "kept") == printed("--password", "kept")
-
-
-@pytest.mark.parametrize("arguments", [["--user", "a b"], ["--user", "default"], ["--worker", "a b"], ["--user", ""]])
-def test_a_user_that_would_be_another_is_refused(arguments: list[str]) -> None:
-    with pytest.raises(CommandError):
-        printed(*arguments)

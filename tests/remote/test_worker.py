@@ -21,7 +21,7 @@ from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, environment, finished_reports
-from tests.gpu_worker.test_valkey_rights import told, user_of
+from tests.gpu_worker.valkey_users import told, user_of
 from tests.remote.conftest import job_for
 from tests.remote.fake_api import serving
 from tests.remote.openai.fake import FakeOpenAI
