@@ -12,7 +12,7 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import DjangoDbBlocker, Settings
 
-from tests import chromium, properties
+from tests import chromium, properties, stores
 from tests.database_reset import DatabaseReset
 from tests.patience import PATIENCE_SECONDS
 
@@ -26,6 +26,12 @@ CREATE OR REPLACE FUNCTION tests.violations() RETURNS TABLE (rule text, account_
 LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT v.* FROM public.ledger_violations v LIMIT 5; END $$
 """
 """What ``ledger.violations`` asks, planned once a connection: planning it takes 20 times as long as answering it."""
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """A server of the run's own comes with the database (``tests.migrated_cluster``), and goes as a whole."""
+    return django_db_keepdb or stores.has_own_database()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from loremotion.local import orphans
 from loremotion.local.ports import free_port
 from loremotion.local.postgres import Postgres
 from loremotion.local.valkey import Valkey
+from tests import migrated_cluster
 
 OWN = "TESTS_OWN_VARIABLES"
 """Names of the variables that this plugin has set, so that a process does not take its parent's stores for given."""
@@ -34,6 +36,8 @@ ALIVE = "alive"
 """A file in the folder of each process, which that process holds locked as long as it lives."""
 
 _locks: list[IO[str]] = []
+_planned: list[tuple[Postgres, socket.socket]] = []
+"""PostgreSQL while its address is known and nobody needs it yet, and what keeps its port."""
 
 
 def start() -> None:
@@ -50,10 +54,12 @@ def start() -> None:
     environment = {**os.environ, orphans.MARK: mark}
     atexit.register(orphans.start_watcher(mark).kill)
     if "DATABASE_URL" not in os.environ:
-        postgres = Postgres(folder / "postgres", free_port(), is_durable=False, environment=environment)
-        postgres.start()
-        atexit.register(postgres.stop)
-        os.environ["DATABASE_URL"] = postgres.url("loremotion")
+        port = socket.create_server(("127.0.0.1", 0))
+        postgres = migrated_cluster.planned(
+            Path(os.environ[RUN]), folder / "postgres", port.getsockname()[1], environment
+        )
+        _planned.append((postgres, port))
+        os.environ["DATABASE_URL"] = postgres.url(migrated_cluster.NAME)
     if "REDIS_URL" not in os.environ:
         valkey = Valkey(folder / "valkey", free_port(), is_durable=False, environment=environment)
         valkey.start()
@@ -64,6 +70,13 @@ def start() -> None:
     os.environ.setdefault("API_CHANGES_PER_MINUTE", "100000")  # tests share a network, and are quicker than people
     os.environ.setdefault("SECRET_KEY", "a key for tests only, long enough to be taken for a real one")
     os.environ[OWN] = " ".join({"DATABASE_URL", "REDIS_URL", "MEDIA_DIR"} - given)
+    if _planned and os.environ[RUN] == str(folder):
+        atexit.register(migrated_cluster.begin(folder, os.environ | {orphans.MARK: mark}).kill)
+
+
+def has_own_database() -> bool:
+    """Whether the database is that of this process, and not one that the environment names."""
+    return "DATABASE_URL" in os.environ[OWN].split()
 
 
 def hold(folder: Path) -> None:
@@ -86,3 +99,15 @@ def remove_folders_of_the_dead() -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     start()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start PostgreSQL, in a process that runs tests."""
+    while _planned and not session.config.option.collectonly:
+        postgres, port = _planned.pop()
+        atexit.register(postgres.stop)
+        port.close()
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        database = "_".join(filter(None, (migrated_cluster.DATABASE, worker)))  # as pytest-django calls it
+        migrated_cluster.lay(postgres, Path(os.environ[RUN]), database=database)

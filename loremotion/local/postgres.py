@@ -7,7 +7,6 @@ its binaries. PostgreSQL refuses to run as root, so root enters a user namespace
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from loremotion.local.failure import CannotStart
+from loremotion.local.secret_files import secret
 
 SUPERUSER = "loremotion"
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -83,13 +83,12 @@ class Postgres:
         return f"postgres://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def initialise(self) -> None:
-        """Make the cluster unless it is there. A half-made one from an interrupted run is made again."""
+        """Make the cluster unless it is there, with the password that lies in its folder, or a new one. A half-made one
+        from an interrupted run is made again."""
         if (self.data / "PG_VERSION").exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        password = self.folder / "password"
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24))
+        secret(self.folder, "password", chance_bytes=24)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="initdb-") as scratch:
             made = Path(scratch) / "data"
             answer = subprocess.run(
@@ -98,7 +97,7 @@ class Postgres:
                     str(binaries() / "initdb"),
                     f"--pgdata={made}",
                     f"--username={SUPERUSER}",
-                    f"--pwfile={password}",
+                    f"--pwfile={self.folder / 'password'}",
                     "--auth=scram-sha-256",
                     "--encoding=UTF8",
                     "--locale=C.UTF-8",
