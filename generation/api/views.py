@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
@@ -27,7 +27,7 @@ from generation.models import Generation, State
 from generation.scheduling import capacity, forecast_board, places
 from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
-from generation.storage import serving
+from generation.storage import conversions, serving, spritesheets
 from generation.submission import intake, privacy, retries
 from generation.submission.wanted import Start, Wanted, takes_of
 from loremotion import parameters
@@ -35,6 +35,8 @@ from loremotion.refusals import Conflict, Invalid
 
 MOST_LISTED = 100
 VARIANTS = ("video", "thumbnail")
+OF_A_SHEET = ("spritesheet", "spritesheet_vtt")
+"""Variants that take what ``conversions`` needs."""
 CHANGE, CONTINUE = "restyle", "extend"
 """The modes behind OpenAI's edits and remixes, and behind its extensions."""
 EDIT_ALIAS = "edit"
@@ -178,14 +180,16 @@ class CancelVideo(VideoView):
 @csrf_exempt
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
+    """The bytes: ``variant=video`` (default), ``thumbnail``, or a sheet of stills and its track. A plain view: DRF
+    refuses what clients accept."""
     parameters.refuse_unknown(request.GET, {"variant"})
     variant = request.GET.get("variant", VARIANTS[0])
-    if variant not in VARIANTS:
+    variants = (*VARIANTS, *(OF_A_SHEET if conversions.is_offered() else ()))
+    if variant not in variants:
         raise Invalid(
             "invalid_variant",
             f"There is no variant {variant[:60]!r} of a clip.",
-            next_step=f"Choose one of: {', '.join(VARIANTS)}.",
+            next_step=f"Choose one of: {', '.join(variants)}.",
             field="variant",
         )
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
@@ -194,6 +198,11 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     own = own_clip(caller, generation_id)
     if variant == "thumbnail":
         return serving.serve_poster(request, own)
+    if variant == "spritesheet":
+        return serving.serve_converted(request, own, spritesheets.SUFFIX)
+    if variant == "spritesheet_vtt":
+        track = spritesheets.track(own, picture="content?variant=spritesheet")
+        return HttpResponse(track, content_type="text/vtt; charset=utf-8")
     return serving.serve_clip(request, own)
 
 

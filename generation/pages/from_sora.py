@@ -44,7 +44,7 @@ METHODS: Final = (
     Row("poll", "As there: openai-poll-after-ms says when to look again."),
     Row("list", "As there: limit, after, order."),
     Row("delete", "As there; a clip that is being made has to be cancelled first."),
-    Row("download_content", "As there, as video or thumbnail. There is no spritesheet.", is_same=False),
+    Row("download_content", "As there, as video, thumbnail or spritesheet."),
     Row("edit", "As there, where the model restyles clips."),
     Row("remix", "As there, where the model restyles clips."),
     Row("extend", "As there, where the model continues clips."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from django.contrib import messages
@@ -38,8 +39,27 @@ FACTS: Final[dict[str, Callable[[Generation], str]]] = {
     "Frames a second": lambda clip: f"{clip.fps:g}",
     "Quality": lambda clip: clip.preset.capitalize(),
     "Steps": lambda clip: str(clip.steps),
+    "Made by": lambda clip: _maker_of(clip),
+    "Licence": lambda clip: clip.version.licence,
+    "Waited": lambda clip: _between(clip.created_at, clip.started_at),
+    "Made in": lambda clip: _between(clip.started_at, clip.finished_at),
     "Price": lambda clip: f"{clip.credits_quoted:,} credit{'' if clip.credits_quoted == 1 else 's'}",
 }
+
+
+def _maker_of(clip: Generation) -> str:
+    family = clip.version.family_facts
+    if not family.is_remote:
+        return "this site"
+    return "another company" if family.provider == "openai" else family.title.removeprefix("Remote (").rstrip(")")
+
+
+def _between(began: datetime | None, ended: datetime | None) -> str:
+    """How long something took; empty of what is not known, as of clips from before it was noted."""
+    if began is None or ended is None:
+        return ""
+    seconds = round((ended - began).total_seconds())
+    return f"{seconds} s" if seconds < 100 else f"{round(seconds / 60)} min"
 
 
 @dataclass(frozen=True, slots=True)

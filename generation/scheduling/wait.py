@@ -21,6 +21,7 @@ from generation.scheduling import (
     fair_queue,
     forecast_board,
     forecast_record,
+    remote_wait,
     service_rates,
     storage_pause,
 )
@@ -169,11 +170,12 @@ def _waits(
     # A machine that takes no more still ends what it makes.
     able = {each.id: capacity.able(budgets, needs_bytes=each.needs_bytes) for each in generations}
     taken = [each for each in generations if able[each.id] or each.state == State.RUNNING]
-    expected = _expectations(taken, board.near, board.places)
-    waits = {
-        each.id: _wait(each, looks.at(each.needs_bytes).place_of(each), able[each.id], expected.get(each.id))
-        for each in generations
-    }
+    stands = {each.id: looks.at(each.needs_bytes).place_of(each) for each in generations}
+    far = [each for each in taken if capacity.is_remote(each.needs_bytes)]
+    expected = _expectations(taken, board.near, board.places) | remote_wait.expectations(
+        far, stands, workers=len(able[far[0].id]) if far else 0
+    )
+    waits = {each.id: _wait(each, stands[each.id], able[each.id], expected.get(each.id)) for each in generations}
     missed = _missed_of(waits, board.places)
     return {id: replace(found, missed=missed[id]) for id, found in waits.items()}
 
@@ -246,7 +248,11 @@ def prospect_of(offer: Offer, workspace: Workspace | None, *, may: Entitlements,
         may: what the workspace is entitled to.
         network: where its visitor comes from; empty where it has none, or nobody knows.
     """
-    places = None if capacity.is_remote(offer.least_bytes) else forecast_board.places()
+    if capacity.is_remote(offer.least_bytes):
+        every, board = _budgets_and_board([])
+        place = _Looks(every, board).at(offer.least_bytes).place_of_new(_tag_of(offer, workspace, may, network))
+        return _prospect_far(offer, place, workers=len(capacity.able(every, needs_bytes=offer.least_bytes)))
+    places = forecast_board.places()
     return None if places is None else _prospect(offer, _tag_of(offer, workspace, may, network), places)
 
 
@@ -262,8 +268,11 @@ def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitl
     stands = _Looks(every, board).at(needed_bytes).place_of_new(tag)
     if stands.is_held_up:
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
-    is_foreseen = bool(budgets) and not capacity.is_remote(needed_bytes)
-    expected = _prospect(offer, tag, board.places) if is_foreseen and board.places is not None else None
+    expected = None
+    if capacity.is_remote(needed_bytes):
+        expected = _prospect_far(offer, stands, workers=len(budgets))
+    elif budgets and board.places is not None:
+        expected = _prospect(offer, tag, board.places)
     reason = _reason(State.QUEUED, stands, needed_bytes, is_taken=bool(budgets))
     return Wait(stands.number, reason, expected, is_for_a_machine=not budgets)
 
@@ -282,6 +291,11 @@ def _prospect(offer: Offer, tag: float, places: forecast_board.Places) -> Expect
     work = service_rates.work_of_offer(offer)
     service = _services([work], places)[work.name]
     return places.expected(tag, service, tier=forecast_record.tier_of_tag(tag), now=time.time(), build=work.build)
+
+
+def _prospect_far(offer: Offer, place: Place, *, workers: int) -> Expected | None:
+    work = service_rates.work_of_offer(offer)
+    return remote_wait.behind(place, service_rates.read([work]).service(work), workers=workers)
 
 
 def _budgets() -> list[int]:

@@ -1,4 +1,4 @@
-"""A clip as a GIF or a WebM: made when it is first asked for, and kept beside the MP4.
+"""A clip as a GIF, a WebM or a spritesheet: made when it is first asked for, and kept beside the MP4.
 
 A program that may do little else makes it (``gpu_worker.media.conversion``). It takes PyAV, which a web host needs for
 nothing else: where that is not installed, neither is offered.
@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 from uuid import UUID
 
 import redis
@@ -25,14 +25,14 @@ from django.http import Http404
 
 import gpu_worker
 from generation.models import Clip, Generation
-from generation.storage import files
+from generation.storage import files, spritesheets
 from generation.storage.store import store
 from gpu_worker import sandbox
 from loremotion import database, page_deadline
 from loremotion.refusals import Conflict, TooMany, Unavailable
 from loremotion.stream_limits import Slot, StreamLimit
 
-TYPES: Final = {"gif": "image/gif", "webm": "video/webm"}
+TYPES: Final = {"gif": "image/gif", "webm": "video/webm", spritesheets.SUFFIX: "image/jpeg"}
 """By the suffix of the file."""
 AT_ONCE: Final = 1
 """In one process: the conversion of a long clip takes a processor for a minute."""
@@ -116,7 +116,8 @@ def _make(clip: Clip, suffix: str, key: str) -> None:
         with default_storage.open(clip.key) as stored, tempfile.TemporaryFile() as own:
             shutil.copyfileobj(stored, own)
             own.seek(0)
-            content = convert(own, suffix)
+            layout = spritesheets.Layout.of(clip).said() if suffix == spritesheets.SUFFIX else {}
+            content = convert(own, suffix, **layout)
     except FileNotFoundError:
         raise Http404 from None
     except Conflict:
@@ -133,13 +134,13 @@ def _make(clip: Clip, suffix: str, key: str) -> None:
         raise Http404
 
 
-def convert(file: IO[bytes], suffix: str) -> bytes:
-    """What the MP4 is as another file.
+def convert(file: IO[bytes], suffix: str, **layout: Any) -> bytes:
+    """What the MP4 is as another file; of a spritesheet, laid out so.
 
     Raises:
         Conflict: it could not be made.
     """
-    said = {"kind": "conversion", "format": suffix}
+    said = {"kind": "conversion", "format": suffix, **layout}
     try:
         with sandbox.reading(_PROGRAM, file, said, wall_seconds=WALL_SECONDS) as (announced, out):
             size = announced.get("bytes")
@@ -152,6 +153,5 @@ def convert(file: IO[bytes], suffix: str) -> bytes:
 
 
 def _not_converted(suffix: str) -> Conflict:
-    return Conflict(
-        "not_converted", f"We couldn't make a {suffix.upper()} of this clip.", next_step="Download the MP4 instead."
-    )
+    name = "spritesheet" if suffix == spritesheets.SUFFIX else suffix.upper()
+    return Conflict("not_converted", f"We couldn't make a {name} of this clip.", next_step="Download the MP4 instead.")

@@ -19,7 +19,7 @@ from loremotion.bodies import MAX_BODY_BYTES
 CLIP: Final = "clip"
 POSTER: Final = "poster"
 INPUTS: Final = "inputs/"
-CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm"}
+CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm", "jpg": "spritesheet.jpg"}
 """By suffix: files that are made of a clip when somebody asks for them."""
 RECIPE_NAME: Final = "recipe.mp4"
 SNAPSHOT: Final = "snapshot"

@@ -77,6 +77,11 @@ def converted(request: HttpRequest, generation_id: UUID, suffix: str) -> HttpRes
     if not conversions.is_offered():
         raise Http404
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
+    return serve_converted(request, own, suffix)
+
+
+def serve_converted(request: HttpRequest, own: Clip, suffix: str) -> HttpResponseBase:
+    """Serve the clip as another kind of file to its workspace. Raises as ``conversions.ensure``."""
     key = conversions.ensure(own, suffix)
     return serve_file(
         request,

@@ -1,4 +1,5 @@
-"""Turns a clip into what other programs take: a GIF, or a WebM. Runs in the sandbox, and writes no file.
+"""Turns a clip into what other programs take: a GIF, a WebM, or a picture of small stills. Runs in the sandbox, and
+writes no file.
 
 What is made is bounded: a GIF in size, rate and length, since each of its frames is a picture without motion.
 """
@@ -9,6 +10,7 @@ import io
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ from gpu_worker.media import bounds, footage
 from gpu_worker.media.container import open_stream
 from gpu_worker.media.reply import Reply
 
-GIF, WEBM = "gif", "webm"
+GIF, WEBM, SHEET = "gif", "webm", "jpg"
 GIF_SIDE: Final = 480
 GIF_FPS: Final = 15
 GIF_SECONDS: Final = 20
@@ -26,7 +28,7 @@ _WEBM: Final = {"crf": "32", "b": "0", "deadline": "realtime", "cpu-used": "6", 
 
 def read(said: dict[str, Any], reply: Reply) -> None:
     """Send the clip on standard input as a file of ``said["format"]``."""
-    made = {GIF: _gif, WEBM: _webm}[said["format"]]()
+    made = {GIF: _gif, WEBM: _webm, SHEET: partial(_sheet, said)}[said["format"]]()
     if len(made) > MOST_BYTES:
         bounds.refuse("is too large when converted.")
     reply.say({"bytes": len(made)})
@@ -96,6 +98,42 @@ def _small_frames() -> Iterator[Any]:
             height=max(1, round(shown.frame.height * factor)),
             format="rgb24",
         )
+
+
+def _sheet(said: dict[str, Any]) -> bytes:
+    """A JPEG of stills in rows, each of what is on the screen when its part of the clip begins."""
+    import av
+    from av.filter import Graph
+
+    size = {"width": said["width"], "height": said["height"]}
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(**size, format="yuv420p", time_base=Fraction(1, 1))
+    tile = graph.add("tile", f"layout={said['columns']}x{said['rows']}:nb_frames={said['stills']}")
+    sink = graph.add("buffersink")
+    source.link_to(tile)
+    tile.link_to(sink)
+    graph.configure()
+    frame = None
+    shown = footage.at_rate(footage.decode_frames(), said["stills"] / said["seconds"])
+    for index in range(said["stills"]):
+        found = next(shown, None)
+        if found is not None:
+            frame = found.frame.reformat(**size, format="yuv420p")
+        if frame is None:
+            bounds.refuse("holds no frames, or is damaged or cut off.")
+        frame.pts, frame.time_base = index, Fraction(1, 1)
+        source.push(frame)
+    source.push(None)
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.thread_count = 1
+    encoder.options = {"qmin": "3", "qmax": "3"}
+    packets = []
+    for sheet in _pulled(sink):
+        encoder.width, encoder.height, encoder.pix_fmt = sheet.width, sheet.height, "yuvj420p"
+        encoder.time_base = Fraction(1, 1)
+        packets += encoder.encode(sheet.reformat(format="yuvj420p"))
+    return b"".join(map(bytes, [*packets, *encoder.encode(None)]))
 
 
 def _webm() -> bytes:

@@ -101,10 +101,10 @@ def test_content_ignores_what_accept_says(toy: Model, alice: Visitor, client_of:
 
 
 def test_an_unknown_variant_is_refused_by_name(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
-    answer = client_of(alice).get(f"/v1/videos/{finished(alice).id}/content?variant=spritesheet")
+    answer = client_of(alice).get(f"/v1/videos/{finished(alice).id}/content?variant=hologram")
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "variant")
-    assert "spritesheet" in answer.json()["detail"]
-    assert "Choose one of: video, thumbnail." in answer.json()["detail"]
+    assert "hologram" in answer.json()["detail"]
+    assert "Choose one of: video, thumbnail, spritesheet, spritesheet_vtt." in answer.json()["detail"]
 
 
 def test_the_file_of_an_open_clip_is_not_ready(toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf) -> None:

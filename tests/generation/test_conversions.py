@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,9 +23,10 @@ from PIL import Image
 from accounts.models import Visitor
 from catalog.models import Model
 from generation import workspace_data
-from generation.models import Generation
+from generation.models import Clip, Generation
 from generation.settlement import deletion
 from generation.storage import conversions, files, leftovers
+from generation.storage.spritesheets import Layout, track
 from loremotion import page_deadline
 from loremotion.refusals import Conflict, Unavailable
 from tests.generation import factories
@@ -49,7 +51,7 @@ def browser(alice: Visitor, client_of: ClientOf) -> Client:
 def conversions_made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
-    def convert(file: IO[bytes], suffix: str) -> bytes:
+    def convert(file: IO[bytes], suffix: str, **layout: Any) -> bytes:
         assert file.read() == factories.CLIP_BYTES
         made.append(suffix)
         return suffix.encode()
@@ -205,6 +207,66 @@ def test_the_sandbox_makes_a_gif_and_a_webm_of_an_mp4(tmp_path: Path) -> None:
         video = webm.streams.video[0]
         assert (video.codec_context.name, (video.width, video.height)) == ("vp9", SIZE)
         assert sum(1 for _ in webm.decode(video)) > 1
+
+
+def test_a_spritesheet_and_its_track_are_content_of_a_clip(
+    made: Generation, browser: Client, bob: Visitor, client_of: ClientOf, conversions_made: list[str]
+) -> None:
+    address = f"/v1/videos/{made.id}/content?variant=spritesheet"
+    for _ in range(2):
+        answer = browser.get(address)
+        assert (b"".join(answer), answer["Content-Type"]) == (b"jpg", "image/jpeg")
+    assert conversions_made == ["jpg"]
+    told = browser.get(f"{address}_vtt")
+    assert told["Content-Type"].startswith("text/vtt")
+    cues = told.text.strip().split("\n\n")
+    layout = Layout.of(made.clip)
+    assert (cues[0], len(cues) - 1) == ("WEBVTT", layout.stills)
+    assert cues[1].startswith("00:00:00.000 --> ")
+    assert cues[1].endswith(f"content?variant=spritesheet#xywh=0,0,{layout.width},{layout.height}")
+    for each in (address, f"{address}_vtt"):
+        assert client_of(bob).get(each).status_code == 404
+
+
+def test_where_nothing_is_converted_no_spritesheet_is_offered(
+    made: Generation, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversions, "is_offered", lambda: False)
+    refused = browser.get(f"/v1/videos/{made.id}/content?variant=spritesheet").json()
+    assert (refused["code"], "spritesheet." in refused["detail"]) == ("invalid_variant", False)
+
+
+@pytest.mark.parametrize(("frames", "size"), [(2, (64, 48)), (7, (640, 360)), (90, (1080, 1920))])
+def test_a_track_names_each_still_of_its_sheet_once(frames: int, size: tuple[int, int]) -> None:
+    clip = Clip(width=size[0], height=size[1], num_frames=frames, duration_seconds=frames / 8)
+    layout = Layout.of(clip)
+    assert layout.stills == min(frames, 25)
+    assert max(layout.width, layout.height) <= 192
+    cues = re.findall(r"(\S+) --> (\S+)\n\S*#xywh=(\d+),(\d+),", track(clip, picture="sheet.jpg"))
+    assert [cue[1] for cue in cues[:-1]] == [cue[0] for cue in cues[1:]]
+    places = {(int(x) // layout.width, int(y) // layout.height) for _, _, x, y in cues}
+    assert len(places) == layout.stills
+    assert places <= {(column, row) for column in range(layout.columns) for row in range(layout.rows)}
+
+
+def test_the_sandbox_lays_a_clip_out_as_stills_in_their_order(tmp_path: Path) -> None:
+    """Dark first and bright in the end, as the clip is."""
+    clip = tmp_path / "clip.mp4"
+    with av.open(str(clip), "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for level in range(7):
+            picture = av.VideoFrame.from_image(Image.new("RGB", SIZE, (30 * level,) * 3))
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode(None))
+    layout = Layout(stills=7, columns=5, width=64, height=48, seconds=7 / 8)
+    with clip.open("rb") as opened:
+        sheet = Image.open(io.BytesIO(conversions.convert(opened, "jpg", **layout.said())))
+    assert (sheet.format, sheet.size) == ("JPEG", (5 * 64, 2 * 48))
+    grey = sheet.convert("L")
+    levels = [grey.getpixel((64 * (n % 5) + 32, 48 * (n // 5) + 24)) for n in range(7)]
+    assert levels == sorted(levels)
+    assert levels[-1] > levels[0] + 100  # type: ignore[operator]
 
 
 def test_what_is_no_clip_is_refused(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_what_is_said_to_be_in_an_answer_is_there(toy: Model, alice: Visitor, cl
     assert {row.name for row in ANSWER} <= set(made)
     refused = post(prompt="a fox", model="sora-2")
     assert (refused.status_code, "sora-2" in refused.json()["detail"]) == (422, True)
-    assert client.get(f"/v1/videos/{made['id']}/content?variant=spritesheet").status_code == 422
+    assert client.get(f"/v1/videos/{made['id']}/content?variant=spritesheet").json()["code"] == "not_ready"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 import redis
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User, Visitor, Workspace
+from billing.plans import entitlements
 from catalog.models import Model
+from catalog.offers import make_offer
+from catalog.requests import Ask
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.scheduling.wait import NO_REMOTE_WORKER, wait_of
+from generation.scheduling.wait import NO_REMOTE_WORKER, prospect_of, wait_before_asking, wait_of
 from generation.settlement import settle
 from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, Outcome, RenderError, worker_key
 from gpu_worker.worker_status import WorkerStatus
@@ -64,6 +68,35 @@ def test_it_goes_into_the_line_of_remote_workers(far: Model, alice: Visitor, val
     assert clip.needs_bytes == REMOTE_BYTES
     assert lengths(valkey) == (1, 1)
     assert wait_of(near).place == 0, "what a provider makes is before nobody who waits for a card"
+
+
+def test_when_it_is_ready_is_told_by_what_earlier_ones_took(far: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    on(valkey, "far-1", REMOTE_BYTES)
+    guessed = wait_of(asked(alice.workspace)).expected
+    assert guessed is not None
+    for _ in range(8):
+        clip = asked(alice.workspace)
+        factories.deliver_clip(clip)
+        seconds = {"denoising": 300.0, "encoding_video": 1.0, "uploading": 1.0, "encoding_prompt": 1.0}
+        assert settle.settle(factories.report(clip, stage_seconds=seconds))
+    first = Generation.objects.open().get()
+    learned = wait_of(first).expected
+    assert learned is not None
+    assert guessed.ready.mid < 100 < 200 < learned.ready.mid < 400
+    second = wait_of(asked(alice.workspace)).expected
+    assert second is not None
+    assert second.start.mid == pytest.approx(learned.ready.mid, rel=0.2), "one worker makes them one after the other"
+    offer = make_offer(Ask(prompt="a fox", model="far", seconds=1))
+    before = wait_before_asking(offer, alice.workspace, may=entitlements(alice.workspace.id))
+    prospect = prospect_of(offer, alice.workspace, may=entitlements(alice.workspace.id))
+    assert prospect is not None
+    assert before.expected == prospect
+    assert prospect.start.mid > second.start.mid
+    Generation.objects.filter(id=first.id).update(state=State.RUNNING, started_at=timezone.now())
+    running = wait_of(Generation.objects.get(id=first.id)).expected
+    assert running is not None
+    assert running.start.high == 0
+    assert running.ready.mid == pytest.approx(learned.ready.mid, rel=0.1)
 
 
 def test_while_no_remote_worker_is_on_it_waits_and_says_so(far: Model, alice: Visitor, valkey: redis.Redis) -> None:

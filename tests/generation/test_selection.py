@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import Visitor
 from catalog.models import Model
@@ -18,6 +20,7 @@ from generation.pages import chosen
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
+from tests.generation.test_remote_clips import SPEC
 
 
 @pytest.fixture
@@ -46,6 +49,28 @@ def test_compared_clips_show_what_differs_apart_from_what_is_the_same(pair: list
     assert cell(page, "Prompt") == []
     assert "<li>Prompt: a red fox</li>" in page
     assert page.count("<video") == 2
+
+
+def test_compared_clips_say_who_made_them_how_long_that_took_and_under_which_licence(
+    pair: list[Generation], alice: Visitor, browser: Client
+) -> None:
+    version = factories.model("far", is_default=False, licence="Their terms", **SPEC).current
+    assert version is not None
+    asked = timezone.now()
+    for clip, started, finished_at, changes in (
+        (pair[0], 5, 65, {}),
+        (pair[1], 90, 900, {"version": version}),
+    ):
+        moments = {
+            "started_at": asked + timedelta(seconds=started),
+            "finished_at": asked + timedelta(seconds=finished_at),
+        }
+        Generation.objects.filter(id=clip.id).update(created_at=asked, **moments, **changes)
+    page = browser.get("/history/compare/", of(pair)).text
+    assert cell(page, "Made by") == ["this site", "another company"]
+    assert cell(page, "Waited") == ["5 s", "90 s"]
+    assert cell(page, "Made in") == ["60 s", "14 min"]
+    assert cell(page, "Licence")[1] == "Their terms"
 
 
 def test_two_to_four_are_compared(pair: list[Generation], browser: Client) -> None:

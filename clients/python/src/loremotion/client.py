@@ -237,7 +237,7 @@ class Client:
         """Write a finished clip to ``path``, whole or not at all. Returns the path.
 
         Args:
-            variant: ``video`` or ``thumbnail``.
+            variant: ``video``, ``thumbnail``, ``spritesheet`` or ``spritesheet_vtt``.
         """
         address = f"/v1/videos/{calls.id_of(video)}/content"
         with Download(path) as download:
