@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,13 +21,11 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit, members, request_log
+from accounts import audit, key_rows, members, request_log
 from accounts.caller import API_PREFIX
 from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_SCOPE, Action
-from loremotion.prepared import prepared_cursor
 from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
-from loremotion.table_rows import Columns
 
 SHAPE = re.compile(r"(lm_live_[A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{86}")
@@ -39,19 +36,6 @@ MOST_LIVE_KEYS = 50
 MOST_ENDED_SHOWN = 50
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _PREFIX_LETTERS = 12
-_KEY, _WORKSPACE = Columns(ApiKey, "apikey"), Columns(Workspace, "workspace")
-_BY_PREFIX = f"""
-SELECT {_KEY.sql}, {_WORKSPACE.sql}
-FROM accounts_apikey apikey JOIN accounts_workspace workspace ON workspace.id = apikey.workspace_id
-WHERE apikey.prefix = %s
-"""  # noqa: S608 - made of names of columns
-_BY_TOKEN = f"""
-SELECT {_KEY.sql}, {_WORKSPACE.sql}, token.expires_at
-FROM allauth_idp_oidc_token token
-JOIN accounts_apikey apikey ON apikey.id = (token.data ->> 'key')::bigint
-JOIN accounts_workspace workspace ON workspace.id = apikey.workspace_id
-WHERE token.type = 'at' AND token.hash = %s
-"""  # noqa: S608 - made of names of columns
 _NO_KEY = hashlib.sha256(b"").hexdigest()
 
 
@@ -80,8 +64,8 @@ def authenticate(sent: str) -> ApiKey:
     shape = SHAPE.fullmatch(sent)
     key = None
     if shape is not None:
-        key = _find(shape[1])
-    matches = hmac.compare_digest(key.digest if key else _NO_KEY, _digest_of(sent))
+        key = key_rows.by_prefix(shape[1])
+    matches = hmac.compare_digest(key.digest if key else _NO_KEY, key_rows.digest_of(sent))
     if key is None or not matches:
         raise Unauthorized(
             "invalid_api_key", "This API key isn't valid.", next_step="Send Authorization: Bearer lm_live_…"
@@ -96,11 +80,8 @@ def authenticate(sent: str) -> ApiKey:
 
 def _of_token(sent: str) -> ApiKey:
     """The connection that an access token is of. Raises as ``authenticate``."""
-    with prepared_cursor() as cursor:
-        cursor.execute(_BY_TOKEN, [_digest_of(sent)])
-        row = cursor.fetchone()
-    key = _read(row[:-1]) if row is not None else None
-    if row is None or key is None or (row[-1] is not None and row[-1] <= timezone.now()):
+    key = key_rows.by_token(sent)
+    if key is None:
         raise Unauthorized("invalid_token", "This access token isn't valid, or has expired.", next_step="Refresh it.")
     if key.revoked_at is not None or not key.is_live:
         raise Unauthorized("disconnected", "This app was disconnected.", next_step="Connect it again.")
@@ -148,7 +129,7 @@ def issue(
             workspace=workspace,
             name=name,
             prefix=prefix,
-            digest=_digest_of(text) if text else "",
+            digest=key_rows.digest_of(text) if text else "",
             scopes=scopes,
             daily_cap_credits=daily_cap_credits,
             monthly_cap_credits=monthly_cap_credits,
@@ -282,25 +263,6 @@ def revoked() -> Unauthorized:
 
 def _live_of_line(key: ApiKey) -> QuerySet[ApiKey]:
     return ApiKey.objects.live().filter(Q(id=key.line_id) | Q(origin=key.line_id), workspace=key.workspace)
-
-
-def _find(prefix: str) -> ApiKey | None:
-    with prepared_cursor() as cursor:
-        cursor.execute(_BY_PREFIX, [prefix])
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    return _read(row)
-
-
-def _read(row: Sequence[Any]) -> ApiKey:
-    key = _KEY.read(row)
-    key.workspace = _WORKSPACE.read(row, first=_KEY.count)
-    return key
-
-
-def _digest_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _letters_by_chance() -> str:

@@ -25,7 +25,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from accounts import api_keys, members, tenancy
+from accounts import api_keys, key_rows, members, tenancy
 from accounts.caller import Caller
 from accounts.models import ApiKey, Membership, User
 from accounts.roles import Action
@@ -216,7 +216,7 @@ def _challenge(verifier: str) -> str:
 
 
 def _digest(sent: str) -> str:
-    return hashlib.sha256(sent.encode()).hexdigest()  # as allauth's adapter has it for tokens
+    return key_rows.digest_of(sent)  # as allauth's adapter has it for tokens
 
 
 def _code_name(digest: str) -> str:

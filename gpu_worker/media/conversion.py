@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -28,7 +28,8 @@ _WEBM: Final = {"crf": "32", "b": "0", "deadline": "realtime", "cpu-used": "6", 
 
 def read(said: dict[str, Any], reply: Reply) -> None:
     """Send the clip on standard input as a file of ``said["format"]``."""
-    made = {GIF: _gif, WEBM: _webm, SHEET: partial(_sheet, said)}[said["format"]]()
+    makers: dict[str, Callable[[], bytes]] = {GIF: _gif, WEBM: _webm, SHEET: partial(_sheet, said)}
+    made = makers[said["format"]]()
     if len(made) > MOST_BYTES:
         bounds.refuse("is too large when converted.")
     reply.say({"bytes": len(made)})
@@ -105,10 +106,10 @@ def _sheet(said: dict[str, Any]) -> bytes:
     import av
     from av.filter import Graph
 
-    size = {"width": said["width"], "height": said["height"]}
+    size: dict[str, Any] = {"width": said["width"], "height": said["height"], "format": "yuv420p"}
     graph = Graph()
     graph.threads = 1
-    source = graph.add_buffer(**size, format="yuv420p", time_base=Fraction(1, 1))
+    source = graph.add_buffer(**size, time_base=Fraction(1, 1))
     tile = graph.add("tile", f"layout={said['columns']}x{said['rows']}:nb_frames={said['stills']}")
     sink = graph.add("buffersink")
     source.link_to(tile)
@@ -119,7 +120,7 @@ def _sheet(said: dict[str, Any]) -> bytes:
     for index in range(said["stills"]):
         found = next(shown, None)
         if found is not None:
-            frame = found.frame.reformat(**size, format="yuv420p")
+            frame = found.frame.reformat(**size)
         if frame is None:
             bounds.refuse("holds no frames, or is damaged or cut off.")
         frame.pts, frame.time_base = index, Fraction(1, 1)
