@@ -40,6 +40,7 @@ def page(request: HttpRequest) -> HttpResponse:
     tab = tab if tab in TABS else "enabled"
     every = rows_of(Model.objects.with_versions().filter(current__isnull=False).order_by("position", "slug"))
     rows = [row for row in every if _has(row, sought)]
+    shown = [row for row in rows if row.tab == tab]
     context = {
         **admin.site.each_context(request),
         "title": "Prices, speed, margin",
@@ -54,7 +55,8 @@ def page(request: HttpRequest) -> HttpResponse:
         ],
         "tab": tab,
         "sought": sought,
-        "rows": with_posters([row for row in rows if row.tab == tab]),
+        "rows": with_posters(shown),
+        "is_any_measured": any(row.ended or row.margin is not None for row in shown),
         "may_change": request.user.has_perm("catalog.change_model"),
         "may_swap": request.user.has_perm("catalog.change_alias"),
     }

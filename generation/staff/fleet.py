@@ -10,6 +10,7 @@ from typing import Final, cast
 
 import redis
 from django.contrib import admin, messages
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -24,7 +25,7 @@ from generation.scheduling import capacity, fleet_samples, storage_pause, wait
 from generation.staff import fleet_commands, late, why_waiting
 from generation.staff.late import Late
 from generation.staff.tiles import duration
-from generation.tiers import yields
+from generation.tiers import FREE_BEGINS, yields
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import ResidentComponent, WorkerStatus
@@ -49,10 +50,6 @@ class Part:
     x: float
     width: float
     colour: int
-
-    @property
-    def may_be_freed(self) -> bool:
-        return not self.component.leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +230,8 @@ def _line(budgets: Sequence[int], *, shows_owners: bool) -> list[Waiting]:
     rows = Generation.objects.select_related("version__model", "workspace")
     if shows_owners:
         rows = rows.prefetch_related(whose.owners("workspace__memberships"))
-    taken = rows.filter(state=State.DISPATCHED).order_by("dispatched_at", "fair_finish", "created_at", "id")
+    yielding = ExpressionWrapper(Q(fair_finish__gte=FREE_BEGINS), BooleanField())
+    taken = rows.filter(state=State.DISPATCHED).order_by(yielding, "dispatched_at", "fair_finish", "created_at", "id")
     queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
     clips = [*taken[:MOST_WAITING]]
     clips += queued[: MOST_WAITING - len(clips)]

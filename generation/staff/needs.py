@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import redis
@@ -233,12 +233,13 @@ def _late() -> list[Need]:
     missed = late.far()
     if not missed:
         return []
-    why = late.most_common_cause(missed)
     return [
         Need(
             *("clip far beyond its forecast", "clips far beyond their forecast", len(missed)),
-            *(reverse("admin:generation_fleet") + "#queue", f"{why} Look whether the GPU workers get on.".strip()),
-            oldest_at=datetime.fromtimestamp(min(miss.due_at for miss in missed.values()), UTC),
+            *(
+                reverse("admin:generation_fleet") + "#queue",
+                f"{late.of_all(missed)} Look whether the GPU workers get on.",
+            ),
             is_broken=True,
         )
     ]

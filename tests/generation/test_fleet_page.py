@@ -115,6 +115,17 @@ def test_places_are_those_that_the_scheduler_counts(
     assert reasons(staff)[handed.id] == "Handed to the GPUs, and next: the first that is free takes it."
 
 
+def test_of_what_gpus_were_handed_paid_clips_stand_first(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    heard(valkey)
+    free, paid = (factories.submitted(alice.workspace) for _ in range(2))
+    now = timezone.now()
+    Generation.objects.filter(id=free.id).update(state=State.DISPATCHED, dispatched_at=now - timedelta(minutes=9))
+    Generation.objects.filter(id=paid.id).update(state=State.DISPATCHED, dispatched_at=now, fair_finish=1.0)
+    assert [each.clip.id for each in staff.get(PAGE).context["line"]] == [paid.id, free.id]
+
+
 def test_a_clip_that_few_gpus_can_hold_says_how_many(
     toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
 ) -> None:

@@ -44,15 +44,19 @@ def test_what_is_far_beyond_its_forecast_needs_somebody(clips: tuple[Generation,
     needs = {need.one: need for need in staff.get("/admin/").context["needs"]}
     need = needs["clip far beyond its forecast"]
     assert (need.count, need.is_broken, need.address) == (1, True, "/admin/fleet/#queue")
-    assert need.todo == "The clips ahead of it took longer than we expected. Look whether the GPU workers get on."
-    assert need.ago == "3\N{NO-BREAK SPACE}h"
+    assert need.todo.replace("\N{NO-BREAK SPACE}", " ") == (
+        "3 h later. The clips ahead of it took longer than we expected. Look whether the GPU workers get on."
+    )
 
 
 def test_the_line_says_by_how_much_each_is_late_and_why(clips: tuple[Generation, Generation], staff: Client) -> None:
     far, little = clips
-    late = {each.clip.id: each.late for each in staff.get("/admin/fleet/").context["line"]}
-    assert late[far.id].said.startswith("3\N{NO-BREAK SPACE}h later than forecast. The clips ahead of it took longer")
+    page = staff.get("/admin/fleet/")
+    late = {each.clip.id: each.late for each in page.context["line"]}
+    assert late[far.id].said == "3\N{NO-BREAK SPACE}h later than forecast."
+    assert late[far.id].why == "The clips ahead of it took longer than we expected."
     assert (late[far.id].is_far, late[little.id].is_far) == (True, False)
+    assert page.text.count(late[far.id].why) == 1, "of what is a little late the place says enough"
 
 
 def test_the_clips_own_page_says_so_and_the_list_finds_it(clips: tuple[Generation, Generation], staff: Client) -> None:

@@ -22,6 +22,7 @@ from catalog.requests import Ask
 from generation import reports
 from generation.models import Generation
 from generation.scheduling import dispatch
+from generation.sharing.models import Share
 from generation.storage import files
 from generation.submission.submit import submit
 from gpu_worker.contract import RENDER_QUEUE, Outcome, RenderError, job_id
@@ -116,3 +117,11 @@ def ask(workspace: Any, number: int) -> None:
         clip = _submit(workspace, number)
         needed = 96 * GB if number % 8 == 5 else 9 * GB
         Generation.objects.filter(id=clip.id).update(needs_bytes=needed, created_at=came)
+
+
+def pick_for_explore() -> None:
+    """Share the newest clip of each model, and put it on Explore."""
+    made = Generation.objects.filter(state="succeeded").order_by("-created_at").select_related("version", "clip")
+    newest = {clip.version.model_id: clip for clip in reversed(made)}
+    for clip in newest.values():
+        Share.objects.create(clip=clip.clip, shows_prompt=True, is_indexed=True, featured_at=timezone.now())

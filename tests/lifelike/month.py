@@ -23,6 +23,7 @@ def fill() -> None:
     for number in range(clips.CLIPS):
         clips.make_clip(customers[number % len(customers)], number)
     clips.move_into_the_past(list(Generation.objects.order_by("created_at", "id")))
+    clips.pick_for_explore()
     for at, (name, device, size, state) in enumerate(WORKERS):
         workers.beat(name, device, size, state, None, time.time() - 60 * at)
     for number in range(clips.WAITING):
