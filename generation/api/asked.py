@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from accounts.caller import Caller
 from generation.api.serializers import REFERENCE
+from generation.provenance import certificate
 from generation.submission import remote_files
 from gpu_worker.families import ROLES
 from loremotion.refusals import Invalid
@@ -19,20 +20,25 @@ DEFAULT_ALIAS: Final = "default"
 
 
 class Asked(NamedTuple):
-    """What a body asks for, and what the clip starts from, by role: files, ids of own clips, addresses of files."""
+    """What a body asks for, and what the clip starts from, by role: files, ids of own clips, addresses of files; and
+    whether Content Credentials that the files have go into the clip's own."""
 
     said: dict[str, Any]
     files: dict[str, UploadedFile[Any]]
     clips: dict[str, str]
     addresses: dict[str, str]
+    carries_credentials: bool
 
 
 def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
     """Take a body apart. Files that it spells out are read; nothing is fetched.
 
     Raises:
-        Invalid: a file is named twice, or in a way that cannot be read, or by a caller who may not name one.
+        Invalid: a file is named twice, or in a way that cannot be read, or by a caller who may not name one; or what
+            it brings along is to be carried, and this site carries nothing.
     """
+    if carries_credentials := bool(said.pop("carry_credentials", None)):
+        _refuse_unless_signed()
     given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
     if given.get(REFERENCE) and given.get("image"):
         raise Invalid(
@@ -44,7 +50,17 @@ def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
     addresses = {role: one for role, one in texts.items() if remote_files.is_address(one)}
     remote_files.refuse_strangers(addresses, caller)
     clips = {role: one for role, one in texts.items() if not remote_files.is_named(one)}
-    return Asked(said, files, clips, addresses)
+    return Asked(said, files, clips, addresses, carries_credentials)
+
+
+def _refuse_unless_signed() -> None:
+    if not certificate.is_configured():
+        raise Invalid(
+            "not_signed",
+            "This site doesn't sign its clips, so no Content Credentials can go along.",
+            next_step="Leave carry_credentials out.",
+            field="carry_credentials",
+        )
 
 
 @contextmanager

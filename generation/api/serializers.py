@@ -136,11 +136,23 @@ class AskSerializer(serializers.Serializer[Any]):
         help_text="Your own name for it, such as a user's or an order's: in `lm.user_ref`, and to list clips by.",
     )
 
+    carry_credentials = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Whether Content Credentials (C2PA) that its files have go into the clip's own, for whoever gets it; "
+        "else that says of such a file no more than its digest.",
+    )
     max_credits = serializers.IntegerField(
         required=False,
         allow_null=True,
         min_value=0,
         help_text="The most that it may cost; what costs more is refused, and nothing is made.",
+    )
+    draft = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Whether a draft of it is made: the same seed with fewer steps, for less. "
+        "`POST /v1/videos/{id}/finish` makes the whole clip for the difference.",
     )
     n = serializers.IntegerField(
         required=False,

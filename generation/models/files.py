@@ -128,6 +128,8 @@ class Upload(models.Model):
     """None until the request is made, and when it is erased."""
     expires_at = models.DateTimeField(null=True, db_index=True)
     """When it goes; None as long as its request is open or its clip is kept. See generation.storage.retention."""
+    sent_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """Of the file as it was sent, if it had Content Credentials of its own. See generation.provenance.carried."""
 
     def __str__(self) -> str:
         return self.key

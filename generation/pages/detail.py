@@ -25,6 +25,7 @@ from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.pages.family import family_of
 from generation.pages.stages import PLAIN_STAGES, plain_title
+from generation.provenance import carried
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.sharing import links
@@ -50,6 +51,7 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "is_running": generation.state == State.RUNNING,
         "ignored": ignored_words(generation.prompt, generation.version),
         "render_seconds": _render_seconds(generation),
+        "sent_credentials": carried.told_of(generation),
     }
     if (
         caller.may(Action.GENERATE)

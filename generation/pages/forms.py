@@ -61,6 +61,10 @@ class GenerateForm(forms.Form):
     """How many clips of it are made, with a seed each."""
     draft = forms.BooleanField(required=False)
     """Whether a draft of it is made, to be finished for the difference."""
+    carry_credentials = forms.BooleanField(required=False)
+    """Whether Content Credentials that the files have go into the clip's own."""
+    credentials_known = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    """Whether that was asked: the form does once a file has some."""
     sending = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Names this sending of the form, so that several clips sent twice are made once."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
@@ -76,7 +80,7 @@ class GenerateForm(forms.Form):
     def ask(self) -> Ask:
         """The request that the valid form makes, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        for name in ("video", "seen_by", "way", "times", "draft", "sending"):
+        for name in ("video", "seen_by", "way", "times", "draft", "sending", "carry_credentials", "credentials_known"):
             said.pop(name, None)
         return Ask(**said)
 

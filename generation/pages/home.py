@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -33,6 +33,7 @@ from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, s
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again, to_vary
 from generation.pages.samples import SAMPLES
 from generation.pages.ways_on import ways_on
+from generation.provenance import carried, certificate
 from generation.sharing import public
 from generation.submission import batch, finishing
 from generation.submission.audience import audience_of
@@ -41,6 +42,9 @@ from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Invalid, Refusal
 
 RECENT = 8
+CHOOSE_AGAIN: Final = (
+    "The file that you chose has Content Credentials. Choose it again, and say below whether they go into the clip."
+)
 PICKED = 6
 """Of other people's clips, for whoever has none."""
 
@@ -100,19 +104,23 @@ def create(request: HttpRequest) -> HttpResponse:
     With ``look`` it is shown again with the price and the options of what was chosen: so it goes without JavaScript.
     """
     models = list(Model.objects.for_people())
+    sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
     if "look" in request.POST:
-        return _generate_page(request, GenerateForm(models=models, initial=_initial_of(request)))
+        form = GenerateForm(models=models, initial=_initial_of(request))
+        return _generate_page(request, form, has_credentials=any(map(carried.brings_some, sent.values())))
     form = GenerateForm(sent_values(request.POST, models), models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
         workspace = tenancy.caller_of(request).workspace
-        sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
+        if not form.cleaned_data["credentials_known"] and any(map(carried.brings_some, files.values())):
+            return _generate_page(request, form, 422, has_credentials=True)
         clips = form.clips() if form.takes("video", workspace) else {}
         private, times = form.is_private(), form.clip_count()
         asks, sending = takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
-        start, is_draft = Start(files, clips), form.cleaned_data["draft"]
+        is_draft, carries = form.cleaned_data["draft"], form.cleaned_data["carry_credentials"]
+        start = Start(files, clips, carries_credentials=carries)
         wanted = [Wanted(ask, start, private, is_draft=is_draft) for ask in asks]
         made = batch.take_all(request, wanted, sending=sending)
     except Refusal as refusal:
@@ -148,10 +156,12 @@ def _generate_page(
     *,
     refusal: Refusal | None = None,
     notices: Sequence[str] = (),
+    has_credentials: bool = False,
 ) -> HttpResponse:
     """The page with the form.
 
     Args:
+        has_credentials: whether a file that was chosen has Content Credentials, and has to be chosen again.
         notices: what is to be said beside what it is filled with.
         refusal: what the form tells of, for where that leads on to.
     """
@@ -183,7 +193,9 @@ def _generate_page(
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
         "cheaper": _cheaper(form, refusal, workspace),
-        "notices": notices,
+        "notices": [CHOOSE_AGAIN, *notices] if has_credentials else notices,
+        "is_signed": certificate.is_configured(),
+        "asks_for_credentials": has_credentials or bool(form["credentials_known"].value()),
         "steps": checklist.steps_of(request, caller),
         "is_fresh": not form.is_bound and not form.initial,
         "continued": continued,

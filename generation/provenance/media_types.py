@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import IO, Final
 
 MP4: Final = "video/mp4"
+MANIFESTS: Final = "application/c2pa"
+"""Manifests without the file that they speak of."""
 _BEGINNINGS: Final = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _BRANDS: Final = {b"qt  ": "video/quicktime", b"avif": "image/avif", b"heic": "image/heic", b"M4A ": "audio/mp4"}
 _RIFF: Final = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/avi"}

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +28,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from generation.models import Clip, Generation, manifest_key, signed_key
+from generation.models import Clip, Generation, Upload, manifest_key, signed_key
 from generation.provenance import certificate, manifest, media_types
 from generation.provenance.certificate import Credential
 from generation.provenance.signature_service import SignatureService
@@ -97,17 +98,27 @@ def sign(generation: Generation, sha256: str) -> Signed:
         NotSigned: the file is gone, another, or none that can be signed, or the key service failed.
         Unusable: the site's certificate cannot be used.
     """
-    credential = certificate.current()
+    credential, brought = certificate.current(), _brought(generation)
+    database.give_back()
     with ExitStack() as stack:
         delivered = stack.enter_context(_copy_of(files.key(generation, files.CLIP)))
         if delivered is None:
             raise NotSigned("its file is gone.")
         if hashlib.file_digest(delivered, "sha256").hexdigest() != sha256:  # type: ignore[arg-type]  # it has readinto
             raise NotSigned("its file is not the one that was reported.")
-        delivered.seek(0)
         ready, sidecar = stack.enter_context(TemporaryFile()), stack.enter_context(TemporaryFile())
-        ingredients = _ingredients(generation, stack)
-        digest = _sign_into(ready, sidecar, delivered, manifest.of(generation), ingredients, credential)
+        ingredients = _ingredients(generation, brought, stack)
+        try:
+            digest = _sign_with(generation, ready, sidecar, delivered, ingredients, brought, credential)
+        except NotSigned as problem:
+            sure = {role: each for role, each in ingredients.items() if not each["is_needed"]}
+            if sure == ingredients:
+                raise
+            logger.warning("%s is signed without what its start says of itself: %s", generation.id, problem)
+            for file in (ready, sidecar):
+                file.seek(0)
+                file.truncate()
+            digest = _sign_with(generation, ready, sidecar, delivered, sure, brought, credential)
         key = signed_key(generation.id, digest)
         made = Signed(key, manifest_key(key), size_bytes=ready.tell(), sha256=digest)
         for name, file in ((made.clip_key, ready), (made.manifest_key, sidecar)):
@@ -130,16 +141,47 @@ def _copy_of(key: str) -> Iterator[IO[bytes] | None]:
         yield own
 
 
-def _ingredients(generation: Generation, stack: ExitStack) -> list[dict[str, Any]]:
-    """The clips of this site that the clip was made from. What people sent is left out: its own manifest may say who
-    they are and where they were."""
-    found: list[dict[str, Any]] = []
+def _brought(generation: Generation) -> dict[str, str]:
+    """Role → digest of what people sent for the clip that had Content Credentials of its own."""
+    roles = {key: role for role, key in generation.inputs.items()}
+    noted = Upload.objects.filter(key__in=list(roles)).exclude(sent_sha256="") if roles else ()
+    return {roles[upload.key]: upload.sent_sha256 for upload in noted}
+
+
+def _ingredients(generation: Generation, brought: Mapping[str, str], stack: ExitStack) -> dict[str, dict[str, Any]]:
+    """By role, the clips of this site that the clip was made from, and the Content Credentials of what people sent
+    where they go along: these may say who somebody is and where they were."""
+    found: dict[str, dict[str, Any]] = {}
     for role, key in sorted(generation.inputs.items()):
-        if files.generation_of(key) is None or (file := stack.enter_context(_copy_of(key))) is None:
+        if files.generation_of(key) is not None:
+            stored, media_type = key, media_types.MP4
+        elif role in brought:
+            stored, media_type = files.credentials_key(key), media_types.MANIFESTS
+        else:
             continue
-        said = {"media_type": media_types.MP4, "definition": manifest.ingredient(generation, role)}
-        found.append({"file": file.fileno(), **said})
+        if (file := stack.enter_context(_copy_of(stored))) is not None:
+            said = {"media_type": media_type, "definition": manifest.ingredient(generation, role)}
+            is_needed = role in brought or manifest.is_parent(generation, role)
+            found[role] = {"file": file.fileno(), **said, "is_needed": is_needed}
     return found
+
+
+def _sign_with(
+    generation: Generation,
+    ready: IO[bytes],
+    sidecar: IO[bytes],
+    delivered: IO[bytes],
+    ingredients: Mapping[str, dict[str, Any]],
+    brought: Mapping[str, str],
+    credential: Credential,
+) -> str:
+    """As ``_sign_into``. The clip says of what was brought along and is none of the ``ingredients`` that it is left
+    out."""
+    left_out = {role: sha256 for role, sha256 in brought.items() if role not in ingredients}
+    definition = manifest.of(generation, left_out=left_out, from_files=ingredients)
+    for descriptor in (delivered.fileno(), *(each["file"] for each in ingredients.values())):
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return _sign_into(ready, sidecar, delivered, definition, list(ingredients.values()), credential)
 
 
 def _sign_into(

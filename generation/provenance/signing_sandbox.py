@@ -5,7 +5,8 @@ What is to be signed goes to the parent through a socket, and the signature come
 the process keeps the network, which the stamp comes by.
 
     python -I signing_sandbox.py '{"manifest": {…}, "algorithm": "ES256", "chain": "…PEM…", "timestamp_url": null,
-        "socket": 5, "ingredients": [{"file": 6, "media_type": "video/mp4", "definition": {…}}]}' < clip
+        "socket": 5, "ingredients": [{"file": 6, "media_type": "video/mp4", "definition": {…}, "is_needed": false}]}' \\
+        < clip
 
 Standard output: one line of JSON, ``{"manifest_bytes": …, "clip_bytes": …}``, then both.
 """
@@ -84,8 +85,12 @@ def sign(said: dict[str, Any], clip: BytesIO) -> bytes:
         Builder.from_json(json.dumps(said["manifest"]), context) as builder,
     ):
         for each in said["ingredients"]:
-            with os.fdopen(each["file"], "rb") as file, suppress(C2paError):  # what cannot be read has nothing to say
-                builder.add_ingredient(json.dumps(each["definition"]), each["media_type"], file)
+            with os.fdopen(each["file"], "rb") as file:
+                try:
+                    builder.add_ingredient(json.dumps(each["definition"]), each["media_type"], file)
+                except C2paError:
+                    if each["is_needed"]:
+                        raise  # else what cannot be read has nothing to say
         return bytes(builder.sign(signer, MEDIA_TYPE, sys.stdin.buffer, clip))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final
 from uuid import UUID
 
@@ -178,6 +179,12 @@ def delete(generation: Generation) -> None:
     for stored in generation.inputs.values():
         if stored.startswith(INPUTS):  # an own clip that it began with is not its to delete
             default_storage.delete(stored)
+            default_storage.delete(credentials_key(stored))
+
+
+def credentials_key(sent: str) -> str:
+    """Where the Content Credentials lie that the file under ``sent`` brought along, if they go into the clip's own."""
+    return str(PurePosixPath(sent).with_suffix(".c2pa"))
 
 
 def signed_keys(generation_id: UUID | str) -> list[str]:

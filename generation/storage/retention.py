@@ -3,7 +3,7 @@ sent for a request that made no clip goes when the request ends."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,10 +28,14 @@ def keep_until(workspace: Workspace, made_at: datetime) -> datetime:
 
 
 @across_workspaces("before its request is made, a file is nobody's")
-def note_uploads(keys: Collection[str]) -> None:
-    """Note files that are about to be stored. Unless a request claims them, they go after ``UNCLAIMED_LASTS``."""
+def note_uploads(sent: Mapping[str, str]) -> None:
+    """Note files that are about to be stored. Unless a request claims them, they go after ``UNCLAIMED_LASTS``.
+
+    Args:
+        sent: key → ``Upload.sent_sha256``.
+    """
     until = timezone.now() + UNCLAIMED_LASTS
-    Upload.objects.bulk_create([Upload(key=key, expires_at=until) for key in keys])
+    Upload.objects.bulk_create([Upload(key=key, sent_sha256=sha256, expires_at=until) for key, sha256 in sent.items()])
 
 
 @across_workspaces("nor is it anybody's once its request is erased")
@@ -45,7 +49,8 @@ def claim_uploads(generation: Generation) -> None:
     """Keep these uploads for as long as their request is open."""
     if not generation.inputs:
         return
-    Upload.objects.filter(key__in=generation.inputs.values()).update(generation=generation, expires_at=None)
+    keys = [*generation.inputs.values(), *map(files.credentials_key, generation.inputs.values())]
+    Upload.objects.filter(key__in=keys).update(generation=generation, expires_at=None)
 
 
 def let_uploads_go(generation_id: UUID) -> None:

@@ -33,7 +33,6 @@ from generation.submission.idempotency import Repeat, Sending
 from generation.submission.intake import Sound
 from generation.submission.submit import submit
 from generation.submission.wanted import Wanted, fetch, look_at, telling_which
-from gpu_worker.families import Kind
 from loremotion.preferences import cancel_after_seconds
 from loremotion.refusals import Conflict, Invalid, TooLarge
 
@@ -106,19 +105,20 @@ def _make_all(
     life_seconds = cancel_after_seconds(request)
     caller, may = tenancy.caller_of(request), sounds[0].may
     given = {one.start: sound.given for one, sound in zip(wanted, sounds, strict=True)}
-    has_pictures = any(
-        thing.kind == Kind.PICTURE and thing.content is not None for things in given.values() for thing in things
-    )
+    takes_work = any(thing.takes_work for things in given.values() for thing in things)
     line_of = caller.workspace.id if caller.workspace is not None else network
-    with pictures.in_line(line_of) if has_pictures else nullcontext():
-        if has_pictures:  # whoever was before in the line may have sent the same, or taken the place: none is decoded
+    with pictures.in_line(line_of) if takes_work else nullcontext():
+        if takes_work:  # whoever was before in the line may have sent the same, or taken the place: none is decoded
             if caller.workspace is not None and (
                 made := _made_before(caller.workspace, repeats, caller, sending, is_locked=True)
             ):
                 return made
             offers = [_offer_of(one, sound) for one, sound in zip(wanted, sounds, strict=True)]
             refuse_sum(caller.workspace, caller, offers, may, network)
-        given = {start: uploads.prepare(things) for start, things in given.items()}
+        given = {
+            start: uploads.prepare(things, carries_credentials=start.carries_credentials)
+            for start, things in given.items()
+        }
         parts = [
             _part_of(one, sound, repeat, given[one.start])
             for one, sound, repeat in zip(wanted, sounds, repeats, strict=True)
@@ -185,7 +185,7 @@ def _part_of(wanted: Wanted, sound: Sound, repeat: Repeat, given: Sequence[uploa
 
 def _refuse_bytes(parts: Sequence[Part]) -> None:
     """Refuse more than may be stored. Pictures count as they are encoded anew."""
-    size = sum(one.content.size for part in parts for one in part.given if one.content is not None)
+    size = sum(one.stored_bytes for part in parts for one in part.given)
     if size > MOST_BYTES:
         raise TooLarge(
             "too_large",
@@ -207,6 +207,8 @@ def _repeats(request: HttpRequest, wanted: Sequence[Wanted], caller: Caller, sen
                 is_private=one.is_private,
                 caller=caller,
                 user_ref=one.user_ref,
+                carries_credentials=one.start.carries_credentials,
+                is_draft=one.is_draft,
             )
             for one in wanted
         ]

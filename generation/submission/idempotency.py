@@ -107,6 +107,7 @@ def read_repeat(
     is_private: bool | None,
     caller: Caller,
     user_ref: str = "",
+    carries_credentials: bool = False,
 ) -> Repeat:
     """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``. What lies at an address is no part of what
     is asked for: signed ones are soon out of date, and the retry of a request has to find its clip then too.
@@ -115,6 +116,7 @@ def read_repeat(
         Invalid: a key that is not 1 to 255 printable ASCII characters.
     """
     said: Any = {"files": files, "clips": {**clips, **addresses}, "is_private": is_private, "user_ref": user_ref}
+    said["carries_credentials"] = carries_credentials
     return named(read_sending(request), ask, **said, caller=caller)
 
 
@@ -140,6 +142,8 @@ def named(
     is_private: bool | None,
     caller: Caller,
     user_ref: str = "",
+    carries_credentials: bool = False,
+    is_draft: bool = False,
 ) -> Repeat:
     """What a request says that is sent so.
 
@@ -150,6 +154,10 @@ def named(
     asked["inputs"] = {**clips, **{role: _digest_of(file) for role, file in files.items()}}
     if user_ref:
         asked["user_ref"] = user_ref
+    if carries_credentials:
+        asked["carries_credentials"] = True
+    if is_draft:
+        asked["draft"] = True
     last_release_digest = _digest(asked)
     digest = last_release_digest if is_private is None else _digest({**asked, "private": is_private})
     return Repeat(

@@ -23,7 +23,6 @@ from generation.models import Generation
 from generation.submission import idempotency, pictures, remote_files, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import look_ahead, submit
-from gpu_worker.families import Kind
 from gpu_worker.media.bounds import MOST_SECONDS
 from loremotion import prepared
 from loremotion.preferences import cancel_after_seconds
@@ -39,6 +38,7 @@ def take(
     addresses: Mapping[str, str] = MappingProxyType({}),
     is_private: bool | None = None,
     user_ref: str = "",
+    carries_credentials: bool = False,
     most_credits: int | None = None,
 ) -> Generation:
     """Check everything, the cheap things first, then make the request; a newcomer gets a workspace only once the
@@ -52,6 +52,7 @@ def take(
         addresses: of files by role, fetched once all else is sound.
         is_private: whether others of the team do not see it; None leaves that to the team.
         user_ref: what the caller's own program calls it.
+        carries_credentials: whether Content Credentials that the files have go into the clip's own.
         most_credits: what it may cost; None for whatever it does. No part of what makes two requests the same.
 
     Raises:
@@ -61,6 +62,7 @@ def take(
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request)
     said: Any = {"files": files, "clips": clips, "addresses": addresses, "is_private": is_private, "user_ref": user_ref}
+    said["carries_credentials"] = carries_credentials
     cancel_after = cancel_after_seconds(request)
     repeat = idempotency.read_repeat(request, ask, **said, caller=caller)
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
@@ -74,15 +76,15 @@ def take(
             files = {**files, **remote_files.fetch(addresses, caller, network=network)}
         given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
         refuse_dear(offer.quote.credits, most_credits=most_credits)
-        has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
+        takes_work = any(thing.takes_work for thing in given)
         line_of = caller.workspace.id if caller.workspace is not None else network
-        with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
-            if has_pictures and (made := _made_by_the_one_before(caller, repeat)) is not None:
+        with pictures.in_line(line_of) if takes_work else nullcontext():  # who will be refused is, before any work
+            if takes_work and (made := _made_by_the_one_before(caller, repeat)) is not None:
                 return made
             if given or caller.workspace is None:  # without files ``submit`` is as early
                 names = names_of(files)
                 look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
-            given = uploads.prepare(given)
+            given = uploads.prepare(given, carries_credentials=carries_credentials)
             workspace, caller = tenancy.ensure(request, Action.GENERATE)
             with uploads.store(given):
                 return submit(

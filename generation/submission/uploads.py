@@ -3,7 +3,8 @@
 Nothing that was sent is used as it came. A picture is decoded here and kept as a PNG of our own. A video, a sound, a
 HEIC or an AVIF is kept as it came, under a key that no address on the site serves, and only the reader on a GPU host
 opens it, which hands on pixels and samples. What is cheap to refuse is refused first: ``receive`` looks, ``prepare``
-works.
+works. Content Credentials that a file has of its own are kept beside it, where whoever sends it wants them to go into
+the clip's own.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django.core.files.base import File
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 
 from accounts.caller import Caller
-from generation.models import Clip, Generation
+from generation.models import Clip, Generation, Upload
+from generation.provenance import carried
+from generation.provenance.carried import Brought
 from generation.storage import files, retention
 from generation.submission import file_kinds, pictures
 from generation.submission.picture_decoding import WrongSize
@@ -46,6 +49,22 @@ class Input:
     kind: Kind = Kind.CLIP
     seconds: float = 0.0
     """Of an own clip, or of a video as its header says; 0 where it does not."""
+    has_credentials: bool = False
+    """Whether what was sent seems to have Content Credentials, which are yet to be read."""
+    brought: Brought | None = None
+    """Those, once they are read."""
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether something is yet to be decoded or read."""
+        return self.content is not None and (self.kind == Kind.PICTURE or self.has_credentials)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What is yet to be stored."""
+        if self.content is None:
+            return 0
+        return int(self.content.size) + (len(self.brought.archive) if self.brought is not None else 0)
 
 
 def receive(sent: Mapping[str, UploadedFile[Any]], *, named: Collection[str] = ()) -> list[Input]:
@@ -94,21 +113,37 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
         raise _refuse(role, f"The {name} {wrong}", f"Use {describe_wanted(kind)}.")
     seconds = (file_kinds.seconds_of(file) or 0.0) if kind == Kind.CLIP else 0.0
     suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
-    return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind, seconds)
+    key = f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}"
+    return Input(role, key, file, kind, seconds, has_credentials=carried.brings_some(file))
 
 
-def prepare(inputs: Iterable[Input]) -> list[Input]:
-    """The inputs with every picture decoded and encoded anew, save those that the GPU host's reader decodes.
+def prepare(inputs: Iterable[Input], *, carries_credentials: bool = False) -> list[Input]:
+    """The inputs with every picture decoded and encoded anew, save those that the GPU host's reader decodes, and with
+    the Content Credentials that each brings along.
+
+    Args:
+        carries_credentials: whether these go into the clip's own.
 
     Raises:
-        Invalid: a picture is damaged, or has too many pixels.
+        Invalid: a picture is damaged, or has too many pixels; or its Content Credentials are to go along, and cannot.
+        Unavailable: others are being read, and go on being so.
     """
-    return [
-        replace(given, content=_usable(given.role, given.content))
-        if given.kind == Kind.PICTURE and given.content is not None
-        else given
-        for given in inputs
-    ]
+    return [_prepared(given, carries_credentials) for given in inputs]
+
+
+def _prepared(given: Input, carries_credentials: bool) -> Input:
+    if (content := given.content) is None:
+        return given
+    if given.has_credentials:
+        given = replace(given, has_credentials=False, brought=_brought(given.role, content, carries_credentials))
+    return replace(given, content=_usable(given.role, content)) if given.kind == Kind.PICTURE else given
+
+
+def _brought(role: str, file: File[Any], carries: bool) -> Brought | None:
+    try:
+        return carried.take_out(file, carries=carries)
+    except carried.NotCarried as problem:
+        raise _refuse(role, f"Its Content Credentials {problem}.", "Leave them out.") from None
 
 
 def _usable(role: str, file: File[Any]) -> File[Any]:
@@ -139,13 +174,27 @@ def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
 
 
 def again(generation: Generation) -> list[Input]:
-    """What a clip began with: own clips as they are, and copies of what was uploaded, which go with their own clip."""
+    """What a clip began with: own clips as they are, and copies of what was uploaded, which go with their own clip and
+    with the Content Credentials that went into its first one."""
+    sent = {role: key for role, key in generation.inputs.items() if key.startswith(files.INPUTS)}
+    brought = _brought_before(sent.values())
     return [
-        Input(role, f"{files.INPUTS}{uuid.uuid4()}/{key.rpartition('/')[2]}", content=default_storage.open(key))
-        if key.startswith(files.INPUTS)
+        Input(
+            role,
+            f"{files.INPUTS}{uuid.uuid4()}/{key.rpartition('/')[2]}",
+            content=default_storage.open(key),
+            brought=brought.get(key),
+        )
+        if role in sent
         else Input(role, key)
         for role, key in generation.inputs.items()
     ]
+
+
+def _brought_before(keys: Collection[str]) -> dict[str, Brought]:
+    """What uploads brought along, by their keys."""
+    noted = Upload.objects.filter(key__in=keys).exclude(sent_sha256="") if keys else ()
+    return {upload.key: Brought(upload.sent_sha256, carried.stored_beside(upload.key)) for upload in noted}
 
 
 def keys(inputs: Iterable[Input]) -> dict[str, str]:
@@ -159,9 +208,16 @@ def store(inputs: Iterable[Input]) -> Iterator[None]:
 
     The rows are there before the files: whatever dies in between, retention knows what to remove.
     """
-    new = {given.key: given.content for given in inputs if given.content is not None}
+    sent = [given for given in inputs if given.content is not None]
+    new: dict[str, File[Any]] = {}
+    for given in sent:
+        assert given.content is not None
+        new[given.key] = given.content
+        if given.brought is not None and given.brought.archive:
+            new[files.credentials_key(given.key)] = ContentFile(given.brought.archive)
     uses = Counter(new.values())
-    retention.note_uploads(new)
+    digests = {given.key: given.brought.sha256 for given in sent if given.brought is not None}
+    retention.note_uploads({key: digests.get(key, "") for key in new})
     try:
         for key, content in new.items():
             # A folder moves a temporary file to its place. One that several keys share is read for each instead.

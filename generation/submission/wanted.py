@@ -30,6 +30,8 @@ class Start:
     files: Mapping[str, UploadedFile[Any]] = field(default_factory=dict)
     clips: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
+    carries_credentials: bool = False
+    """As for ``intake.take``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def fetch(wanted: Sequence[Wanted], caller: Caller, *, network: str) -> list[Wan
         if one.start not in starts:
             with telling_which(number, len(wanted)):
                 files = remote_files.fetch(one.start.addresses, caller, network=network)
-            starts[one.start] = Start({**one.start.files, **files}, one.start.clips)
+            starts[one.start] = replace(one.start, files={**one.start.files, **files}, addresses={})
     return [replace(one, start=starts[one.start]) for one in wanted]
 
 

@@ -55,6 +55,13 @@ Image = Annotated[str | None, Field(description="Start frame: a picture's https:
 Source = Annotated[str | None, Field(description="Id of a finished clip, to be changed or continued.")]
 Mode = Annotated[str | None, Field(description="How it is made, where the inputs don't say: one of the model's modes.")]
 Negative = Annotated[str | None, Field(description="What should not be seen.")]
+Carries = Annotated[
+    bool | None,
+    Field(
+        description="Whether Content Credentials that the image has go into the clip's own. Ask the user first: they "
+        "may say who made it, and where."
+    ),
+]
 Confirmed = Annotated[
     int | None, Field(ge=0, description="The price that the user agreed to, where you were told to ask for it.")
 ]
@@ -144,6 +151,7 @@ async def generate(
     video: Source = None,
     mode: Mode = None,
     negative_prompt: Negative = None,
+    carry_credentials: Carries = None,
     confirmed_credits: Confirmed = None,
 ) -> dict[str, Any]:
     """Make a clip, which costs credits. Answers at once; `wait` for it, then `download` it."""
@@ -151,6 +159,7 @@ async def generate(
     body = _body(
         **{"prompt": prompt, "model": model, "seconds": seconds, "size": size, "preset": preset, "seed": seed},
         **{"image": image, "video": video, "mode": mode, "negative_prompt": negative_prompt},
+        carry_credentials=carry_credentials,
         max_credits=max(agent.confirm_above, confirmed_credits or 0),
     )
     headers = {"Idempotency-Key": f"mcp:{client_request_id}"}

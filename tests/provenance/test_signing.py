@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import uuid
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,30 @@ def test_what_a_clip_was_made_from_is_named_and_keeps_its_own_manifest(
     assert credentials_in(stored).ingredients == ("video",)
     assert str(first.id).encode() in stored, "the first one's manifest is in the second's"
     assert b"inputTo" in stored
+
+
+def test_an_edit_of_an_own_clip_has_that_for_its_parent(signing_site: Settings, delivered: Delivered) -> None:
+    factories.model(family="cogvideox", modes=["text", "restyle"])
+    workspace = factories.visitor(credits=500).workspace
+    first = factories.submitted(workspace)
+    settle_signed(delivered(first))
+    second = factories.submitted(workspace)
+    Generation.objects.filter(id=second.id).update(inputs={"video": clip_of(first).key}, mode="restyle")
+    settle_signed(delivered(second))
+    stored = content(clip_of(second).key)
+    assert credentials_in(stored).is_ours
+    assert str(first.id).encode() in stored
+    assert b"parentOf" in stored
+
+
+def test_an_edit_whose_source_has_gone_is_signed_all_the_same(signing_site: Settings, delivered: Delivered) -> None:
+    factories.model(family="cogvideox", modes=["text", "restyle"])
+    edit = factories.submitted(factories.visitor(credits=500).workspace)
+    gone = files.key(Generation(id=uuid.uuid4()), files.CLIP)
+    default_storage.save(gone, ContentFile(b"no video"))
+    Generation.objects.filter(id=edit.id).update(inputs={"video": gone}, mode="restyle")
+    settle_signed(delivered(edit))
+    assert credentials_in(content(clip_of(edit).key)).ingredients == ("video",)
 
 
 def test_what_people_sent_says_nothing_of_them_in_the_clip(signing_site: Settings, delivered: Delivered) -> None:

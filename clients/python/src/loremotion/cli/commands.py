@@ -86,6 +86,7 @@ def clip_options(command: Callable[..., R]) -> Callable[..., R]:
         click.option("--seed", type=int, help="The same seed and request give the same clip."),
         click.option("-n", "--negative-prompt", help="What should not be seen."),
         click.option("--private/--shared", default=None, help="Whether others of the team don't see it."),
+        click.option("--carry-credentials", is_flag=True, default=None, help="Content Credentials of files go along."),
         *(click.option(f"--{role.replace('_', '-')}", role, metavar="FILE|ID", help=_help_of(role)) for role in INPUTS),
     ]
     for option in reversed(options):
