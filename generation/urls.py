@@ -1,8 +1,9 @@
 from django.urls import path
 
 from catalog import views as catalog
-from generation.api import batches, device_login, events, me, reference, requests, verification
+from generation.api import batches, device_login, drafts, events, me, reference, requests, verification
 from generation.api import sharing as api_sharing
+from generation.api import storyboards as api_storyboards
 from generation.api import usage as api_usage
 from generation.api import views as api
 from generation.pages import (
@@ -47,9 +48,14 @@ urlpatterns = [
     path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),
     path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
     path("v1/videos/<uuid:generation_id>/remix", takes_files(api.Remix.as_view()), name="api-remix"),
+    path("v1/videos/<uuid:generation_id>/finish", drafts.FinishVideo.as_view(), name="api-finish"),
     path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
     path("v1/videos/<uuid:generation_id>/share", api_sharing.Sharing.as_view(), name="api-share"),
     path("v1/videos/<uuid:generation_id>/events", events.events, name="api-events"),
+    path("v1/storyboards", api_storyboards.Storyboards.as_view(), name="api-storyboards"),
+    path("v1/storyboards/<uuid:storyboard_id>", api_storyboards.OneStoryboard.as_view(), name="api-storyboard"),
+    path("v1/storyboards/<uuid:storyboard_id>/render", api_storyboards.RenderStoryboard.as_view(), name="api-render"),
+    path("v1/storyboards/<uuid:storyboard_id>/content", api_storyboards.content, name="api-film"),
     path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
     path("", home.page, name="home"),
     path("generations/", home.create, name="create"),

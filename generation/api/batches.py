@@ -64,18 +64,19 @@ def _wanted(bodies: Sequence[Any], caller: Caller) -> list[Wanted]:
             next_step="Ask for them in several batches, or one by one.",
             field="videos",
         )
-    starts: dict[tuple[tuple[str, str], ...], Start] = {}
+    starts: dict[tuple[bool, tuple[tuple[str, str], ...]], Start] = {}
     wanted = []
     for place, (said, given) in enumerate(zip(asked, inputs, strict=True)):
-        alike = tuple(sorted(given.items()))
         try:
-            said, files, clips, addresses = asked_in(said, caller)
+            said, files, clips, addresses, carries = asked_in(said, caller)
         except Refusal as refusal:
             raise _of(place, refusal) from None
-        start = starts.setdefault(alike, Start(files, clips, addresses))
+        alike = carries, tuple(sorted(given.items()))
+        start = starts.setdefault(alike, Start(files, clips, addresses, carries))
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
+        is_draft = bool(said.pop("draft", None))
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
-        wanted.append(Wanted(ask, start, is_private, user_ref))
+        wanted.append(Wanted(ask, start, is_private, user_ref, is_draft))
     return wanted
 
 

@@ -19,7 +19,7 @@ from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation
-from generation.api import batches, listing, presentation, waiting
+from generation.api import batches, drafts, listing, presentation, waiting
 from generation.api.asked import DEFAULT_ALIAS, asked_in, by_their_names
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
@@ -28,7 +28,7 @@ from generation.scheduling import capacity, forecast_board, places
 from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import conversions, serving, spritesheets
-from generation.submission import intake, privacy, retries
+from generation.submission import batch, finishing, intake, privacy, retries
 from generation.submission.wanted import Start, Wanted, takes_of
 from loremotion import parameters
 from loremotion.refusals import Conflict, Invalid
@@ -60,9 +60,10 @@ class AskView(VideoView):
         """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
         made by that clip's model unless the body names another."""
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
-        said, files, clips, addresses = asked_in(read(body, self.request), caller)
+        said, files, clips, addresses, carries = asked_in(read(body, self.request), caller)
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
         most_credits, times = said.pop("max_credits", None), said.pop("n", None) or 1
+        is_draft = bool(said.pop("draft", None))
         if source is not None:
             clips["video"] = source
         if mode is not None:
@@ -71,14 +72,18 @@ class AskView(VideoView):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         named = {**files, **addresses}
+        start = Start(files, clips, addresses, carries)
+        takes = [Wanted(one, start, is_private, user_ref, is_draft) for one in takes_of(ask, times)]
         if times > 1:
-            start = Start(files, clips, addresses)
-            takes = [Wanted(one, start, is_private, user_ref) for one in takes_of(ask, times)]
             with by_their_names(named, mode):
                 return batches.make_all(self.site_request, takes, most_credits=most_credits)
         with capacity.asked_once(forecast_board.send), places.looked_once(), by_their_names(named, mode):
             own: Any = {"is_private": is_private, "user_ref": user_ref, "most_credits": most_credits}
-            generation = intake.take(self.site_request, ask, files=files, clips=clips, addresses=addresses, **own)
+            own["carries_credentials"] = carries
+            if is_draft:
+                (generation,) = batch.take_all(self.site_request, takes, most_credits=most_credits)
+            else:
+                generation = intake.take(self.site_request, ask, files=files, clips=clips, addresses=addresses, **own)
             answer = _as_it_stands(presentation.just_taken(generation))
         if generation.is_repeated:
             answer["Idempotent-Replayed"] = "true"
@@ -110,18 +115,23 @@ class Quotes(VideoView):
 
     def post(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
-        said, files, clips, addresses = asked_in(read(AskSerializer, request), caller)
+        said, files, clips, addresses, _ = asked_in(read(AskSerializer, request), caller)
         most_credits, times = said.pop("max_credits", None), said.pop("n", None) or 1
+        is_draft = bool(said.pop("draft", None))
         for name in ("private", "user_ref"):
             said.pop(name, None)
         if clips:
             caller = self.caller(Action.READ_CLIPS)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips, addresses=addresses)
-        intake.refuse_dear(times * sound.offer.quote.credits, most_credits=most_credits)
+        offer = finishing.draft(ask, sound.offer) if is_draft else sound.offer
+        intake.refuse_dear(times * offer.quote.credits, most_credits=most_credits)
         network = networks.fingerprint_of(self.site_request)
-        wait = wait_before_asking(sound.offer, caller.workspace, may=sound.may, network=network)
-        return Response(presentation.quote(sound.offer, wait, times=times))
+        wait = wait_before_asking(offer, caller.workspace, may=sound.may, network=network)
+        quoted = presentation.quote(offer, wait, times=times)
+        if is_draft:
+            quoted["to_finish"] = finishing.difference(sound.offer.quote.credits, paid=offer.quote.credits)
+        return Response(quoted)
 
 
 class Edits(AskView):
@@ -152,7 +162,9 @@ class Video(VideoView):
     def get(self, request: Request, generation_id: UUID) -> HttpResponseBase:
         generation = own_generation(self.caller(Action.READ_CLIPS), generation_id)
         retries.note_read([generation])
-        answer = _as_it_stands(presentation.video(generation))
+        shown = presentation.video(generation)
+        shown["lm"]["draft"] = drafts.told_of(generation)
+        answer = _as_it_stands(shown)
         return waiting.until_ended(self.site_request, generation, answer)
 
     def post(self, request: Request, generation_id: UUID) -> Response:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,12 +16,12 @@ from accounts.roles import Action
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.pages import chips
-from generation.pages.scene_cards import Card, ask_of, cards_of, first_stale
 from generation.pages.ways_on import ways_on
 from generation.storage import joining
 from generation.storyboards import keeping
 from generation.storyboards.models import Storyboard
-from generation.submission import batch, intake, scenes
+from generation.submission import batch, intake, scene_renders, scenes
+from generation.submission.scene_cards import cards_of, first_stale, sum_of, with_prices
 from loremotion.refusals import Conflict, Refusal
 
 _ORDERS: Final = {"up": -1, "down": 1}
@@ -101,51 +98,15 @@ def film(request: HttpRequest, storyboard_id: UUID) -> HttpResponseBase:
 
 
 def _render(request: HttpRequest, caller: Caller, board: Storyboard, what: str) -> None:
-    cards = cards_of(board, caller)
-    part = _part(cards, what)
-    if not part:
-        return
-    if any(card.is_open for card in cards[part[0] : part[-1] + 1]):
-        raise Conflict("in_progress", "These scenes are being made.", next_step="Wait for them, or cancel them first.")
-    before = cards[part[0] - 1] if part[0] else None
-    if before is not None and not before.is_made:
-        why, step = "is not made yet", "Render that one first, or all of them."
-        if before.is_hidden:
-            why, step = "is another member's private clip", "Render all of them, or ask for it to be shared."
-        raise Conflict("no_beginning", f"Scene {part[0]} {why}.", next_step=step)
-    looked_at = [card.scene for card in cards[max(0, part[0] - 1) : part[-1] + 1]]
-
-    def recheck() -> None:
-        if not keeping.are_as_read(board, looked_at):
-            raise Conflict(
-                "changed_meanwhile",
-                "These scenes were just changed or rendered in another tab or by another member.",
-                next_step="Look at them, then render what is still to be rendered.",
-            )
-
-    asks = [ask_of(board, cards[number].scene) for number in part]
-    after = before.clip if before is not None else None
-    sending = request.POST.get("sending") or batch.new_sending()
+    name, _, scene_id = what.partition(":")
     credits = request.POST.get(f"credits-{what}", "")
     most = int(credits) if credits.isascii() and credits.isdigit() and len(credits) < 10 else None
-    shown_in = [cards[number].scene for number in part]
-    show = partial(keeping.show_clips, shown_in)
+    sending = request.POST.get("sending") or batch.new_sending()
+    part = scene_renders.Part(None if name == "all" else scene_id, is_alone=name == "only")
     try:
-        scenes.take_in_order(request, asks, after=after, sending=sending, most_credits=most, recheck=recheck, then=show)
+        scene_renders.render(request, caller, board, part, sending=sending, most_credits=most)
     except intake.CostsMore as refusal:
         raise intake.price_has_changed(most, refusal) from None
-
-
-def _part(cards: Sequence[Card], what: str) -> list[int]:
-    """The numbers of the scenes, from 0, that ``what`` asks for."""
-    name, _, scene_id = what.partition(":")
-    if name == "all":
-        first = first_stale(cards)
-        return [] if first is None else list(range(first, len(cards)))
-    at = next((number for number, card in enumerate(cards) if str(card.scene.id) == scene_id), None)
-    if at is None:
-        raise Http404
-    return [at] if name == "only" else list(range(at, len(cards)))
 
 
 def _save(board: Storyboard, request: HttpRequest) -> None:
@@ -167,17 +128,17 @@ def _save(board: Storyboard, request: HttpRequest) -> None:
 
 def _page(request: HttpRequest, caller: Caller, board: Storyboard, refusal: Refusal | None = None) -> HttpResponse:
     models = _models()
-    cards = _with_prices(request, board, cards_of(board, caller))
+    cards = with_prices(request, board, cards_of(board, caller))
     chosen = next((model for model in models if model.slug == board.model), None)
     version = chosen.current if chosen is not None else None
     first = first_stale(cards)
     clips = [card.clip for card in cards if card.is_made]
     context = {
         "board": board,
-        "cards": [(card, _sum(cards[number:])) for number, card in enumerate(cards)],
+        "cards": [(card, sum_of(cards[number:])) for number, card in enumerate(cards)],
         "first": first,
         "to_render": len(cards) - first if first is not None else 0,
-        "credits": _sum(cards[first:]) if first is not None else None,
+        "credits": sum_of(cards[first:]) if first is not None else None,
         "is_open": any(card.is_open for card in cards),
         "clips": clips,
         "is_whole": len(clips) == len(cards),
@@ -193,21 +154,6 @@ def _page(request: HttpRequest, caller: Caller, board: Storyboard, refusal: Refu
     }
     status = refusal.status if refusal is not None else 200
     return render(request, "storyboards/storyboard.html", context, status=status)
-
-
-def _with_prices(request: HttpRequest, board: Storyboard, cards: list[Card]) -> list[Card]:
-    """The cards with what each costs; as they are where the model does not make such clips for this caller."""
-    asks = [replace(ask_of(board, card.scene), prompt="a scene") for card in cards]
-    try:
-        offers = scenes.offers_of(request, asks, goes_on=False)
-    except Refusal:
-        return cards
-    return [replace(card, credits=offer.quote.credits) for card, offer in zip(cards, offers, strict=True)]
-
-
-def _sum(cards: Sequence[Card]) -> int | None:
-    known = [card.credits for card in cards if card.credits is not None]
-    return sum(known) if len(known) == len(cards) else None
 
 
 def _models() -> list[Model]:

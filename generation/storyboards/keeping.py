@@ -49,7 +49,7 @@ def write(board: Storyboard, *, title: str, prompts: Mapping[str, str], **settin
     """
     Storyboard.objects.filter(id=board.id).update(title=_sound(title), **settings)
     for scene in board.scenes.all():
-        prompt = prompts.get(str(scene.id), scene.prompt).replace("\x00", "").strip()[:_MOST_PROMPT_CHARACTERS]
+        prompt = _readable(prompts.get(str(scene.id), scene.prompt))
         if prompt != scene.prompt:
             Scene.objects.filter(id=scene.id).update(prompt=prompt)
 
@@ -67,6 +67,37 @@ def add(board: Storyboard) -> None:
             "storyboard_is_full", f"A storyboard has up to {MOST_SCENES} scenes.", next_step="Start another one."
         )
     Scene.objects.create(storyboard=board, position=count + 1)
+
+
+@transaction.atomic
+def arrange(board: Storyboard, wanted: Sequence[tuple[str | None, str | None]]) -> None:
+    """Put the scenes in this order: those of an id as they are, with their clips, and others new. What is not among
+    them is taken off.
+
+    Args:
+        wanted: of each its id, None for a new one, and its prompt, None for what it has.
+
+    Raises:
+        Invalid: there are none or too many, an id is none of them, or comes twice.
+    """
+    if not 0 < len(wanted) <= MOST_SCENES:
+        raise Invalid(
+            "wrong_number", f"A storyboard has 1 to {MOST_SCENES} scenes.", next_step="Send these.", field="scenes"
+        )
+    there = {str(scene.id): scene for scene in _lock(board).scenes.all()}
+    named = [scene_id for scene_id, _ in wanted if scene_id is not None]
+    if len(set(named)) < len(named) or not set(named) <= set(there):
+        raise Invalid(
+            "no_such_scene",
+            "The ids are not those of its scenes, each once.",
+            next_step="Ask for the storyboard, and leave the id of a new scene out.",
+            field="scenes",
+        )
+    board.scenes.exclude(id__in=named).delete()
+    for position, (scene_id, prompt) in enumerate(wanted, 1):
+        scene = there[scene_id] if scene_id is not None else Scene(storyboard=board)
+        scene.position, scene.prompt = position, scene.prompt if prompt is None else _readable(prompt)
+        scene.save()
 
 
 @transaction.atomic
@@ -116,6 +147,10 @@ def _number(scenes: Sequence[Scene]) -> None:
     for number, scene in enumerate(scenes, 1):
         scene.position = number
     Scene.objects.bulk_update(scenes, ["position"])
+
+
+def _readable(prompt: str) -> str:
+    return prompt.replace("\x00", "").strip()[:_MOST_PROMPT_CHARACTERS]
 
 
 def _sound(title: str) -> str:

@@ -23,7 +23,7 @@ from catalog.selection import version_for
 from generation.drafts.models import Draft
 from generation.models import Generation, State
 from generation.moderation import gate
-from generation.submission import uploads
+from generation.submission import intake, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Invalid
@@ -62,7 +62,7 @@ def draft(ask: Ask, whole: Offer) -> Offer:
         raise Invalid(
             "no_draft",
             f"A draft of this costs as much as the clip itself with {whole.version.model}.",
-            next_step="Untick Draft, or choose another quality.",
+            next_step="Make the clip without a draft, or choose another quality.",
             field="draft",
         )
     return found
@@ -93,10 +93,14 @@ def offer_of(note: Draft) -> Finish | None:
     return Finish(_offer(note, paid), paid, until)
 
 
-def finish(request: HttpRequest, generation: Generation) -> Generation:
+def finish(request: HttpRequest, generation: Generation, *, most_credits: int | None = None) -> Generation:
     """Queue the whole clip of a draft; where somebody did so before, return what they queued.
 
+    Args:
+        most_credits: what that may still cost; None for whatever it does.
+
     Raises:
+        CostsMore: it costs more than ``most_credits``.
         Conflict: the clip is no draft, is not made yet, is gone or older than ``LASTS``, or its model is no longer
             offered.
         NotInPlan, NotLicensed: the caller may not use the version that made the draft, or the one of today.
@@ -105,8 +109,9 @@ def finish(request: HttpRequest, generation: Generation) -> Generation:
     caller, workspace = tenancy.caller_for(request, Action.GENERATE), generation.workspace
     note = _note(generation)
     if note is not None and note.final is not None and _is_used(note):
+        note.final.is_repeated = True
         return note.final
-    _offered(note)
+    intake.refuse_dear(_offered(note)[1].quote.credits, most_credits=most_credits)
     audience = audience_of(request, workspace)
     for version in (generation.version, version_for(generation.version.model, workspace.id)):
         if refusal := gates.refusal(version, audience):

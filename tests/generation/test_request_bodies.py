@@ -14,7 +14,7 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing.models import Hold
 from catalog.models import Model
-from generation.api import batches, device_login, sharing, verification, webhooks
+from generation.api import batches, device_login, drafts, sharing, storyboards, verification, webhooks
 from generation.api.serializers import AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.api.views import ChangeSerializer
 from generation.models import Generation
@@ -30,6 +30,10 @@ pytestmark = pytest.mark.django_db
 READ_BY: dict[str, type[serializers.Serializer[Any]]] = {
     "createVideo": AskSerializer,
     "createVideos": batches.BatchSerializer,
+    "createStoryboard": storyboards.StoryboardSerializer,
+    "changeStoryboard": storyboards.StoryboardSerializer,
+    "renderStoryboard": storyboards.RenderSerializer,
+    "finishVideo": drafts.FinishSerializer,
     "quoteVideo": AskSerializer,
     "editVideo": FromVideoSerializer,
     "extendVideo": FromVideoSerializer,

@@ -20,11 +20,11 @@ from catalog.models import Model
 from generation.models import AWAITS_ANOTHER, Generation, State
 from generation.moderation import gate
 from generation.moderation.models import RefusalCount
-from generation.pages import storyboards
-from generation.pages.scene_cards import ask_of
 from generation.scheduling import dispatch, wait
 from generation.settlement import settle
 from generation.storyboards.models import Scene, Sequel, Storyboard
+from generation.submission import scene_renders
+from generation.submission.scene_cards import ask_of
 from gpu_worker.contract import Outcome
 from tests.accounts import factories as people
 from tests.billing.books import LedgerClock
@@ -262,7 +262,7 @@ def test_of_two_tabs_that_render_at_once_one_pays(
         assert change(browser, board, render="all", sending="other tab").status_code == 302
         return ask_of(*asked)
 
-    monkeypatch.setattr(storyboards, "ask_of", meanwhile)
+    monkeypatch.setattr(scene_renders, "ask_of", meanwhile)
     answer = change(browser, board, render="all", sending="this tab")
     assert (answer.status_code, "in another tab or by another member" in answer.text) == (409, True)
     assert (Generation.objects.count(), held(maker)) == (3, 3 * PRICE)
@@ -275,7 +275,7 @@ def test_a_storyboard_that_is_deleted_while_it_is_rendered_costs_nothing(
         Storyboard.objects.all().delete()
         return ask_of(*asked)
 
-    monkeypatch.setattr(storyboards, "ask_of", meanwhile)
+    monkeypatch.setattr(scene_renders, "ask_of", meanwhile)
     assert change(browser, board, render="all").status_code == 404
     assert (Generation.objects.count(), held(maker)) == (0, 0)
 

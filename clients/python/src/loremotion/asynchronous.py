@@ -135,6 +135,10 @@ class AsyncClient:
         """Continue a clip or a video file; ``seconds`` is the length of what is new. Returns the whole, asked for."""
         return await self._send(calls.extend(source, prompt, options, idempotency_key))
 
+    async def finish(self, draft: Video | str, *, max_credits: int | None = None) -> Video:
+        """Make the whole clip of a draft for what it costs more. Returns it as it is asked for, or was before."""
+        return await self._send(calls.finish(draft, max_credits))
+
     async def quote(self, prompt: str, **options: Unpack[ClipOptions]) -> Quote:
         """Return what a clip would cost and when it would be ready. Makes and holds nothing."""
         return await self._send(calls.quote(prompt, options))

@@ -46,6 +46,8 @@ class ClipOptions(TypedDict, total=False):
     seed: int
     private: bool
     user_ref: str
+    carry_credentials: bool
+    draft: bool
     max_credits: int
     image: Input
     last_image: Input
@@ -135,6 +137,12 @@ def remix(video: Video | str, prompt: str, options: ClipOptions, idempotency_key
 
 def extend(video: Input, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
     return _ask("/v1/videos/extensions", prompt, {**options, "video": video}, idempotency_key)
+
+
+def finish(video: Video | str, max_credits: int | None) -> Call[Video]:
+    body = {} if max_credits is None else {"max_credits": max_credits}
+    path = f"/v1/videos/{id_of(video)}/finish"
+    return Call("POST", path, Video.from_json, body=body, headers=_paid_once(None))
 
 
 def quote(prompt: str, options: ClipOptions) -> Call[Quote]:

@@ -123,6 +123,10 @@ class Client:
         """Continue a clip or a video file; ``seconds`` is the length of what is new. Returns the whole, asked for."""
         return self._send(calls.extend(source, prompt, options, idempotency_key))
 
+    def finish(self, draft: Video | str, *, max_credits: int | None = None) -> Video:
+        """Make the whole clip of a draft for what it costs more. Returns it as it is asked for, or was before."""
+        return self._send(calls.finish(draft, max_credits))
+
     def quote(self, prompt: str, **options: Unpack[ClipOptions]) -> Quote:
         """Return what a clip would cost and when it would be ready. Makes and holds nothing."""
         return self._send(calls.quote(prompt, options))

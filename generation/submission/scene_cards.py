@@ -1,16 +1,20 @@
-"""A storyboard as its page shows it: each scene with its clip, its price, and whether that clip still fits."""
+"""A storyboard as it stands: each scene with its clip, its price, and whether that clip still fits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from django.http import HttpRequest
 
 from accounts.caller import Caller
 from catalog.requests import Ask
 from generation.models import OPEN_STATES, Generation, State
 from generation.storage import files
 from generation.storyboards.models import Scene, Storyboard
+from generation.submission import scenes
 from generation.submission.scenes import NEXT
+from loremotion.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,12 @@ def ask_of(board: Storyboard, scene: Scene) -> Ask:
 
 def cards_of(board: Storyboard, caller: Caller) -> list[Card]:
     """The scenes in order. In three queries."""
-    scenes = list(board.scenes.all())
-    ids = [scene.clip_id for scene in scenes if scene.clip_id is not None]
+    listed = list(board.scenes.all())
+    ids = [scene.clip_id for scene in listed if scene.clip_id is not None]
     clips = {clip.id: clip for clip in Generation.objects.seen_by(caller).kept().for_display().filter(id__in=ids)}
     states = dict(Generation.objects.of(caller.workspace).kept().filter(id__in=ids).values_list("id", "state"))
     cards: list[Card] = []
-    for scene in scenes:
+    for scene in listed:
         clip = clips.get(scene.clip_id) if scene.clip_id is not None else None
         state = states.get(scene.clip_id) if scene.clip_id is not None else None
         is_hidden = clip is None and state is not None
@@ -64,6 +68,22 @@ def cards_of(board: Storyboard, caller: Caller) -> list[Card]:
 def first_stale(cards: Sequence[Card]) -> int | None:
     """The number, from 0, of the first scene that has to be rendered; None where all fit."""
     return next((number for number, card in enumerate(cards) if card.stale), None)
+
+
+def with_prices(request: HttpRequest, board: Storyboard, cards: list[Card]) -> list[Card]:
+    """The cards with what each costs; as they are where the model does not make such clips for this caller."""
+    asks = [replace(ask_of(board, card.scene), prompt="a scene") for card in cards]
+    try:
+        offers = scenes.offers_of(request, asks, goes_on=False)
+    except Refusal:
+        return cards
+    return [replace(card, credits=offer.quote.credits) for card, offer in zip(cards, offers, strict=True)]
+
+
+def sum_of(cards: Sequence[Card]) -> int | None:
+    """What they cost together; None where that is not known of each."""
+    known = [card.credits for card in cards if card.credits is not None]
+    return sum(known) if len(known) == len(cards) else None
 
 
 def _why_stale(board: Storyboard, scene: Scene, clip: Generation | None, before: Sequence[Card]) -> str:

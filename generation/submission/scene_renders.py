@@ -1,0 +1,93 @@
+"""Part of a storyboard is rendered: all that has to be, one scene, or one and those after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest
+
+from accounts.caller import Caller
+from generation.models import Generation
+from generation.storyboards import keeping
+from generation.storyboards.models import Storyboard
+from generation.submission import scenes
+from generation.submission.scene_cards import Card, ask_of, cards_of, first_stale
+from loremotion.refusals import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which scenes are to be rendered."""
+
+    scene_id: str | None = None
+    """The first of them; None: the first that has to be rendered, if there is one."""
+    is_alone: bool = False
+    """Whether it is that one and none after it."""
+
+
+def render(
+    request: HttpRequest,
+    caller: Caller,
+    board: Storyboard,
+    part: Part,
+    *,
+    sending: str,
+    most_credits: int | None = None,
+) -> list[Generation]:
+    """Queue the clips of these scenes and make them the scenes' own. Returns none where nothing has to be rendered.
+
+    Args:
+        sending: as for ``scenes.take_in_order``: the same again pays for nothing.
+        most_credits: what all of them may cost; None for whatever they do.
+
+    Raises:
+        Conflict: they are being made, the one before is not made yet, or somebody has just changed them.
+        CostsMore, Refusal: as ``scenes.take_in_order``. Nothing is left behind.
+        Http404: the storyboard has no such scene.
+    """
+    cards = cards_of(board, caller)
+    numbers = _numbers(cards, part)
+    if not numbers:
+        return []
+    before = cards[numbers[0] - 1] if numbers[0] else None
+    if before is not None and not before.is_made:
+        why, step = "is not made yet", "Render that one first, or all of them."
+        if before.is_hidden:
+            why, step = "is another member's private clip", "Render all of them, or ask for it to be shared."
+        raise Conflict("no_beginning", f"Scene {numbers[0]} {why}.", next_step=step)
+    looked_at = [card.scene for card in cards[max(0, numbers[0] - 1) : numbers[-1] + 1]]
+
+    def recheck() -> None:
+        if any(cards[number].is_open for number in numbers):
+            raise Conflict("in_progress", "These scenes are being made.", next_step="Wait for them, or cancel them.")
+        if not keeping.are_as_read(board, looked_at):
+            raise Conflict(
+                "changed_meanwhile",
+                "These scenes were just changed or rendered in another tab or by another member.",
+                next_step="Look at them, then render what is still to be rendered.",
+            )
+
+    asks = [ask_of(board, cards[number].scene) for number in numbers]
+    after = before.clip if before is not None else None
+    shown = [cards[number].scene for number in numbers]
+    return scenes.take_in_order(
+        request,
+        asks,
+        after=after,
+        sending=sending,
+        most_credits=most_credits,
+        recheck=recheck,
+        then=lambda made: keeping.show_clips(shown, made),
+    )
+
+
+def _numbers(cards: Sequence[Card], part: Part) -> list[int]:
+    """The numbers of the scenes, from 0."""
+    if part.scene_id is None:
+        first = first_stale(cards)
+        return [] if first is None else list(range(first, len(cards)))
+    at = next((number for number, card in enumerate(cards) if str(card.scene.id) == part.scene_id), None)
+    if at is None:
+        raise Http404
+    return [at] if part.is_alone else list(range(at, len(cards)))
