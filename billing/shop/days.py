@@ -1,4 +1,4 @@
-"""Figures of money that are kept day by day, since nobody could count them afterwards."""
+"""Figures of money that are kept day by day: nobody could count them afterwards, or it would take too long."""
 
 from __future__ import annotations
 
@@ -32,3 +32,21 @@ class FeeDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.fee_minor} {self.currency}"
+
+
+class PaymentDay(models.Model):
+    """What was paid on a day of UTC and what of it has gone back, as it was summed up last: see ``revenue``."""
+
+    day = models.DateField()
+    currency = models.CharField(max_length=3)
+    paid_minor = models.BigIntegerField()
+    refunded_minor = models.BigIntegerField()
+    disputed_minor = models.BigIntegerField()
+    payments = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["day", "currency"], name="payments_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.paid_minor} {self.currency}"

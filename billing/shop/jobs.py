@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from billing.shop import convergence, inbox, liability, reconcile, subscribing
+from billing.shop import convergence, inbox, liability, reconcile, revenue, subscribing
 from loremotion import log_ids
 from loremotion.queues import Table
 
@@ -23,6 +23,7 @@ def compare_books() -> None:
 
 def count_liability() -> None:
     liability.count()
+    revenue.sum_up_days()
 
 
 def end_subscriptions(workspace: str) -> None:

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from billing.shop.days import FeeDay, LiabilityDay
+from billing.shop.days import FeeDay, LiabilityDay, PaymentDay
 from billing.shop.offers import Pack, Plan, Price
 from loremotion.outbox.models import Retried
 
@@ -28,6 +28,7 @@ __all__ = [
     "Order",
     "Pack",
     "Payment",
+    "PaymentDay",
     "Plan",
     "Price",
     "Reconciliation",

@@ -4,22 +4,48 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Count, Sum
+from django.utils import timezone
 
 from billing.shop import liability
 from billing.shop.models import FeeDay, LiabilityDay
 
-_PARTS_SQL: Final = """
-    SELECT currency, width_bucket(
-            extract(epoch FROM paid_at)::float8,
-            extract(epoch FROM %(since)s)::float8, extract(epoch FROM %(until)s)::float8, %(parts)s
-        ), sum(amount_minor), sum(refunded_minor), sum(disputed_minor), count(*)
-    FROM shop_payment WHERE paid_at >= %(since)s AND paid_at < %(until)s GROUP BY 1, 2
+LIVE_DAYS: Final = 62
+"""Of payments since then each is summed up when somebody looks: a month and the one before. What is older is read from
+the sums of its days, in which a refund shows ten minutes later."""
+SUMMED_DAYS: Final = 4 * 366
+"""Two years, and as much before them to compare with."""
+_SUMS: Final = "sum(amount_minor), sum(refunded_minor), sum(disputed_minor), count(*)"
+_BUCKET: Final = """
+    width_bucket(
+        extract(epoch FROM {at})::float8,
+        extract(epoch FROM %(since)s)::float8, extract(epoch FROM %(end)s)::float8, %(parts)s
+    )
 """
+_PARTS_SQL: Final = f"""
+    SELECT currency, {_BUCKET.format(at="paid_at")}, {_SUMS} FROM shop_payment
+    WHERE paid_at >= %(since)s AND paid_at < %(until)s AND (paid_at < %(summed_from)s OR paid_at >= %(summed_until)s)
+    GROUP BY 1, 2
+    UNION ALL
+    SELECT currency, {_BUCKET.format(at="day::timestamp AT TIME ZONE 'UTC'")},
+        sum(paid_minor), sum(refunded_minor), sum(disputed_minor), sum(payments)
+    FROM shop_paymentday
+    WHERE day >= (%(summed_from)s AT TIME ZONE 'UTC')::date AND day < (%(summed_until)s AT TIME ZONE 'UTC')::date
+    GROUP BY 1, 2
+"""  # noqa: S608 - made of names of columns
+_SUM_UP_SQL: Final = f"""
+    INSERT INTO shop_paymentday AS kept (day, currency, paid_minor, refunded_minor, disputed_minor, payments)
+    SELECT (paid_at AT TIME ZONE 'UTC')::date, currency, {_SUMS} FROM shop_payment
+    WHERE paid_at >= %s GROUP BY 1, 2
+    ON CONFLICT (day, currency) DO UPDATE SET paid_minor = excluded.paid_minor,
+        refunded_minor = excluded.refunded_minor, disputed_minor = excluded.disputed_minor, payments = excluded.payments
+    WHERE (kept.paid_minor, kept.refunded_minor, kept.disputed_minor, kept.payments)
+        IS DISTINCT FROM (excluded.paid_minor, excluded.refunded_minor, excluded.disputed_minor, excluded.payments)
+"""  # noqa: S608 - made of names of columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +66,11 @@ class Takings:
         return cls(*([0] * parts for _ in range(4)))
 
     @property
+    def total(self) -> Takings:
+        """The same in one part."""
+        return Takings([sum(self.paid)], [sum(self.refunded)], [sum(self.disputed)], [sum(self.payments)])
+
+    @property
     def kept(self) -> list[int]:
         """What was paid less what was refunded."""
         return [paid - back for paid, back in zip(self.paid, self.refunded, strict=True)]
@@ -50,11 +81,18 @@ class Takings:
         return [kept - lost for kept, lost in zip(self.kept, self.disputed, strict=True)]
 
 
-def takings(*, since: datetime, until: datetime, parts: int = 1) -> dict[str, Takings]:
-    """Return currency → what came in each of so many equal parts of the span. One query, of the span's payments."""
+def takings(*, since: datetime, until: datetime, parts: int = 1, end: datetime | None = None) -> dict[str, Takings]:
+    """Return currency → what came in each of so many equal parts of the span, in one query.
+
+    Args:
+        end: where the last part ends, if that is later than ``until``.
+    """
+    end = until if end is None else end
+    summed_from, summed_until = _summed(since, until, (end - since) / parts)
+    asked: dict[str, Any] = {"since": since, "until": until, "end": end, "parts": parts}
     found: dict[str, Takings] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_PARTS_SQL, {"since": since, "until": until, "parts": parts})
+        cursor.execute(_PARTS_SQL, asked | {"summed_from": summed_from, "summed_until": summed_until})
         for currency, part, *sums in cursor.fetchall():
             of_currency = found.setdefault(currency, Takings.none(parts))
             place = min(max(part, 1), parts) - 1
@@ -62,6 +100,24 @@ def takings(*, since: datetime, until: datetime, parts: int = 1) -> dict[str, Ta
             for column, amount in zip(columns, sums, strict=True):
                 column[place] += int(amount)
     return found
+
+
+def _summed(since: datetime, until: datetime, step: timedelta) -> tuple[datetime, datetime]:
+    """From when until before when the sums of days are read: none, where they are not what a span is made of."""
+    live_from = _midnight(timezone.now()) - timedelta(days=LIVE_DAYS)
+    if since != _midnight(since) or (step % timedelta(days=1) and step != until - since):
+        return since, since
+    return since, max(since, min(live_from, _midnight(until)))
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def sum_up_days() -> None:
+    """Keep the sums of each day's payments as they are now, for the pages to read."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SUM_UP_SQL, [_midnight(timezone.now()) - timedelta(days=SUMMED_DAYS)])
 
 
 def by_part(*, since: datetime, until: datetime, parts: int) -> dict[str, list[int]]:

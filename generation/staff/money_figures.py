@@ -46,8 +46,13 @@ def _count(shown: MoneyRange) -> dict[str, Any]:
     """As JSON can hold it."""
     span = shown.span
     since, until = shown.before
-    course = revenue.takings(since=span.since, until=span.until, parts=span.parts)
-    now, before = (revenue.takings(since=a, until=b) for a, b in ((shown.since, shown.until), (since, until)))
+    before = revenue.takings(since=since, until=until)
+    if shown.is_by_day:
+        course = revenue.takings(since=span.since, until=shown.until, parts=span.parts, end=span.until)
+        now = {currency: each.total for currency, each in course.items()}
+    else:  # which begins within an hour, and its plot at one
+        course = revenue.takings(since=span.since, until=span.until, parts=span.parts)
+        now = revenue.takings(since=shown.since, until=shown.until)
     fees = revenue.fees(shown.first, shown.last) if shown.is_by_day else {}
     tiles = [
         tile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +32,7 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
+from billing.shop.revenue import Takings
 from generation.staff import money, money_ranges
 from tests.accounts.factories import browser_of, person, subscribe
 
@@ -77,6 +78,7 @@ def test_what_came_is_summed_by_currency_and_part_with_what_went_back_of_it() ->
     for days, amount, back in ((1, 500, 0), (1, 300, 100), (2, 900, 0), (5, 7_000, 0)):
         paid(amount, at=until - timedelta(days=days), back=back)
     paid(999, at=until - timedelta(hours=1), currency="jpy")
+    revenue.sum_up_days()
     found = revenue.takings(since=until - timedelta(days=3), until=until, parts=3)
     assert found["usd"].paid == [0, 900, 800]
     assert found["usd"].refunded == [0, 0, 100]
@@ -130,6 +132,43 @@ def test_the_page_says_what_is_owed_to_those_who_paid_and_to_those_who_did_not(
     assert found["Unspent, given away"] == ("530 credits", "given by staff 500, free credits 30")
     assert found["Free GPU time left today"][0] == "40\N{NO-BREAK SPACE}min"
     assert "given by staff 500" in staff.get("/admin/shop/payment/liability/").text
+
+
+def days_ago(days: int) -> datetime:
+    return datetime.combine(timezone.now().astimezone(UTC).date() - timedelta(days=days), time(), UTC)
+
+
+def test_what_is_older_is_read_from_the_sums_of_its_days(staff: Client) -> None:
+    for days, amount in ((10, 100), (61, 200), (63, 400), (100, 800)):
+        paid(amount, at=days_ago(days) + timedelta(hours=13))
+    revenue.sum_up_days()
+    Payment.objects.update(amount_minor=1)  # which the sums say nothing of yet
+    found = revenue.takings(since=days_ago(100), until=timezone.now())
+    assert found["usd"] == Takings([1 + 1 + 400 + 800], [0], [0], [4])
+    revenue.sum_up_days()
+    assert revenue.takings(since=days_ago(100), until=timezone.now())["usd"].paid == [4]
+
+
+def test_of_a_day_that_is_cut_each_payment_is_looked_at(staff: Client) -> None:
+    for hours in (1, 13):
+        paid(100, at=days_ago(90) + timedelta(hours=hours))
+    paid(100, at=days_ago(91))
+    revenue.sum_up_days()
+    noon = days_ago(90) + timedelta(hours=12)
+    assert revenue.takings(since=days_ago(91), until=noon)["usd"].paid == [200]
+    assert revenue.takings(since=noon - timedelta(days=1), until=noon)["usd"].paid == [100]
+
+
+def test_sums_of_days_fall_into_the_same_parts_as_their_payments() -> None:
+    for days in range(60, 80):
+        paid(days, at=days_ago(days) + timedelta(hours=23))
+    span: dict[str, Any] = {"since": days_ago(79), "until": days_ago(59), "end": days_ago(58), "parts": 3}
+    alone = Payment.objects.all().order_by("-paid_at")
+    expected = [
+        sum(row.amount_minor for row in alone if 79 - 7 * part >= row.amount_minor > 72 - 7 * part) for part in range(3)
+    ]
+    revenue.sum_up_days()
+    assert revenue.takings(**span)["usd"].paid == expected
 
 
 # --- ranges ----------------------------------------------------------------------------------------------------------
