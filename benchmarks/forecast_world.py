@@ -143,16 +143,17 @@ class Order:
     """Its job, which is told once."""
     started: float | None = None
     ended: float | None = None
+    gpu: str = ""
 
     def stage_seconds(self) -> dict[str, float]:
         """As a report says it."""
         build = self.build
-        decoding = self.rest_seconds * build.decode_seconds / (build.decode_seconds + build.fixed_seconds)
+        before_steps = self.rest_seconds * build.fixed_seconds / (build.decode_seconds + build.fixed_seconds) / 2
         return {
             Stage.LOADING: self.load_seconds,
-            Stage.ENCODING_PROMPT: self.rest_seconds - decoding,
+            Stage.ENCODING_PROMPT: before_steps,
             Stage.DENOISING: self.step_seconds * build.steps,
-            Stage.DECODING: decoding,
+            Stage.DECODING: self.rest_seconds - before_steps,
         }
 
 
@@ -318,7 +319,7 @@ class World:
 
     def _start(self, gpu: Gpu, order: Order) -> None:
         build = order.build
-        order.started, gpu.makes = self.now, order
+        order.started, order.gpu, gpu.makes = self.now, gpu.name, order
         order.loaded_bytes = int(gpu.missing(build))
         self._time(order)
         gpu.use(build)

@@ -27,7 +27,8 @@ from generation.scheduling.arrival_hours import ArrivalHours
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
 from generation.scheduling.outages import Watch
-from generation.scheduling.service_times import ServiceTimes, Spread
+from generation.scheduling.pace import Pace
+from generation.scheduling.service_times import AS_BELIEVED, ServiceTimes, Spread
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Outages, Snapshot, Stretch
 
 
@@ -46,10 +47,12 @@ class Knowledge(Protocol):
 
     def away(self, world: World) -> list[Machine]: ...
 
+    def slowness(self, gpu: Gpu, now: float) -> Spread: ...
+
 
 def _progress(order: Order, now: float) -> tuple[int, float, float]:
     """Steps made, seconds since the last of them (or since loading ended), and seconds of loading still to come."""
-    fixed = order.stage_seconds()["encoding_prompt"] / 2
+    fixed = order.stage_seconds()["encoding_prompt"]
     since = now - (order.started or now) - order.load_seconds
     if since < 0:
         return 0, 0.0, -since
@@ -67,6 +70,7 @@ class Learned:
         self._came: deque[tuple[float, Kind]] = deque(maxlen=arrivals.KEPT)
         self._hours = ArrivalHours()
         self._watch = Watch()
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
 
     def see(self, world: World) -> None:
         """Look which machines are on, as the beat does."""
@@ -78,6 +82,9 @@ class Learned:
         self._hours.see(1, order.at)
 
     def hear_end(self, order: Order) -> None:
+        on_card = sum(order.stage_seconds().values()) - order.load_seconds
+        believed = self.times.service(order.build.work).median_seconds
+        self._paces[order.gpu].see(on_card, believed, order.ended or 0.0)
         self.times.learn(order.build.work, order.stage_seconds())
         self.times.learn_load(CARD, order.loaded_bytes, order.load_seconds)
 
@@ -87,7 +94,10 @@ class Learned:
     def remaining(self, order: Order, now: float) -> Spread:
         done, since, loading = _progress(order, now)
         pace = order.step_seconds if done >= 2 else None
-        left = self.times.remaining(order.build.work, steps_done=done, seconds_per_step=pace, since_step_seconds=since)
+        slow = self._paces[order.gpu].slowness(now)
+        left = self.times.remaining(
+            order.build.work, steps_done=done, seconds_per_step=pace, since_step_seconds=since, slowness=slow
+        )
         return Spread(left.median_seconds + loading, left.sd, left.doubt)
 
     def load_seconds(self, size_bytes: int) -> float:
@@ -101,6 +111,13 @@ class Learned:
 
     def away(self, world: World) -> list[Machine]:
         return self._watch.away(world.now)
+
+    def slowness(self, gpu: Gpu, now: float) -> Spread:
+        order = gpu.makes
+        if order is None or _progress(order, now)[0] < 2:
+            return self._paces[gpu.name].slowness(now)
+        believed = self.times.seconds_per_step(order.build.work)
+        return self._paces[gpu.name].slowness(now, took_seconds=order.step_seconds, believed_seconds=believed)
 
 
 class Oracle:
@@ -144,6 +161,9 @@ class Oracle:
         away = [gpu for gpu in world.gpus if not gpu.is_on]
         return [Machine(gpu.name, gpu.budget_bytes, away=Spread(gpu.back_at - world.now, 0.0)) for gpu in away]
 
+    def slowness(self, gpu: Gpu, now: float) -> Spread:
+        return AS_BELIEVED
+
 
 def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
     """The world at this moment as that knowledge sees it."""
@@ -172,14 +192,14 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
 
 def _machine(gpu: Gpu, now: float, knows: Knowledge) -> Machine:
     in_hand = InHand(gpu.makes.id, knows.remaining(gpu.makes, now)) if gpu.makes else None
-    return Machine(gpu.name, gpu.budget_bytes, tuple(gpu.residents), in_hand)
+    return Machine(gpu.name, gpu.budget_bytes, tuple(gpu.residents), in_hand, slowness=knows.slowness(gpu, now))
 
 
 def _clip(order: Order, knows: Knowledge, now: float | None) -> Clip:
     waited = 0.0 if now is None else now - order.entered
     build = order.build
     service = knows.service(build)
-    return Clip(order.id, build.name, order.tag, service, build.needs_bytes, waited, order.skips, order.passes)
+    return Clip(order.id, build.name, order.tag, service, build.needs_bytes, waited, order.skips, passes=order.passes)
 
 
 def _kind(order: Order, service: Spread) -> Kind:

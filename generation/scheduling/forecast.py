@@ -95,7 +95,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
         near = max(1, len(snapshot.window) + len(snapshot.queue))
         plays = max(LEAST_PLAYS, min(PLAYS, round(PLAYS_OF_ONE / math.sqrt(near))))
     if not snapshot.machines:
-        return Forecast(_in_hand(snapshot, random, plays))
+        return Forecast(_delivered(snapshot, _in_hand(snapshot, random, plays)))
     queue = sorted([*snapshot.queue, *_probes(snapshot)], key=lambda clip: clip.tag)
     played = replace(snapshot, queue=tuple(queue))
     futures = Simulation(played, random, plays).run()
@@ -103,6 +103,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
     starts, readies = _ranges(futures.start), _ranges(futures.ready)
     by_id = {c.id: Expected(*each) for c, *each in zip(clips, starts, readies, strict=True) if not c.is_probe}
     by_id |= _in_hand(snapshot, random, plays) | _held(played, futures)
+    by_id = _delivered(snapshot, by_id)
     tags = [clip.tag for clip in played.queue]
     knots = starts[len(played.window) :]
     if not tags:  # nobody waits, and of nobody is known what he would load
@@ -126,6 +127,14 @@ def _held(snapshot: Snapshot, futures: Futures) -> dict[str, Expected]:
     columns = [n for n, _ in held]
     pairs = zip(_ranges(futures.hand_start[:, columns]), _ranges(futures.hand_ready[:, columns]), strict=True)
     return {id: Expected(*pair) for (_, id), pair in zip(held, pairs, strict=True)}
+
+
+def _delivered(snapshot: Snapshot, on_card: Mapping[str, Expected]) -> dict[str, Expected]:
+    """Return when clips are ready that leave their cards then."""
+    hands = [hand for machine in snapshot.machines for hand in (machine.in_hand, machine.held) if hand]
+    waiting = {clip.id: clip.delivery for clip in (*snapshot.window, *snapshot.queue)}
+    delivery = waiting | {hand.id: hand.delivery for hand in (*hands, *snapshot.leaving)}
+    return {id: Expected(each.start, plus(each.ready, delivery[id])) for id, each in on_card.items()}
 
 
 def plus(start: Range, service: Spread) -> Range:
@@ -172,7 +181,7 @@ def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -
     """Starts at the end of each deep stretch."""
     arrivals, outages = snapshot.arrivals, snapshot.outages
     are_here = 1 / (1 + outages.per_second * outages.lasts.median_seconds)
-    machines = are_here * sum(1 / machine.slowness for machine in snapshot.machines)
+    machines = are_here * sum(1 / machine.slowness.median_seconds for machine in snapshot.machines)
     from_tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
     free = np.array([kind.is_free for kind in arrivals.kinds])
     plays = len(tail_start)

@@ -1,4 +1,4 @@
-"""What an ``Observer`` has learned, in three small rows: a restart of the beat or of Valkey forgets none of it."""
+"""What an ``Observer`` has learned, in a few small rows: a restart of the beat or of Valkey forgets none of it."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from generation.scheduling.arrival_hours import ArrivalHours
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.outages import Watch
+from generation.scheduling.paces import Paces
 from generation.scheduling.queue_depth import Depth
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from generation.scheduling.snapshot import Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
@@ -39,7 +40,8 @@ _DEVICE = "device"
 
 @dataclass(slots=True)
 class Observer:
-    """Arrivals that were seen, machines that were lost, and the components that builds were seen to use."""
+    """Arrivals that were seen, machines that were lost, how slow they are, and the components that builds were seen to
+    use."""
 
     _began: float | None = None
     """When it looked first. What waited by then did not come since, however late the queue gets to it."""
@@ -48,6 +50,7 @@ class Observer:
     _hours: ArrivalHours = field(default_factory=ArrivalHours)
     _watch: Watch = field(default_factory=Watch)
     _components: dict[str, dict[str, int]] = field(default_factory=dict)
+    _paces: Paces = field(default_factory=Paces)
 
     def snapshot(
         self,
@@ -66,7 +69,11 @@ class Observer:
         holders = makers | delivered
         on_card = {id: _on(work, capacity.card_of(holders[id])) for id, work in works.items() if id in holders}
         lets_pass = {each.name: bounded(each.aside) for each in statuses if each.aside.times > 0 and takes_jobs(each)}
-        times = service_rates.read([*works.values(), *on_card.values()])
+        ended = self._paces.ended(clips)
+        on_cards = {status.name: capacity.card_of(status) for status in statuses}
+        made = [(clip, _on(service_rates.work_of(clip), on_cards.get(clip.worker, ""))) for clip in ended]
+        times = service_rates.read([*works.values(), *on_card.values(), *(work for _, work in made)])
+        self._paces.see(made, times)
         self._see_components(clips, makers)
         largest_bytes = capacity.largest_bytes(statuses)
         waiting = {
@@ -83,15 +90,18 @@ class Observer:
         self._see_arrivals([(clip, waiting[str(clip.id)]) for clip in clips if str(clip.id) in waiting], clock, now)
         sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in clips}
         components, builds = self._weights(sizes, times)
-        in_hand = {
-            status.name: _in_hand(by_id[id], _remaining(status, on_card[id], times, progress.get(id), now))
-            for id, status in makers.items()
-        }
+        in_hand, slowness = {}, {status.name: self._paces.of(status.name, now) for status in statuses}
+        for id, status in makers.items():
+            work, heard = on_card[id], _heard(progress.get(id))
+            if heard and (pace := _seconds_per_step(heard, work)):
+                slowness[status.name] = self._paces.of(status.name, now, pace, times.seconds_per_step(work))
+            left = _remaining(status, work, times, heard, now, slowness[status.name])
+            in_hand[status.name] = _in_hand(by_id[id], left, times.delivery(work))
         for status in statuses:
             if status.generation_id and status.generation_id not in works:
                 # Of a clip that is settled already its machine only has to say so.
                 in_hand[status.name] = InHand(status.generation_id, Spread(1.0, 0.5))
-        rests = [InHand(id, times.remaining(on_card[id], steps_done=on_card[id].steps)) for id in delivered]
+        rests = [InHand(id, times.delivery(on_card[id])) for id in delivered]
         states = {str(clip.id): clip.state for clip in clips}
         queued = [clip for clip in clips if clip.state == State.QUEUED]
         for each in held.values():
@@ -100,7 +110,7 @@ class Observer:
         in_line = [each for id, each in waiting.items() if states[id] == State.DISPATCHED]
         is_whole = len(queued) <= NEAR_CLIPS
         machines = [
-            _machine(status, in_hand.get(status.name), held.get(status.name))
+            _machine(status, in_hand.get(status.name), held.get(status.name), slowness[status.name])
             for status in statuses
             if takes_jobs(status)
         ]
@@ -136,6 +146,7 @@ class Observer:
             "arrivals": {"came": came, "hours": self._hours.to_json()},
             "outages": self._watch.to_json(),
             "weights": self._components,
+            "paces": self._paces.to_json(),
         }
 
     def take_over(self, subject: str, learned: Mapping[str, Any], *, known_at: float) -> None:
@@ -150,6 +161,8 @@ class Observer:
             self._came, self._began = came[-arrivals.KEPT :], known_at
         elif subject == "outages":
             self._watch = Watch.from_json(learned)
+        elif subject == "paces":
+            self._paces = Paces.from_json(learned)
         elif subject == "weights":
             self._components = {
                 str(build): {str(key): int(size_bytes) for key, size_bytes in held.items()}
@@ -240,35 +253,54 @@ def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip
         skips=Bounds().max_skips if goes_on else 0,
         times_aside=clip.times_aside,
         passes=clip.passes if clip.state == State.DISPATCHED else 0,
+        delivery=times.delivery(work),
     )
 
 
-def _in_hand(clip: Generation, remaining: Spread) -> InHand:
-    return InHand(str(clip.id), remaining, clip.version.build, yields(clip.fair_finish), clip.times_aside)
+def _in_hand(clip: Generation, remaining: Spread, delivery: Spread) -> InHand:
+    is_free = yields(clip.fair_finish)
+    return InHand(str(clip.id), remaining, clip.version.build, is_free, clip.times_aside, delivery=delivery)
 
 
 def _held(clip: Generation, waiting: Clip, policy: AsideBounds) -> InHand:
     """What has stepped aside: for how long still, is known from when it came back into line."""
     left_seconds = max(0.0, policy.seconds - waiting.waited_seconds)
-    return replace(_in_hand(clip, waiting.service), passes_for_seconds=left_seconds)
+    return replace(_in_hand(clip, waiting.service, waiting.delivery), passes_for_seconds=left_seconds)
 
 
-def _machine(status: WorkerStatus, in_hand: InHand | None, held: InHand | None) -> Machine:
+def _machine(status: WorkerStatus, in_hand: InHand | None, held: InHand | None, slowness: Spread) -> Machine:
     resident = [each for each in status.residents if each.tier == _DEVICE]
     residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
-    return Machine(status.name, capacity.budget_of(status), residents, in_hand, aside=bounded(status.aside), held=held)
+    budget_bytes, aside = capacity.budget_of(status), bounded(status.aside)
+    return Machine(status.name, budget_bytes, residents, in_hand, slowness=slowness, aside=aside, held=held)
 
 
-def _remaining(status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float) -> Spread:
+def _heard(progress: Progress | None) -> Progress | None:
+    """Return what a worker says of its steps, where that can be."""
+    if progress is None or not progress.steps_total or not 0 <= progress.step <= progress.steps_total:
+        return None
+    return progress
+
+
+def _seconds_per_step(heard: Progress, work: Work) -> float | None:
+    """Return what a step takes as it runs: a long clip runs its steps once for each part."""
+    pace = heard.seconds_per_step
+    return pace * heard.steps_total / max(1, work.steps) if pace is not None and 0 < pace < 1e5 else None
+
+
+def _remaining(
+    status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float, slowness: Spread
+) -> Spread:
     """Return what is left of the clip in hand, by its steps where those are known, else by when it began."""
-    if heard is None or not heard.steps_total or not 0 <= heard.step <= heard.steps_total:
+    if heard is None:
         elapsed = max(0.0, now - status.started_at) if status.started_at and status.stage != Stage.LOADING else 0.0
         is_past_steps = status.stage in (Stage.DECODING, Stage.ENCODING_VIDEO, Stage.UPLOADING)
         return times.remaining(
-            work, steps_done=work.steps if is_past_steps else 0, since_step_seconds=0.0 if is_past_steps else elapsed
+            work,
+            steps_done=work.steps if is_past_steps else 0,
+            since_step_seconds=0.0 if is_past_steps else elapsed,
+            slowness=slowness,
         )
     done = round(heard.step / heard.steps_total * work.steps)
-    pace = heard.seconds_per_step
-    scale = heard.steps_total / max(1, work.steps)  # a long clip runs its steps once for each part
-    usable = pace * scale if pace is not None and 0 < pace < 1e5 else None
-    return times.remaining(work, steps_done=done, seconds_per_step=usable)
+    pace = _seconds_per_step(heard, work)
+    return times.remaining(work, steps_done=done, seconds_per_step=pace, slowness=slowness)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gpu_worker.contract import Stage
+from gpu_worker.contract import OFF_THE_CARD, Stage
 
 DECAY = 0.98
 """Weight of an observation against the next one of its key: the last 50 or so decide."""
@@ -40,15 +40,18 @@ class Part(StrEnum):
     STEP = "step"
     DECODE = "decode"
     FIXED = "fixed"
+    DELIVERY = "delivery"
     LOAD = "load"
 
 
-FORMULA_SHARES = {Part.STEP: 0.85, Part.DECODE: 0.12, Part.FIXED: 0.03}
-"""Of a clip's whole time, where only that is known."""
+FORMULA_SHARES = {Part.STEP: 0.85, Part.DECODE: 0.12, Part.FIXED: 0.03, Part.DELIVERY: 0.03}
+"""Of a clip's time on a card, where only that is known. What follows that is beside it."""
+ON_CARD = (Part.STEP, Part.DECODE, Part.FIXED)
 _STAGES = {
     Part.STEP: (Stage.DENOISING,),
-    Part.DECODE: (Stage.DECODING, Stage.ENCODING_VIDEO),
-    Part.FIXED: (Stage.ENCODING_PROMPT, Stage.UPLOADING),
+    Part.DECODE: (Stage.DECODING,),
+    Part.FIXED: (Stage.ENCODING_PROMPT,),
+    Part.DELIVERY: tuple(sorted(Stage(each) for each in OFF_THE_CARD)),
 }
 
 
@@ -75,7 +78,8 @@ class Work:
     def amount(self, part: Part) -> float:
         """Units of work of one part."""
         voxels = float(max(1, self.voxels))
-        return {Part.STEP: voxels * max(1, self.steps), Part.DECODE: voxels}.get(part, 1.0)
+        of_voxels = {Part.STEP: voxels * max(1, self.steps), Part.DECODE: voxels, Part.DELIVERY: voxels}
+        return of_voxels.get(part, 1.0)
 
     def keys(self, part: Part) -> Iterator[str]:
         """Names of what is known of one part, from general to particular. Sizes count by halves of a doubling."""
@@ -95,6 +99,9 @@ class Spread:
     median_seconds: float
     sd: float
     doubt: float = 0.0
+
+
+NOTHING, AS_BELIEVED = Spread(0.0, 0.0), Spread(1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +171,44 @@ class ServiceTimes:
         return size_bytes * math.exp(_Belief(-math.log(_BYTES_PER_SECOND), CLIP_SD, FORMULA_SD).after(seen).mean)
 
     def service(self, work: Work) -> Spread:
-        """What the clip will take, loading aside."""
-        return _sum([self._part(work, part) for part in FORMULA_SHARES])
+        """For how long the clip will keep a card, loading aside."""
+        return together(*(self._part(work, part) for part in ON_CARD))
+
+    def delivery(self, work: Work) -> Spread:
+        """What it takes after that, beside the next one on that card, until it is ready."""
+        return self._part(work, Part.DELIVERY)
+
+    def until_ready(self, work: Work) -> Spread:
+        """Both."""
+        return together(self.service(work), self.delivery(work))
+
+    def seconds_per_step(self, work: Work) -> float:
+        return self._part(work, Part.STEP).median_seconds / max(1, work.steps)
 
     def remaining(
-        self, work: Work, *, steps_done: int, seconds_per_step: float | None = None, since_step_seconds: float = 0.0
+        self,
+        work: Work,
+        *,
+        steps_done: int,
+        seconds_per_step: float | None = None,
+        since_step_seconds: float = 0.0,
+        slowness: Spread = AS_BELIEVED,
     ) -> Spread:
-        """What is left of a clip whose last step ended so long ago, at the pace of its steps where that is known."""
-        steps = self._part(work, Part.STEP)
+        """For how long a clip still keeps its card whose last step ended so long ago, at the pace of its steps where
+        that is known.
+
+        Args:
+            slowness: how much longer its machine takes at present than is believed.
+        """
+        steps = slower(self._part(work, Part.STEP), slowness)
         if seconds_per_step is not None and steps_done >= 2:
             # After a few steps the pace is the clip's own: what others took says little more.
             sd = max(_LEAST_SD, steps.sd / math.sqrt(1 + 8 * steps_done))
             steps = Spread(seconds_per_step * work.steps, sd)
         left = max(0, work.steps - steps_done) / max(1, work.steps)
-        after = [self._part(work, Part.DECODE), self._part(work, Part.FIXED)]
-        whole = _sum([Spread(steps.median_seconds * left, steps.sd, steps.doubt), *after])
+        parts = (Part.DECODE,) if steps_done else (Part.DECODE, Part.FIXED)
+        others = [slower(self._part(work, part), slowness) for part in parts]
+        whole = together(Spread(steps.median_seconds * left, steps.sd, steps.doubt), *others)
         rest = max(0.05 * whole.median_seconds, whole.median_seconds - since_step_seconds)
         # What is past was part of the whole, and so was its doubt.
         wider = min(2.0, whole.median_seconds / max(rest, _LEAST_SECONDS))
@@ -193,8 +223,13 @@ class ServiceTimes:
         return Spread(math.exp(belief.mean) * work.amount(part), max(_LEAST_SD, belief.sd), belief.doubt)
 
 
-def _sum(parts: list[Spread]) -> Spread:
-    """The sum of independent parts, lognormal again by the first two moments of its logarithm."""
+def slower(part: Spread, slowness: Spread) -> Spread:
+    """Return what takes so many times as long."""
+    return Spread(part.median_seconds * slowness.median_seconds, part.sd, math.hypot(part.doubt, slowness.doubt))
+
+
+def together(*parts: Spread) -> Spread:
+    """Return the sum of independent parts, lognormal again by the first two moments of its logarithm."""
     whole = sum(part.median_seconds for part in parts)
     if whole <= 0:
         return Spread(0.0, 0.0)

@@ -22,7 +22,8 @@ class SimulatedMachines:
         self.levels = sorted({machine.budget_bytes for machine in machines})
         """The budgets that occur. A machine's level is the number of its budget in this list."""
         self.level = np.array([self.levels.index(machine.budget_bytes) for machine in machines])
-        self.slowness = np.array([machine.slowness for machine in machines])
+        self.slowness = draw_seconds(random, [machine.slowness for machine in machines], range(len(machines)), plays)
+        """Seconds on each machine for each that is believed."""
         self._budget = np.array([float(machine.budget_bytes) for machine in machines])
         self._place_components()
         nothing = Spread(0.0, 0.0)

@@ -196,7 +196,7 @@ class Simulation:
         self._skips[rows[:, None], head] += before
         self._leave_line(np.where(takes, place, self._line.shape[1]), taken, takes)
         is_made = takes & self._is_wanted[taken]
-        took = np.where(is_made, loading + self._service[rows, taken] * machines.slowness[machine], 0.0)
+        took = np.where(is_made, loading + self._service[rows, taken] * machines.slowness[rows, machine], 0.0)
         self.start[rows, taken] = now
         goes_on = self._goes_on
         free = np.where(takes, now + took, self._next_event(now))

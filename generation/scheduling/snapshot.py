@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from generation.scheduling.capacity import JOBS_PER_WORKER
-from generation.scheduling.service_times import Spread
+from generation.scheduling.service_times import AS_BELIEVED, NOTHING, Spread
 from generation.tiers import FREE_BEGINS
 from gpu_worker.job_choice import Bounds
 from gpu_worker.step_aside import NEVER, AsideBounds
@@ -32,6 +32,8 @@ class Clip:
     """How many that are paid for went before it while it was the first free one in line."""
     is_probe: bool = False
     """Nobody's: it finds when a later clip would start. It overtakes nobody, and nothing is loaded for it."""
+    delivery: Spread = NOTHING
+    """What it takes after its time on the card until it is ready, while the card makes the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class InHand:
 
     id: str
     remaining: Spread
+    """On that card."""
     build: str = ""
     is_free: bool = False
     times_aside: int = 0
     passes_for_seconds: float = 0.0
     """So long others go before it, while it is aside."""
+    delivery: Spread = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Machine:
     residents: tuple[str, ...] = ()
     """Keys of the components on its card, the least recently used first."""
     in_hand: InHand | None = None
-    slowness: float = 1.0
+    slowness: Spread = AS_BELIEVED
     """Seconds here for a second of what ``Clip.service`` says."""
     away: Spread | None = None
     """When it is expected back; None: it is here."""

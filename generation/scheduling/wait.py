@@ -237,7 +237,7 @@ def _services(works: Iterable[Work], places: forecast_board.Places) -> dict[str,
     by_name = {work.name: work for work in works}
     others = [work for name, work in by_name.items() if name not in places.services]
     times = service_rates.read(others)
-    return {name: places.services.get(name) or times.service(work) for name, work in by_name.items()}
+    return {name: places.services.get(name) or times.until_ready(work) for name, work in by_name.items()}
 
 
 @across_workspaces("only its own line's last tag comes out, and how long others take")

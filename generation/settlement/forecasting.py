@@ -19,7 +19,7 @@ from generation.scheduling.fair_order import first_that_fit
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.forecast_memory import Memory
 from generation.scheduling.observation import MOST_MACHINES, Observer
-from generation.scheduling.service_times import Spread
+from generation.scheduling.service_times import Spread, together
 from generation.scheduling.smoothing import Told
 from generation.scheduling.snapshot import Snapshot
 from generation.settlement import signing_queue
@@ -79,8 +79,8 @@ def _clips(largest_bytes: int) -> list[Generation]:
 
 
 def _services(clips: Iterable[Generation], snapshot: Snapshot) -> Iterator[tuple[Generation, Spread]]:
-    """What each clip that is played takes."""
-    by_id = {each.id: each.service for each in (*snapshot.window, *snapshot.queue)}
+    """What each clip that is played takes until it is ready."""
+    by_id = {each.id: together(each.service, each.delivery) for each in (*snapshot.window, *snapshot.queue)}
     yield from ((clip, by_id[str(clip.id)]) for clip in clips if str(clip.id) in by_id)
 
 

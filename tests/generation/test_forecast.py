@@ -72,6 +72,15 @@ def test_one_after_the_other_each_with_what_it_loads() -> None:
     assert said.by_id["in gpu-1"].ready == Range(4.0, 4.0, 4.0)
 
 
+def test_a_card_makes_the_next_one_while_a_clip_is_delivered() -> None:
+    sent = Spread(3.0, 0.0)
+    busy = replace(machine(), in_hand=InHand("in hand", Spread(4.0, 0.0), delivery=sent))
+    said = said_of(snapshot(busy, window=(clip("a", delivery=sent),), leaving=(InHand("sent", Spread(1.0, 0.0)),)))
+    assert starts(said) == {"in hand": 0.0, "sent": 0.0, "a": 4.0}
+    readies = {id: expected.ready.mid for id, expected in said.by_id.items()}
+    assert readies == pytest.approx({"in hand": 7.0, "sent": 1.0, "a": 24.0})
+
+
 def test_what_is_on_the_card_goes_first_as_the_worker_would() -> None:
     said = said_of(snapshot(machine(residents=("shared", "blue")), window=(clip("a"), clip("b", "blue"))))
     assert starts(said) == {"b": 0.0, "a": 10.0}
@@ -96,7 +105,7 @@ def test_a_machine_that_is_away_takes_part_once_it_is_back() -> None:
 
 
 def test_a_slower_card_takes_longer() -> None:
-    said = said_of(snapshot(machine(slowness=2.0, residents=("red", "shared")), window=(clip("a"),)))
+    said = said_of(snapshot(machine(slowness=Spread(2.0, 0.0), residents=("red", "shared")), window=(clip("a"),)))
     assert said.by_id["a"].ready.mid == pytest.approx(20.0)
 
 

@@ -85,7 +85,12 @@ def test_it_is_written_once_a_minute_and_stays_small(
     monkeypatch.setattr(time, "time", lambda: now + 300 + SAVED_EVERY_SECONDS)
     for _ in range(3):
         memory.save(observer)
-    assert sorted(ForecastMemory.objects.values_list("subject", flat=True)) == ["arrivals", "outages", "weights"]
+    assert sorted(ForecastMemory.objects.values_list("subject", flat=True)) == [
+        "arrivals",
+        "outages",
+        "paces",
+        "weights",
+    ]
 
 
 def test_a_database_that_is_away_at_the_first_round_costs_nothing_that_was_learned(

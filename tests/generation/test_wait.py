@@ -89,7 +89,7 @@ def test_a_report_costs_one_statement_and_no_row_more(
     assert clip.version.model.slug == "toy"
     with django_assert_num_queries(1):
         service_rates.record(clip, again)
-    assert ServiceRate.objects.count() == rows == 6
+    assert ServiceRate.objects.count() == rows == 8
 
 
 def test_what_a_card_takes_is_known_of_its_make_whatever_its_workers_are_called(
@@ -99,14 +99,14 @@ def test_what_a_card_takes_is_known_of_its_make_whatever_its_workers_are_called(
     for number in range(8):
         machine(valkey, name=f"gpu-{number}")
         made(alice, seconds=1, worker=f"gpu-{number}")
-    assert ServiceRate.objects.count() == 9
+    assert ServiceRate.objects.count() == 12
     makes = {capacity.card_of(WorkerStatus(name="gpu", device=f"make {number}")) for number in range(1_000)}
     assert len(makes) <= capacity.CARDS
 
 
 def test_a_report_of_a_worker_that_is_gone_teaches_the_model_alone(toy: Model, alice: Visitor) -> None:
     made(alice, seconds=1)
-    assert ServiceRate.objects.count() == 6
+    assert ServiceRate.objects.count() == 8
 
 
 def test_a_price_edit_forgets_nothing_and_another_build_begins_anew(toy: Model, alice: Visitor) -> None:
