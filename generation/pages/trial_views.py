@@ -50,7 +50,7 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     stages = trial_figures.stages(trial)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": f"Test render of {version}",
+        "title": f"Test render of {version.model}, version {version.number}",
         "trial": trial,
         "standing": trial_figures.standing(trial),
         "stages": stages,

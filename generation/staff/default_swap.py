@@ -27,6 +27,8 @@ class Change:
     """Empty where nothing changes, or nobody knows."""
     is_worse: bool = False
     """For whoever makes clips, or for whoever pays for the GPUs."""
+    verdict: str = "worse"
+    """What is said beside the difference where it is worse: colour alone tells nobody."""
 
     @property
     def is_change(self) -> bool:
@@ -40,17 +42,22 @@ def changes(before: Row | None, after: Row) -> list[Change]:
 
 def _figures(before: Row | None, after: Row) -> Iterator[Change]:
     def line(
-        label: str, of: Callable[[Row], float | None], say: Callable[[float], str], *, more_is_worse: bool
+        label: str,
+        of: Callable[[Row], float | None],
+        say: Callable[[float], str],
+        *,
+        more_is_worse: bool,
+        by: Callable[[float], str] | None = None,
     ) -> Change:
         was, now = (of(before) if before is not None else None), of(after)
-        difference = "" if was is None or now is None or was == now else _signed(now - was, say)
+        difference = "" if was is None or now is None or was == now else _signed(now - was, by or say)
         is_worse = was is not None and now is not None and now != was and (now > was) == more_is_worse
         return Change(label, _said(was, say), _said(now, say), difference, is_worse)
 
     yield line("Default clip", lambda row: row.credits, _credits, more_is_worse=True)
     yield line("Render p50, last 7 days", lambda row: row.render_seconds, duration, more_is_worse=True)
-    yield line("Failed, last 7 days", lambda row: row.failed_share, _percent, more_is_worse=True)
-    yield line("Margin", lambda row: row.margin, _percent, more_is_worse=False)
+    yield line("Failed, last 7 days", lambda row: row.failed_share, _percent, more_is_worse=True, by=_points)
+    yield line("Margin", lambda row: row.margin, _percent, more_is_worse=False, by=_points)
     on = after.gpus
     yield line("GPUs that can make it", lambda row: row.fits, lambda fits: f"{fits:.0f} of {on}", more_is_worse=False)
 
@@ -63,17 +70,13 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
         gone, new = [each for each in was if each not in now], [each for each in now if each not in was]
         said = [f"{MINUS} {', '.join(gone)}"] if gone else []
         said += [f"+ {', '.join(new)}"] if new and was else []
-        return Change(label, _listed(was), _listed(now), "; ".join(said), bool(gone))
+        return Change(label, _listed(was), _listed(now), "; ".join(said), bool(gone), "takes away")
 
     yield sets("Sizes", lambda row: row.version.delivered_sizes)
-    was_longest = before.version.max_seconds if before is not None else None
-    yield Change(
-        "Seconds",
-        _seconds(before) if before is not None else UNKNOWN,
-        _seconds(after),
-        "",
-        was_longest is not None and after.version.max_seconds < was_longest,
-    )
+    longer = after.version.max_seconds - (before or after).version.max_seconds
+    difference = f"up to {abs(longer):g}{_SPACE}s {'longer' if longer > 0 else 'shorter'}" if longer else ""
+    was_seconds = _seconds(before) if before is not None else UNKNOWN
+    yield Change("Seconds", was_seconds, _seconds(after), difference, longer < 0)
     yield sets("Begins from", lambda row: row.version.modes)
     was_open = Plan(before.version.least_plan) if before is not None else None
     yield Change(
@@ -82,10 +85,10 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
         str(Plan(after.version.least_plan).label),
         "",
         was_open is not None and Plan(after.version.least_plan).level > was_open.level,
+        "closed to some",
     )
-    yield Change(
-        "Licence", _licence(before) if before is not None else UNKNOWN, _licence(after), "", bool(_newly(before, after))
-    )
+    was_licence = _licence(before) if before is not None else UNKNOWN
+    yield Change("Licence", was_licence, _licence(after), "", bool(_newly(before, after)), "closed to some")
 
 
 def touched(before: Row | None, after: Row) -> list[str]:
@@ -124,7 +127,8 @@ def _licence(row: Row) -> str:
 
 
 def _seconds(row: Row) -> str:
-    return f"{row.version.min_seconds:g} to {row.version.max_seconds:g}"
+    least, most = row.version.min_seconds, row.version.max_seconds
+    return f"{least:g}" if least == most else f"{least:g} to {most:g}"
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -145,3 +149,7 @@ def _credits(count: float) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}{_SPACE}%".replace("-", MINUS)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.0f} points"
