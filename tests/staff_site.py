@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,8 +54,7 @@ def main() -> int:
         )
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                input()
+            threading.Event().wait()
     return 0
 
 
