@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.urls import reverse
@@ -12,11 +12,9 @@ from loremotion.staff_pages import StaffPage
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Catalogue": ("catalog.model", "catalog.alias"),
     "Fleet": (),
-    "Clips": ("generation.generation",),
-    "Trust": (
-        *("notices.notice", "moderation.review", "moderation.refusalcount"),
-        *("moderation.policy", "moderation.planpolicy", "moderation.guard"),
-        *("sharing.share", "accounts.ban", "legal.legalpage"),
+    "Clips": (
+        *("generation.generation", "notices.notice", "moderation.review", "sharing.share"),
+        *("moderation.refusalcount", "moderation.policy", "moderation.planpolicy", "moderation.guard"),
     ),
     "Customers": ("accounts.workspace",),
     "Money": (
@@ -24,11 +22,12 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         *("shop.plan", "shop.pack", "shop.payment", "shop.subscription", "shop.order", "shop.budget"),
         *("shop.stripeevent", "shop.reconciliation"),
     ),
-    "People": ("accounts.user", "auth.group", "accounts.auditentry"),
-    "System": ("outbox.mailmessage", "webhooks.endpoint", "webhooks.delivery"),
+    "People": ("accounts.user", "auth.group", "accounts.ban"),
+    "System": ("outbox.mailmessage", "webhooks.endpoint", "webhooks.delivery", "legal.legalpage"),
 }
-"""Section → models, ``app.model``. What stands in none of them comes last, under *Sign-in*."""
-REST: Final = "Sign-in"
+"""Section → models, ``app.model``, after *Today*, which is the first page."""
+REST: Final = "People"
+"""The section of models that stand in none: ways to sign in, of the libraries that keep them."""
 
 
 def section_of(app_label: str, model_name: str) -> str:
@@ -40,13 +39,33 @@ def section_of(app_label: str, model_name: str) -> str:
 def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:
     """Return the admin's list of apps as sections, each shown as an app is, with ``pages`` first in theirs."""
     models = {f"{app['app_label']}.{model['object_name'].lower()}": model for app in apps for model in app["models"]}
-    placed = [
-        (title, [_listed(page) for page in pages if page.title and page.section == title], names)
+    found = {
+        title: [
+            *(_listed(page) for page in pages if page.title and page.section == title),
+            *(models.pop(name) for name in names if name in models),
+        ]
         for title, names in SECTIONS.items()
-    ]
-    found = [(title, [*own, *(models.pop(name) for name in names if name in models)]) for title, own, names in placed]
-    found.append((REST, list(models.values())))
-    return [_section(title, rows) for title, rows in found if rows]
+    }
+    found[REST] += models.values()
+    return [_section(title, rows) for title, rows in found.items() if rows]
+
+
+def marked(sections: list[dict[str, Any]], path: str, waiting: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return ``sections`` with the page and the section that ``path`` is in, and how much waits on each.
+
+    ``waiting``: address of a page → how many things wait there for staff.
+    """
+    pages = [page for section in sections for page in section["models"]]
+    # The longest: /admin/catalogue/ is in no other page, and /admin/catalogue/add/ would be in it.
+    inside = (page["admin_url"] for page in pages if page["admin_url"] and path.startswith(page["admin_url"]))
+    here = max(inside, key=len, default=None)
+    for page in pages:
+        page["is_current"] = here is not None and page["admin_url"] == here
+        page["waiting"] = waiting.get(page["admin_url"] or "", 0)
+    for section in sections:
+        section["is_current"] = any(page["is_current"] for page in section["models"])
+        section["waiting"] = sum(page["waiting"] for page in section["models"])
+    return sections
 
 
 def _listed(page: StaffPage) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.models import PermissionsMixin
 from django.db.models import CharField, Model, QuerySet, TextField
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.module_loading import import_string
@@ -19,7 +20,7 @@ from django.views.generic import RedirectView
 from loremotion import health
 from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.staff_pages import pages
-from loremotion.staff_sections import arranged
+from loremotion.staff_sections import arranged, marked
 
 OUR_PACKAGES: Final = frozenset({"accounts", "billing", "catalog", "generation", "loremotion"})
 
@@ -43,9 +44,11 @@ class StaffSite(admin.AdminSite):
 
     site_header = site_title = "LoreMotion"
     index_title = "Today"
+    enable_nav_sidebar = False
+    """Ours, admin/sections.html, folds by section, and is there without JavaScript."""
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The pages by section on the first page and in the sidebar; those of one app as Django has them."""
+        """The pages by section; those of one app as Django has them."""
         apps = super().get_app_list(request, app_label)
         return (
             apps
@@ -58,10 +61,21 @@ class StaffSite(admin.AdminSite):
         figures = import_string(settings.STAFF_HOME)(request)
         return super().index(request, {**(extra_context or {}), **figures})
 
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> TemplateResponse:
+        """The first page: pages stand in sections here, not by the app that keeps their rows."""
+        return redirect("admin:index")  # type: ignore[return-value]  # Django sends it on as it is
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page shows; to staff who may see anything at all also what is unwell on this site."""
-        faults = health.faults() if self._shows_something_to(request) else []
-        return {**super().each_context(request), "faults": faults}
+        context = super().each_context(request)
+        is_shown = self._shows_something_to(request)
+        waiting = import_string(settings.STAFF_WAITING)(request.user) if is_shown else {}
+        return {
+            **context,
+            "available_apps": marked(context["available_apps"], request.path, waiting),
+            "waiting": sum(waiting.values()),
+            "faults": health.faults() if is_shown else [],
+        }
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         ours = [path(page.route, self.admin_view(page.guarded()), name=page.name) for page in pages()]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import redis
 from django.contrib.auth.models import PermissionsMixin
@@ -33,6 +34,8 @@ MOST_COUNTED: Final = 1000
 STUCK_AFTER: Final = timedelta(minutes=30)
 """For so long clips wait for their turn on a GPU that makes long ones; later, somebody looks whether it takes any."""
 MODELS_KEPT_SECONDS: Final = 60
+COUNTS_KEPT_SECONDS: Final = 30
+"""Of the list of pages, which every page of the admin shows; the first one counts anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,27 @@ def of_money(user: PermissionsMixin) -> list[Need]:
     kinds = [kind for kind in _KINDS if kind.is_of_money and user.has_perm(kind.permission)]
     found = [need for kind in kinds if (need := _counted(kind, lately)).count]
     return sorted(found, key=lambda need: not need.is_broken)
+
+
+def by_page(user: PermissionsMixin) -> dict[str, int]:
+    """Return address of a page → how many things wait there for this member of staff, as of a while ago.
+
+    What models could do better is on the first page alone: nobody waits for it.
+    """
+    counts = get_or_make("admin:waiting-by-page", _every_count, seconds=COUNTS_KEPT_SECONDS)
+    found: dict[str, int] = {}
+    for permission, address, count in counts:
+        if user.has_perm(permission):
+            found[address] = found.get(address, 0) + count
+    return found
+
+
+def _every_count() -> list[list[Any]]:
+    """Permission, page and count of whatever waits, whoever may see it."""
+    lately = timezone.now() - LATELY
+    each = [(kind.permission, _counted(kind, lately)) for kind in _KINDS]
+    each += [("generation.view_fleet", need) for need in _unfit()]
+    return [[permission, urlsplit(need.address).path, need.count] for permission, need in each if need.count]
 
 
 def _counted(kind: _Kind, lately: datetime) -> Need:

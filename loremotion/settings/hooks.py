@@ -20,6 +20,8 @@ WORKSPACE_DATA = [
 SITE_FIGURES = "generation.site_figures.collect"
 # Says what the admin's first page shows: see loremotion.staff_site.
 STAFF_HOME = "generation.staff.today.figures_of"
+# Says how much waits for staff, page by page, for the admin's list of pages: see loremotion.staff_sections.
+STAFF_WAITING = "generation.staff.needs.by_page"
 # The admin's pages that are no model's: see loremotion.staff_pages.
 STAFF_PAGES = "generation.staff.pages.PAGES"
 # Says whose own account it is, which nobody gives credits to alone: see billing.proposals.
