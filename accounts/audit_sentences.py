@@ -9,7 +9,7 @@ from uuid import UUID
 
 from accounts.models import AuditEntry
 
-_WORDS: Final = {
+WORDS: Final = {
     "account.email_changed": "changed their email address",
     "account.email_deleted": "removed an email address",
     "account.password_changed": "changed their password",
@@ -22,11 +22,13 @@ _WORDS: Final = {
     "account.webauthn_added": "added a passkey",
     "account.webauthn_removed": "removed a passkey",
     "budget.changed": "changed the credit limits",
+    "clip.cancelled": "cancelled the clip",
     "clip.featured": "picked for Explore the clip",
     "clip.link_changed": "changed the share link of the clip",
     "clip.link_created": "shared a link to the clip",
     "clip.link_revoked": "revoked the share link of the clip",
     "clip.made_private": "made private the clip",
+    "clip.retried": "had another attempt make the clip",
     "clip.shared": "showed the team the clip",
     "clip.unfeatured": "took off Explore the clip",
     "credits.adjusted": "adjusted the credits",
@@ -37,8 +39,8 @@ _WORDS: Final = {
     "member.changed": "changed the role or limit of",
     "member.invited": "invited",
     "member.invited_again": "sent another invite to",
-    "member.joined": "joined",
-    "member.left": "left",
+    "member.joined": "joined this workspace",
+    "member.left": "left this workspace",
     "member.removed": "removed",
     "member.uninvited": "revoked the invite of",
     "plan.cancelled": "cancelled the plan",
@@ -80,9 +82,36 @@ class Sentence:
     @classmethod
     def of(cls, entry: AuditEntry) -> Sentence:
         """What ``entry`` says. An event that has no words yet says its own name."""
-        words = _WORDS.get(entry.event) or entry.event.replace(".", " ").replace("_", " ")
-        subject = "" if entry.subject == entry.actor else _shortened(entry.subject)
-        return cls(entry, words, subject, " · ".join(_details(entry.detail)))
+        words, detail = _worded(entry)
+        subject = _shortened(entry.subject)
+        if entry.subject == entry.actor:
+            subject = "themselves" if words.endswith(_UNFINISHED) else ""
+        if entry.event in _SAY_IT_ALL:
+            subject = ""
+        return cls(entry, words, subject, " · ".join(_details(detail)))
+
+
+_UNFINISHED: Final = (" of", " to", "invited", "removed")
+"""Ends of words that somebody must follow."""
+_SAY_IT_ALL: Final = {"credits.adjusted", "visitor.banned"}
+"""Events whose words have their subject in them, or whose subject says nothing to people."""
+_CREDITS_DONE: Final = {"done": ("gave", "took"), "waiting": ("proposed to give", "proposed to take")}
+
+
+def _worded(entry: AuditEntry) -> tuple[str, dict[str, Any]]:
+    """What was done, and of the details those that this leaves out."""
+    detail = dict(entry.detail)
+    amount = detail.get("amount")
+    if entry.event == "credits.adjusted" and isinstance(amount, int):
+        gave, took = _CREDITS_DONE.get(detail.pop("state", ""), _CREDITS_DONE["done"])
+        del detail["amount"]
+        credits = f"{abs(amount):,} credit{'' if abs(amount) == 1 else 's'}"
+        return f"{gave if amount > 0 else took} {credits}", detail
+    if entry.event == "visitor.banned" and entry.subject:
+        return "banned this visitor with their network", detail
+    if entry.event == "staff.looked" and entry.subject:
+        return "looked at the clip", detail
+    return WORDS.get(entry.event) or entry.event.replace(".", " ").replace("_", " "), detail
 
 
 def _shortened(subject: str) -> str:

@@ -283,6 +283,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["subject", "-id"], name="audit_by_subject"),
             models.Index(fields=["event", "-id"], name="audit_by_event"),
             models.Index(fields=["at"], name="audit_network_known", condition=~Q(network="")),
+            models.Index(fields=["at"], name="audit_by_time"),
+            models.Index(fields=["-id"], name="audit_of_staff", condition=Q(actor__startswith="staff ")),
         ]
 
     def __str__(self) -> str:

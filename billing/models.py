@@ -222,6 +222,15 @@ class Proposal(models.Model):
         return f"{abs(self.amount):,} credits {'given' if self.amount > 0 else 'taken'}"
 
     @property
+    def in_the_past(self) -> str:
+        """What whoever proposed it did, as a sentence goes on after their name."""
+        what = f"{abs(self.amount):,} {'owed ' if self.kind == self.Kind.WRITE_OFF else ''}credits"
+        verb = "write off" if self.kind == self.Kind.WRITE_OFF else "give" if self.amount > 0 else "take"
+        if self.state == self.State.DONE:
+            return f"{ {'write off': 'Wrote off', 'give': 'Gave', 'take': 'Took'}[verb] } {what}"
+        return f"Proposed to {verb} {what}"
+
+    @property
     def is_waiting(self) -> bool:
         """Whether somebody can still decide it."""
         return self.state == self.State.WAITING and self.expires_at > timezone.now()

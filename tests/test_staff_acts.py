@@ -37,7 +37,7 @@ READS = {
     *("moderation_review_poster", "notices_notice_poster", "notices_notice_clip", "clip_poster"),
     *("trial", "trial-clip", "trial-poster"),
     *("catalogue", "catalogue_add", "generation_fleet", "customers", "customer", "customer_key"),
-    *("money", "money_export", "system", "health"),
+    *("money", "money_export", "system", "health", "audit_log"),
 }
 """Pages that change nothing. Of those the ones that show somebody's clip leave a note too: test_notices.py."""
 ELSEWHERE = {

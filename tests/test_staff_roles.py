@@ -74,6 +74,7 @@ OF_NO_MODEL = {
     "customer_look": "accounts.look_into_workspace",
     "customer_suspend": "accounts.suspend_workspace",
     "customer_unsuspend": "accounts.suspend_workspace",
+    "audit_log": "accounts.view_auditentry",
     "money": "shop.view_revenue",
     "money_export": "shop.view_revenue",
     "system": "generation.view_system",

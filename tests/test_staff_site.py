@@ -24,7 +24,6 @@ BY_PERMISSION = {
     "accounts.user": "flags, groups and permissions are read only, and the rows of staff open for superusers alone",
     "accounts.workspace": "read only; acts are audited services, and nobody becomes a member by them",
     "accounts.ban": "keeps people out, lets nobody in",
-    "accounts.auditentry": "read only",
     "billing.proposal": "money moves by two people's doing, which the database holds",
     "billing.account": "read only; adjusting has a day's limit",
     "billing.lot": "read only",

@@ -21,7 +21,7 @@ from tests.test_staff_site import FOR_SUPERUSERS
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ["billing_account", "billing_lot", "billing_hold", "shop_payment", "accounts_auditentry"]
+LISTS = ["billing_account", "billing_lot", "billing_hold", "shop_payment"]
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ class AccountAdmin(LedgerAdmin):
             messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
         else:
             messages.success(request, f"{proposal}: {proposal.reason}")
-        self.log_change(request, Account(id=account), f"{proposal}, {proposal.get_state_display()}: {proposal.reason}")
+        self.log_change(request, Account(id=account), f"{proposal.in_the_past}: {proposal.reason}")
         return True
 
 

@@ -10,14 +10,15 @@ from uuid import UUID
 
 import redis
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
-from accounts import whose
-from accounts.models import User
+from accounts import audit, whose
+from accounts.audit_sentences import Sentence
+from accounts.models import AuditEntry, User
 from billing.models import Hold
 from catalog.models import Model
 from generation.models import Clip, Generation, State
@@ -36,7 +37,7 @@ from loremotion.time_filter import TimeFilter
 CANCELLED: Final = "Cancelled."
 RETRIED: Final = "Goes to another attempt."
 MOST_SENT: Final = 50
-"""Mails, and webhook events, of one clip that its timeline shows."""
+"""Mails, webhook events and entries of the audit log about one clip that its timeline shows."""
 
 
 class AskedFilter(TimeFilter):
@@ -155,6 +156,27 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     return serving.serve_file(request, clip.poster_key, "image/jpeg", reader=None, etag=f'"{clip.sha256}-poster"')
 
 
+def cancel_as_staff(generation: Generation, *, by: User) -> str:
+    """Cancel a clip and give its credits back, noted in its workspace's audit log. Returns what was done, in words.
+
+    Raises:
+        Conflict: it has ended.
+    """
+    return _noted(generation, settle.cancel, "clip.cancelled", by, CANCELLED)
+
+
+def retry_as_staff(generation: Generation, *, by: User) -> str:
+    """Have another attempt make a clip: ``retry``, noted and answered as ``cancel_as_staff`` does."""
+    return _noted(generation, retry, "clip.retried", by, RETRIED)
+
+
+def _noted(generation: Generation, act: Callable[[Generation], object], event: str, by: User, done: str) -> str:
+    with transaction.atomic():  # nothing is done without a note of it
+        act(generation)
+        audit.record(generation.workspace, event, actor=f"staff {by.email}", subject=str(generation.id))
+    return done
+
+
 def retry(generation: Generation) -> None:
     """Take a clip away from the attempt that hangs, and have another one make it. It keeps its place and its credits.
 
@@ -174,23 +196,20 @@ def retry(generation: Generation) -> None:
 
 
 def retry_one(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    return _do(request, generation_id, retry, RETRIED)
+    return _do(request, generation_id, retry_as_staff)
 
 
 def cancel_one(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    return _do(request, generation_id, settle.cancel, CANCELLED)
+    return _do(request, generation_id, cancel_as_staff)
 
 
-def _do(request: HttpRequest, generation_id: UUID, act: Callable[[Generation], None], done: str) -> HttpResponse:
-    """What a button of a clip's page does, noted in the admin's log."""
-    generation = get_object_or_404(Generation, id=generation_id)
+def _do(request: HttpRequest, generation_id: UUID, act: Callable[..., str]) -> HttpResponse:
+    """What a button of a clip's page does."""
+    generation = get_object_or_404(Generation.objects.select_related("workspace"), id=generation_id)
     try:
-        act(generation)
+        messages.success(request, act(generation, by=cast(User, request.user)))
     except Refusal as refusal:
         messages.warning(request, str(refusal))
-    else:
-        LogEntry.objects.log_actions(cast(User, request.user).pk, [generation], CHANGE, done, single_object=True)
-        messages.success(request, done)
     return redirect("admin:generation_generation_change", generation_id)
 
 
@@ -221,7 +240,7 @@ def timeline(generation: Generation) -> list[Moment]:
     if hold is not None and hold.settled_at is not None:
         said = f"Credits settled: {hold.captured} charged, {hold.released} given back"
         happened.append((hold.settled_at, "reports", said))
-    happened += [*_mail(generation), *_webhooks(generation)]
+    happened += [*_by_staff(generation), *_mail(generation), *_webhooks(generation)]
     found = sorted(((at, where, what) for at, where, what in happened if at is not None), key=lambda each: each[0])
     moments, last = [], None
     for at, where, what in found:
@@ -249,6 +268,12 @@ def _stages(generation: Generation, worker: str) -> Iterator[tuple[datetime | No
     for stage, seconds in generation.stages:
         at += timedelta(seconds=float(seconds))
         yield at, worker, f"{stage}: {seconds:.1f} s"
+
+
+def _by_staff(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:
+    """What staff and members did to it by hand, as the audit log says it."""
+    for entry in AuditEntry.objects.filter(subject=str(generation.id)).order_by("-id")[:MOST_SENT]:
+        yield entry.at, "web", f"{entry.actor} {Sentence.of(entry).words}"
 
 
 def _mail(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:

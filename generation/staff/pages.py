@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generation.staff import catalogue, clips, customers, fleet, money, system
+from generation.staff import audit_log, catalogue, clips, customers, fleet, money, system
 from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
@@ -44,6 +44,7 @@ PAGES: Final = (
     _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),
     _of_customer("customer_suspend", "suspend", customers.suspend, "accounts.suspend_workspace"),
     _of_customer("customer_unsuspend", "unsuspend", customers.unsuspend, "accounts.suspend_workspace"),
+    StaffPage("audit_log", "audit/", audit_log.page, "accounts.view_auditentry", "Audit log", "People"),
     StaffPage("money", "money/", money.page, "shop.view_revenue", "Revenue and liability", "Money"),
     StaffPage("money_export", "money/payments.csv", money.export, "shop.view_revenue"),
     StaffPage("system", "system/", system.page, "generation.view_system", "Processes and queues", "System"),

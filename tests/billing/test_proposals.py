@@ -254,8 +254,8 @@ def test_staff_proposes_sees_what_waits_and_another_approves(ada: User, ben: Use
     assert balance(account) == (5_010, 0, 0)
     assert "ada@example.org, approved by ben@example.org" in page
     logged = {entry.user.email: entry.change_message for entry in LogEntry.objects.select_related("user")}
-    assert "Waiting: lost a week" in logged["ada@example.org"]
-    assert "Done: true" in logged["ben@example.org"]
+    assert "Proposed to give 5,000 credits: lost a week" in logged["ada@example.org"]
+    assert "Approved the proposal, 5,000 credits given: true" in logged["ben@example.org"]
     waiting = his.get(reverse("admin:billing_proposal_changelist")).context["cl"]
     done = his.get(reverse("admin:billing_proposal_changelist"), {"standing": "done"}).context["cl"]
     assert (waiting.result_count, done.result_count) == (0, 1)

@@ -1,0 +1,185 @@
+"""Acts as the admin's audit log shows them, whichever of two tables noted one: Django's notes of what staff did in the
+admin, and the audit log of the workspaces, which says what staff and members did to one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.text import capfirst, get_text_list
+
+from accounts.audit_sentences import Sentence
+from accounts.models import AuditEntry, User, Workspace
+from billing.models import Account
+from generation.models import FleetSample
+from loremotion.staff_sections import section_of
+
+STAFF: Final = "staff "
+"""Begins the actor of an entry that staff made."""
+AREAS: Final = {
+    "Catalogue": (),
+    "Fleet": (),
+    "Clips": ("clip",),
+    "Customers": ("workspace", "visitor", "staff", "webhook", "key", "member", "budget", "plan"),
+    "Money": ("credits",),
+    "People": ("account", "session"),
+    "System": (),
+}
+"""Section of the admin → what the audit log's events about it begin with."""
+_DID: Final = re.compile(r"(?:[A-Z][a-z]+ed|Gave|Took|Brought|Sent|Had|Kept|Left|Wrote)\b")
+"""A note that says what was done, as whoever did it goes before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: ``who`` and ``words`` are a sentence."""
+
+    at: datetime
+    who: str
+    by: str
+    """The address by which the log is asked for what else they did."""
+    words: str
+    detail: str
+    area: str
+    object: str
+    """What it was done to, if the sentence does not say so."""
+    address: str
+    """Of the page of that; empty where there is none, or not for whoever asks."""
+    customer: UUID | None
+    code: str
+    """As logs and searches call it."""
+
+
+def of_note(note: LogEntry, request: HttpRequest) -> Act:
+    """Return an act from Django's notes, which are about rows of any model."""
+    kind = note.content_type
+    model = kind.model_class() if kind is not None else None
+    words, is_named = _words_of(note, _kind(model))
+    is_of_customer = model in (Account, Workspace)
+    return Act(
+        at=note.action_time,
+        who=note.user.name or note.user.get_username(),
+        by=note.user.get_username(),
+        words=words,
+        detail="",
+        area=area_of_model(model),
+        object="" if is_named or is_of_customer else capfirst(f"{_kind(model)} {note.object_repr}".strip()),
+        address="" if is_of_customer else _page_of(note, model, request),
+        customer=UUID(str(note.object_id)) if is_of_customer else None,
+        code=f"{kind.app_label}.{kind.model}" if kind is not None else "",
+    )
+
+
+def of_entry(entry: AuditEntry, names: dict[str, str]) -> Act:
+    """Return an act from a workspace's audit log. ``names``: address of a person → what they are called."""
+    said = Sentence.of(entry)
+    address = entry.actor.removeprefix(STAFF)
+    who = names.get(address, address) or address if entry.actor.startswith(STAFF) else entry.actor
+    clip = _clip_of(entry)
+    return Act(
+        at=entry.at,
+        who=who,
+        by=address,
+        words=" ".join(part for part in (said.words, said.subject) if part),
+        detail=" · ".join(
+            part for part in (said.detail, f"network {entry.network[:8]}" if entry.network else "") if part
+        ),
+        area=area_of_event(entry.event),
+        object="The clip" if clip else "",
+        address=reverse("admin:generation_generation_change", args=[clip]) if clip else "",
+        customer=entry.workspace_id,
+        code=entry.event,
+    )
+
+
+def area_of_model(model: Any) -> str:
+    """Return the section of the admin in which a model's rows are acted on."""
+    if model is None:
+        return ""
+    return "Fleet" if model is FleetSample else section_of(model._meta.app_label, model._meta.model_name)
+
+
+def area_of_event(event: str) -> str:
+    """Return the section of the admin that an event of the audit log is about."""
+    begin = event.partition(".")[0]
+    return next((area for area, begins in AREAS.items() if begin in begins), "Customers")
+
+
+def _clip_of(entry: AuditEntry) -> UUID | None:
+    try:
+        return UUID(entry.subject) if entry.event.startswith("clip.") else None
+    except ValueError:
+        return None
+
+
+def _kind(model: Any) -> str:
+    if model is None:
+        return ""
+    return "GPU worker" if model is FleetSample else str(model._meta.verbose_name)
+
+
+def _page_of(note: LogEntry, model: Any, request: HttpRequest) -> str:
+    if model is FleetSample:
+        return reverse("admin:generation_fleet") if request.user.has_perm("generation.view_fleet") else ""
+    page = admin.site._registry.get(model)
+    if page is None or note.action_flag == DELETION or not page.has_view_permission(request):
+        return ""
+    try:
+        return note.get_admin_url() or ""
+    except NoReverseMatch:
+        return ""
+
+
+def _words_of(note: LogEntry, kind: str) -> tuple[str, bool]:
+    """What was done, after the name of whoever did it; and whether that names the row."""
+    row = f"the {kind} {note.object_repr}".replace("  ", " ")
+    said = note.change_message.strip()
+    if note.action_flag == ADDITION:
+        return f"added {row}{_after(said, ': ')}", True
+    if note.action_flag == DELETION:
+        return f"deleted {row}", True
+    if said.startswith("["):
+        return _of_form(said, row), True
+    if _DID.match(said):
+        return said[:1].lower() + said[1:].rstrip("."), False
+    return f"changed {row}{_after(said, ': ')}", True
+
+
+def _after(said: str, between: str) -> str:
+    return f"{between}{said.rstrip('.')}" if said and not said.startswith("[") else ""
+
+
+def _of_form(said: str, row: str) -> str:
+    """What Django notes of a form: which fields of the row changed, and which rows below it came, changed or went."""
+    try:
+        parts = json.loads(said)
+    except ValueError:
+        return f"changed {row}"
+    found = [text for part in parts if isinstance(part, dict) for text in _of_part(part, row)]
+    return get_text_list(found, "and") or f"saved {row} as it was"
+
+
+def _of_part(part: dict[str, Any], row: str) -> Iterable[str]:
+    for done, what in part.items():
+        below = f"the {what['name']} {what.get('object', '')}".strip() if "name" in what else ""
+        fields = get_text_list([str(field).lower() for field in what.get("fields", ())], "and")
+        if done == "changed":
+            yield f"changed {fields} of {below or row}" if fields else f"changed {below or row}"
+        else:
+            yield f"{done} {below or row}"
+
+
+def named(actors: Iterable[str]) -> dict[str, str]:
+    """Return address → name, of those actors of the audit log that are people with an account and a name."""
+    addresses = {actor.removeprefix(STAFF) for actor in actors if "@" in actor}
+    found = User.objects.filter(email__in=addresses).exclude(name="")
+    return dict(found.values_list("email", "name"))

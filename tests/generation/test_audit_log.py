@@ -1,0 +1,266 @@
+"""The admin's audit log: one page of whatever staff did, in sentences, found by who, what, whom and when."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+import redis
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import audit, workspaces
+from accounts.audit_sentences import WORDS
+from accounts.models import AuditEntry, User, Workspace
+from billing.shop.models import Plan
+from catalog.models import Model
+from generation.staff import acts, audit_log, fleet_commands
+from tests.accounts.factories import browser_of, person
+from tests.generation import factories
+from tests.generation.test_fleet_page import heard
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/audit/"
+
+
+@pytest.fixture
+def ada() -> User:
+    """Of the staff, and she has a name."""
+    user = person("ada@example.com", is_staff=True)
+    User.objects.filter(id=user.id).update(name="Ada")
+    return User.objects.get(id=user.id)
+
+
+@pytest.fixture
+def staff(ada: User) -> Client:
+    return browser_of(ada)
+
+
+def own(email: str) -> Workspace:
+    return Workspace.objects.get(memberships__user=person(email), kind="personal")
+
+
+def shown(browser: Client, **asked: str) -> list[acts.Act]:
+    return [act for act, *_ in browser.get(PAGE, asked).context["rows"]]
+
+
+def said(browser: Client, **asked: str) -> list[str]:
+    return [f"{act.who} {act.words}" for act in shown(browser, **asked)]
+
+
+def codes(browser: Client, **asked: str) -> set[str]:
+    return {act.code for act in shown(browser, **asked)}
+
+
+def note(by: User, row: Any, flag: int, message: Any = "") -> LogEntry:
+    LogEntry.objects.log_actions(by.pk, [row], flag, message, single_object=True)
+    return LogEntry.objects.latest("id")
+
+
+def test_acts_of_both_logs_are_sentences_newest_first(staff: Client, ada: User, valkey: redis.Redis) -> None:
+    plan, model = Plan.objects.get(slug="free"), factories.model()
+    note(ada, plan, ADDITION, [{"added": {}}])
+    note(
+        ada,
+        plan,
+        CHANGE,
+        [{"changed": {"fields": ["Monthly credits", "Name"]}}, {"added": {"name": "price", "object": "5 $"}}],
+    )
+    workspaces.suspend(own("bob@example.org"), actor="staff ada@example.com", reason="spam")
+    note(ada, model, CHANGE, "Brought version 1 back as version 3.")
+    note(ada, model, CHANGE, "Toy is the default now.")
+    heard(valkey)
+    fleet_commands.drain("gpu-7", by=ada)
+    note(ada, plan, DELETION)
+    assert said(staff) == [
+        "Ada deleted the plan Free",
+        "Ada changed the GPU worker gpu-7: Worker gpu-7 takes no more clips",
+        "Ada changed the model Toy: Toy is the default now",
+        "Ada brought version 1 back as version 3",
+        "Ada suspended this workspace",
+        "Ada changed monthly credits and name of the plan Free and added the price 5 $",
+        "Ada added the plan Free",
+    ]
+
+
+def test_credits_that_were_given_are_said_in_credits(staff: Client, ada: User) -> None:
+    workspace = factories.visitor(credits=100).workspace
+    form = {"amount": "1500", "reason": "an outage", "reference": "0190b3c8-7a1e-7000-8000-000000000001"}
+    staff.post(f"/admin/customers/{workspace.id}/credits/", {**form, "amount": "500"})
+    form["reference"] = "0190b3c8-7a1e-7000-8000-000000000002"
+    staff.post(f"/admin/billing/account/{workspace.id}/adjust/", form)
+    done = shown(staff, about="Money")
+    assert [f"{act.who} {act.words}" for act in done] == [
+        "Ada proposed to give 1,500 credits: an outage",
+        "Ada gave 500 credits",
+    ]
+    assert done[1].detail == "reason: an outage"
+    assert {act.customer for act in done} == {workspace.id}
+
+
+def test_a_clip_that_staff_cancels_is_in_the_log_of_its_customer_and_leads_to_it(staff: Client) -> None:
+    factories.model()
+    clip = factories.submitted(factories.visitor(credits=100).workspace)
+    staff.post(f"/admin/clips/{clip.id}/cancel/")
+    [act] = shown(staff, customer=str(clip.workspace_id))
+    assert (act.words, act.area, act.address) == (
+        f"cancelled the clip {clip.id.hex[:8]}…",
+        "Clips",
+        f"/admin/generation/generation/{clip.id}/change/",
+    )
+    assert "staff ada@example.com cancelled the clip" in staff.get(act.address).text
+
+
+def test_what_members_did_is_shown_to_whoever_asks_for_everybody(staff: Client) -> None:
+    audit.record(own("bob@example.org"), "key.issued", actor="bob@example.org", subject="lm_1f", name="<b>ci</b>")
+    assert not shown(staff)
+    [row] = re.findall(r'<td class="what" title="key.issued">(.*?)</td>', staff.get(PAGE, {"who": "everybody"}).text)
+    assert "&lt;b&gt;" in row
+    assert unescape(re.sub(r"<[^>]+>", " ", row)).split() == [
+        "bob@example.org",
+        "created",
+        "the",
+        "API",
+        "key",
+        "lm_1f.",
+        "name:",
+        "<b>ci</b>",
+    ]
+
+
+def test_the_address_narrows_the_log_by_person_subject_and_time(staff: Client, ada: User) -> None:
+    eve = person("eve@example.com", is_staff=True)
+    model, plan = factories.model(), Plan.objects.get(slug="free")
+    note(eve, model, CHANGE, "Promoted the canary, version 2.")
+    old = note(ada, plan, CHANGE, "Changed it.")
+    LogEntry.objects.filter(id=old.id).update(action_time=datetime(2025, 3, 4, 12, tzinfo=UTC))
+    workspaces.suspend(own("bob@example.org"), actor="staff eve@example.com", reason="spam")
+    assert codes(staff) == {"catalog.model", "shop.plan", "workspace.suspended"}
+    assert codes(staff, by="eve@example.com") == {"catalog.model", "workspace.suspended"}
+    assert codes(staff, about="Catalogue") == {"catalog.model"}
+    assert codes(staff, about="Customers") == {"workspace.suspended"}
+    assert codes(staff, when="day") == {"catalog.model", "workspace.suspended"}
+    assert codes(staff, when="2025-03-04") == codes(staff, when="2025-03") == {"shop.plan"}
+    assert codes(staff, when="2025-03-05") == set()
+    assert codes(staff, when="nonsense", about="nonsense", customer="nonsense", before="x.y", q="\x00") == codes(staff)
+
+
+def test_a_search_finds_by_address_id_name_and_event(staff: Client, ada: User) -> None:
+    bob, mine = own("bob@example.org"), own("ada@example.org")
+    model = factories.model()
+    note(ada, model, CHANGE, "Promoted the canary, version 2.")
+    workspaces.suspend(bob, actor="staff ada@example.com", reason="spam")
+    audit.record(mine, "member.invited", actor="ada@example.org", subject="bob@example.org")
+    audit.record(mine, "webhook.created", actor="bob@example.org", subject="https://example.org")
+    audit.record(mine, "key.issued", actor="ada@example.org", subject="lm_1f")
+    assert codes(staff, q="Bob@example.org", who="everybody") == {
+        *("workspace.begun", "workspace.suspended", "member.invited", "webhook.created")
+    }
+    assert codes(staff, q="ada@example.com") >= {"catalog.model", "workspace.suspended"}
+    assert codes(staff, q=str(bob.id)) == {"workspace.suspended"}
+    assert codes(staff, q=model.slug) == codes(staff, q=model.name.lower()) == {"catalog.model"}
+    assert codes(staff, q="workspace.suspended") == {"workspace.suspended"}
+    assert codes(staff, q="nobody@example.org") == set()
+
+
+def test_whose_a_workspace_is_is_found_by_those_alone_who_may_look_customers_up(ada: User) -> None:
+    bob = own("bob@example.org")
+    workspaces.suspend(bob, actor="staff ada@example.com", reason="spam")
+    user = person("looks@example.com")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    browser = browser_of(User.objects.get(id=user.id))
+    assert codes(browser, q="bob@example.org", who="everybody") == {"workspace.begun"}
+    page = browser.get(PAGE).text
+    assert str(bob.id) in page
+    assert "bob@example.org" not in page
+
+
+def test_older_pages_show_every_act_once_whatever_comes_meanwhile(
+    staff: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "PAGE", 3)
+    model, bob = factories.model(), own("bob@example.org")
+    at = timezone.now()
+    for number in range(10):  # two at a time have the same moment
+        moment = at - timedelta(minutes=10 - number // 2)
+        if number % 3:
+            noted = note(ada, model, CHANGE, f"Act {number}.")
+            LogEntry.objects.filter(id=noted.id).update(action_time=moment)
+        else:
+            audit.record(bob, "staff.looked", actor="staff ada@example.com", number=number)
+            AuditEntry.objects.filter(detail__number=number).update(at=moment)
+    found, address = [], PAGE
+    while address:
+        page = staff.get(address)
+        found += [act.words + act.detail for act, *_ in page.context["rows"]]
+        note(ada, model, CHANGE, "Came meanwhile.")
+        older = page.context["older"]
+        address = f"{PAGE}{older}" if older else ""
+    assert len(found) == len(set(found)) == 10
+    assert sorted(int(re.findall(r"\d+", text)[-1]) for text in found) == list(range(10))
+
+
+def test_the_page_takes_as_many_queries_however_much_was_done(staff: Client, ada: User) -> None:
+    model = factories.model()
+    queries = []
+    for rows in (2, 20):
+        for number in range(rows):
+            note(ada, model, CHANGE, f"Act {number}.")
+            audit.record(own(f"p{rows}-{number}@example.org"), "staff.looked", actor="staff ada@example.com")
+        staff.get(PAGE)
+        with CaptureQueriesContext(connection) as asked:
+            staff.get(PAGE)
+        queries.append(len(asked))
+    assert queries[0] == queries[1]
+
+
+def test_a_row_that_may_not_be_opened_is_no_link(ada: User) -> None:
+    model = factories.model()
+    note(ada, model, CHANGE, "Promoted the canary, version 2.")
+    user = person("money@example.com")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    [act] = shown(browser_of(User.objects.get(id=user.id)))
+    assert (act.object, act.address) == (f"Model {model.name}", "")
+    user.user_permissions.add(Permission.objects.get(codename="view_model", content_type__app_label="catalog"))
+    [act] = shown(browser_of(User.objects.get(id=user.id)))
+    assert act.address == f"/admin/catalog/model/{model.pk}/change/"
+
+
+def test_every_event_is_about_a_section() -> None:
+    begins = {event.partition(".")[0] for event in WORDS}
+    placed = [begin for each in acts.AREAS.values() for begin in each]
+    assert begins <= {*placed}
+    assert len(placed) == len(set(placed))
+
+
+def test_the_plans_of_the_page_use_an_index(staff: Client, ada: User) -> None:
+    """Each of the two tables is read along one, whatever is asked for: neither is sorted or read whole."""
+    model = Model.objects.first() or factories.model()
+    note(ada, model, CHANGE, "Act.")
+    bob = own("bob@example.org")
+    asked: list[dict[str, str]] = [
+        {},
+        {"by": "ada@example.com"},
+        {"customer": str(bob.id)},
+        {"q": str(bob.id)},
+        {"when": "2026-01-02"},
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for each in asked:
+            with CaptureQueriesContext(connection) as queries:
+                staff.get(PAGE, each)
+            for sql in (query["sql"] for query in queries):
+                if re.search(r'FROM "(django_admin_log|accounts_auditentry)"', sql):
+                    cursor.execute("EXPLAIN " + sql.replace("%", "%%"))
+                    plan = "\n".join(row[0] for row in cursor.fetchall())
+                    assert not re.search("Seq Scan on (django_admin_log|accounts_auditentry)", plan), plan
