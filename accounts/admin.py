@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from accounts import bans, impersonation, networks, whose, workspaces
-from accounts.audit_sentences import Sentence
-from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
-from accounts.whose_column import WhoseColumn
+from accounts.models import Ban, Membership, User, Visitor, Workspace
 from loremotion.bounded_paginator import BoundedPaginator
-from loremotion.exact_search import ExactSearchAdmin, any_of
-
-MOST_ENTRIES: Final = 500
-"""Of one actor, thing or workspace, among which a search for an address looks: the newest."""
-MOST_WORKSPACES: Final = 20
-AN_EVENT: Final = re.compile(r"[a-z_]+\.[a-z_]+")
+from loremotion.exact_search import any_of
+from loremotion.row_acts import RowAct, RowActs
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
@@ -87,7 +78,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 
 @admin.register(Workspace)
-class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
+class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
     list_display = ["title", "kind", "created_at", "suspended_at", "id"]
     list_filter = ["kind"]
     search_fields = ["^name"]
@@ -97,6 +88,14 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]
+    row_acts: ClassVar = {
+        "look_into": RowAct("Look into"),
+        "suspend_selected": RowAct(
+            "Suspend", "What runs is cancelled; clips and credits stay.", is_offered=lambda each: not each.suspended_at
+        ),
+        "unsuspend_selected": RowAct("Lift the suspension", is_offered=lambda each: bool(each.suspended_at)),
+        "ban_visitor": RowAct("Ban…", is_offered=lambda each: each.kind == Workspace.Kind.VISITOR),
+    }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
         return super().get_queryset(request).prefetch_related(whose.owners())
@@ -191,7 +190,7 @@ class BanForm(forms.ModelForm[Ban]):
 
 
 @admin.register(Ban)
-class BanAdmin(admin.ModelAdmin[Ban]):
+class BanAdmin(RowActs, admin.ModelAdmin[Ban]):
     """Bans are added and lifted. What one says never changes, because somebody has read it."""
 
     form = BanForm
@@ -204,6 +203,11 @@ class BanAdmin(admin.ModelAdmin[Ban]):
     show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     actions = ["lift_selected"]
+    row_acts: ClassVar = {
+        "lift_selected": RowAct(
+            "Lift", "They may come in again, and so may their network.", is_offered=lambda ban: ban.lifted_at is None
+        )
+    }
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Ban], search_term: str
@@ -245,62 +249,7 @@ class BanAdmin(admin.ModelAdmin[Ban]):
     def lift_selected(self, request: HttpRequest, queryset: QuerySet[Ban]) -> None:
         for ban in queryset.select_related("visitor__workspace"):
             bans.end(ban, actor=_name_of(request))
-            self.log_change(request, ban, "Lifted.")
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(WhoseColumn, ExactSearchAdmin):
-    """Read only, for staff as for everybody."""
-
-    list_display = ["at", "what", "whose"]
-    list_display_links = ["at"]
-    is_found_by_address = False  # of an address more is found: see below
-    whose_field = "workspace_id"
-    search_help_text = "An email address, the whole id of a workspace or of a thing, what was acted on, or an event"
-    ordering = ["-id"]
-
-    @admin.display(description="what happened")
-    def what(self, entry: AuditEntry) -> SafeString:
-        """A sentence, as the members of the workspace read it."""
-        said = Sentence.of(entry)
-        subject = format_html(" <strong>{}</strong>", said.subject) if said.subject else ""
-        detail = format_html('<br><span class="quiet">{}</span>', said.detail) if said.detail else ""
-        return format_html('<span title="{}">{} {}{}.</span>{}', entry.event, entry.actor, said.words, subject, detail)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
-    ) -> tuple[QuerySet[AuditEntry], bool]:
-        """What whoever has the address did, what was done to them, and what happened in their workspaces."""
-        text = search_term.replace("\x00", "").strip()
-        if "@" not in text:
-            found: tuple[QuerySet[AuditEntry], bool] = super().get_search_results(request, queryset, search_term)
-            return found
-        address = text.lower()
-        parts = [
-            AuditEntry.objects.filter(actor=text),
-            AuditEntry.objects.filter(actor=address),
-            AuditEntry.objects.filter(actor=f"staff {address}"),
-            AuditEntry.objects.filter(subject=text),
-            AuditEntry.objects.filter(subject=address),
-        ]
-        if request.user.has_perm("accounts.view_workspace"):
-            theirs = Membership.objects.filter(user__email=address).values_list("workspace_id", flat=True)
-            parts += [AuditEntry.objects.filter(workspace=each) for each in theirs[:MOST_WORKSPACES]]
-        # Each by its own index and to a bound: together they would be looked for in the whole table.
-        newest = [part.order_by("-id").values("id")[:MOST_ENTRIES] for part in parts]
-        return queryset.filter(id__in=newest[0].union(*newest[1:])), False
-
-    def named_by(self, wanted: UUID) -> Q:
-        """What happened in the workspace of this id; there being none, what was done to the thing of this id."""
-        if Workspace.objects.filter(id=wanted).exists():
-            return Q(workspace=wanted)
-        return Q(subject=str(wanted))
-
-    def called(self, wanted: str) -> Q:
-        """One condition alone, so that the newest are found by one index: its shape says which field is meant."""
-        if AN_EVENT.fullmatch(wanted):
-            return Q(event=wanted)
-        return Q(actor=wanted) | Q(subject=wanted)
+            self.log_change(request, ban, "Lifted the ban.")
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -15,13 +15,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import whose
+from accounts.models import User
 from accounts.whose_column import workspaces_of
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
-from generation.settlement import settle
 from generation.staff import clips, late
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowAct, RowActs, RowLink
 from loremotion.staff_words import as_words, look
 
 
@@ -30,14 +31,14 @@ def may_look_up(request: HttpRequest) -> bool:
 
 
 @admin.register(Generation)
-class GenerationAdmin(ReadOnlyAdmin):
+class GenerationAdmin(RowActs, ReadOnlyAdmin):
     """Read only. Prompts are people's own words, and shown to those alone who may look into workspaces."""
 
     list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits", "error"]
     list_display_links = ["asked"]
     list_filter = [
-        clips.AskedFilter,
         "state",
+        clips.AskedFilter,
         clips.ModelFilter,
         clips.PresetFilter,
         clips.TierFilter,
@@ -50,7 +51,26 @@ class GenerationAdmin(ReadOnlyAdmin):
     list_per_page = 50
     ordering = ["-created_at", "-id"]
     actions = ["cancel_selected", "retry_selected"]
-    change_list_template = "admin/dated_change_list.html"
+    row_acts: ClassVar = {
+        "retry_selected": RowAct(
+            "Start again",
+            "Its GPU lets go of it, and another makes it.",
+            is_offered=lambda clip: clip.state in (State.DISPATCHED, State.RUNNING),
+        ),
+        "cancel_selected": RowAct(
+            "Cancel", "Its credits go back, less those of steps that ran.", is_offered=lambda clip: clip.is_open
+        ),
+    }
+    row_links = (
+        RowLink(
+            "Give credits",
+            lambda clip: reverse("admin:customer", args=[clip.workspace_id]) + "#id_amount",
+            "billing.adjust_credits",
+            is_offered=lambda clip: (
+                clip.state in (State.FAILED, State.SUCCEEDED) and clip.workspace_id != TRIALS_WORKSPACE
+            ),
+        ),
+    )
     change_form_template = "admin/generation/change_form.html"
     ASKED = ("prompt", "negative_prompt", "inputs", "seed", "privacy")
     WORDS = ("prompt", "negative_prompt", "inputs")
@@ -159,22 +179,19 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Cancel and give the credits back", permissions=["cancel"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
-        self._do(request, queryset, settle.cancel, clips.CANCELLED)
+        self._do(request, queryset, clips.cancel_as_staff)
 
     @admin.action(description="Have it made by another attempt", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
-        self._do(request, queryset, clips.retry, clips.RETRIED)
+        self._do(request, queryset, clips.retry_as_staff)
 
-    def _do(
-        self, request: HttpRequest, queryset: QuerySet[Generation], act: Callable[[Generation], None], done: str
-    ) -> None:
+    def _do(self, request: HttpRequest, queryset: QuerySet[Generation], act: Callable[..., str]) -> None:
         for generation in queryset:
             try:
-                act(generation)
+                done = act(generation, by=cast(User, request.user))
             except Refusal as refusal:
                 self.message_user(request, f"{generation.id}: {refusal}", messages.WARNING)
             else:
-                self.log_change(request, generation, done)
                 self.message_user(request, f"{generation.id}: {done}", messages.SUCCESS)
 
     def change_view(

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from billing import ledger, proposals
@@ -18,6 +18,7 @@ from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import DecisionForm
 from billing.models import Proposal
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowActs, RowLink
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -45,7 +46,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Proposal)
-class ProposalAdmin(LedgerAdmin):
+class ProposalAdmin(RowActs, LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
     list_display = ("proposed_at", "what", "whose", "reason", "proposed_by_name", "decided_by_name", "expires_at")
@@ -54,6 +55,16 @@ class ProposalAdmin(LedgerAdmin):
     ordering = ("-proposed_at", "-id")
     search_help_text = "A whole account id"
     change_form_template = "admin/billing/proposal/change_form.html"
+    row_links = (
+        RowLink(
+            "Approve or refuse…",
+            lambda proposal: reverse("admin:billing_proposal_decide", args=[proposal.pk]),
+            "billing.decide_proposal",
+            is_offered=lambda proposal: (
+                proposal.state == Proposal.State.WAITING and proposal.expires_at > timezone.now()
+            ),
+        ),
+    )
 
     @admin.display(description="What")
     def what(self, proposal: Proposal) -> str:
@@ -79,7 +90,8 @@ class ProposalAdmin(LedgerAdmin):
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
             else:
-                self.log_change(request, proposal, f"{proposal.get_state_display()}: {proposal.decision}")
+                done = "Approved" if is_yes else "Refused"
+                self.log_change(request, proposal, f"{done} the proposal, {proposal}: {proposal.decision}")
                 messages.success(request, f"{proposal}: {proposal.get_state_display()}.")
                 return redirect("admin:billing_account_change", proposal.account)
         context = self.admin_site.each_context(request) | {

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
 
 from accounts.whose_column import WhoseColumn
 from billing.models import LOT_TITLES
-from billing.shop import balance, inbox, liability, refunds
+from billing.shop import inbox, liability, refunds
+from billing.shop import reconciliation_admin as reconciliation_admin  # its pages are registered with these
 from billing.shop.list_filters import DisputedFilter, PaidFilter, StatusFilter
 from billing.shop.models import (
     Budget,
-    Mismatch,
     Order,
     Pack,
     Payment,
     Plan,
     Price,
-    Reconciliation,
     StripeEvent,
     Subscription,
 )
 from billing.shop.money import formatted, parse
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.number_column import number_column
-from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
+from loremotion.row_acts import RowAct, RowActs, RowLink
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -121,7 +119,7 @@ class RefundForm(forms.Form):
 
 
 @admin.register(Payment)
-class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
+class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     """Money that came, the credits it brought, and the way back for both."""
 
     list_display = [
@@ -145,6 +143,14 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
     found_by_text = ("source", "stripe_payment_intent_id", "stripe_invoice_id")
     search_help_text = "An email address, or the whole id of a workspace, or of a payment or an invoice at Stripe"
     list_select_related = ["price__plan", "price__pack"]
+    row_links = (
+        RowLink(
+            "Refund…",
+            lambda payment: reverse("admin:shop_refund", args=[payment.pk]),
+            "shop.refund_payment",
+            is_offered=lambda payment: payment.refunded_minor < payment.amount_minor,
+        ),
+    )
     change_list_template = "admin/shop/payment/change_list.html"
     change_form_template = "admin/shop/payment/change_form.html"
 
@@ -232,7 +238,7 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
 
 
 @admin.register(StripeEvent)
-class StripeEventAdmin(ExactSearchAdmin):
+class StripeEventAdmin(RowActs, ExactSearchAdmin):
     """The inbox. What failed says why, and can be replayed once that is mended."""
 
     list_display = ["received_at", "type", "object_id", "state", "attempts", "heard_from", "last_error"]
@@ -241,6 +247,9 @@ class StripeEventAdmin(ExactSearchAdmin):
     found_by_text = ("event_id", "object_id")
     search_help_text = "The whole id of an event, or of what it is about, at Stripe"
     actions = ["replay"]
+    row_acts: ClassVar = {
+        "replay": RowAct("Do it again", is_offered=lambda event: event.state == StripeEvent.State.DEAD)
+    }
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("shop.change_stripeevent")
@@ -249,44 +258,5 @@ class StripeEventAdmin(ExactSearchAdmin):
     def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
         for event in queryset:
             inbox.replay(event)
-            self.log_change(request, event, "Done again.")
+            self.log_change(request, event, "Had the event done again.")
         self.message_user(request, f"{len(queryset)} will be done again.")
-
-
-class MismatchInline(admin.TabularInline[Mismatch, Reconciliation]):
-    model = Mismatch
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-@admin.register(Reconciliation)
-class ReconciliationAdmin(ReadOnlyAdmin):
-    """Each comparison with Stripe, what differed, and whether it is mended."""
-
-    list_display = ["began_at", "kind", "checked", "missed", "differences", "finished_at"]
-    list_filter = ["kind"]
-    ordering = ["-id"]  # each begins after the one before it
-    inlines = [MismatchInline]
-    fields = ("kind", "began_at", "finished_at", "read_until", "checked", "missed", "statement")
-    readonly_fields = fields
-
-    @admin.display(description="Account at Stripe")
-    def statement(self, comparison: Reconciliation) -> str:
-        """Money by currency on both sides, and what Stripe kept of it."""
-        return format_html_join("", "<p>{}</p>", ((line,) for line in balance.in_words(comparison.balance)))
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related("mismatches")
-
-    @admin.display()
-    def differences(self, comparison: Reconciliation) -> str:
-        found = list(comparison.mismatches.all())
-        unmended = sum(not one.is_mended for one in found)
-        url = reverse("admin:shop_reconciliation_change", args=[comparison.pk])
-        return format_html('<a href="{}">{}, {} not mended</a>', url, len(found), unmended) if found else "none"

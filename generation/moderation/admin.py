@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
 from accounts import audit
 from accounts.whose_column import WhoseColumn
@@ -22,6 +22,7 @@ from generation.moderation.models import Guard, PlanPolicy, Policy, RefusalCount
 from generation.storage import serving
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowActs, RowLink
 
 
 class DecisionForm(forms.Form):
@@ -49,7 +50,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Review)
-class ReviewAdmin(WhoseColumn, ExactSearchAdmin):
+class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     """Oldest first. The prompt itself is shown on the page of one, not in the list."""
 
     list_display = ["created_at", "category", "outcome", "words", "whose", "state", "decided_by"]
@@ -60,6 +61,14 @@ class ReviewAdmin(WhoseColumn, ExactSearchAdmin):
     search_help_text = "The whole id of a review or of a workspace"
     ordering = ["created_at", "id"]
     change_form_template = "admin/moderation/review/change_form.html"
+    row_links = (
+        RowLink(
+            "Decide…",
+            lambda review: reverse("admin:moderation_review_decide", args=[review.pk]),
+            "moderation.change_review",
+            is_offered=lambda review: review.state == Review.State.WAITING,
+        ),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide_view)
@@ -101,7 +110,8 @@ class ReviewAdmin(WhoseColumn, ExactSearchAdmin):
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
             else:
-                self.log_change(request, review, f"{review.get_state_display()}: {review.statement}")
+                done = "Allowed" if review.state == Review.State.ALLOWED else "Refused"
+                self.log_change(request, review, f"{done} the prompt: {review.statement}")
                 messages.success(request, f"{review.get_state_display()}. Whoever asked has mail.")
                 return redirect("admin:moderation_review_changelist")
         context = self.admin_site.each_context(request) | {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.timesince import timeuntil
 
@@ -24,6 +24,15 @@ from generation.notices.models import Notice
 from generation.storage import serving
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowActs, RowLink
+
+DONE: Final = {
+    Notice.State.REMOVED: "Took down",
+    Notice.State.KEPT: "Left as it is",
+    Notice.State.UPHELD: "Kept down",
+    Notice.State.RESTORED: "Restored",
+}
+"""How a decision ends → what was done, for the admin's notes."""
 
 
 class DecisionForm(forms.Form):
@@ -53,7 +62,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Notice)
-class NoticeAdmin(WhoseColumn, ExactSearchAdmin):
+class NoticeAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     """By what is due first."""
 
     list_display = ["due", "category", "address", "whose", "state", "decided_by"]
@@ -65,6 +74,14 @@ class NoticeAdmin(WhoseColumn, ExactSearchAdmin):
     search_help_text = "The whole id of a report or of a clip, or the whole address of whoever sent it"
     exclude = ["contact", "sha256", "perceptual_hash"]
     change_form_template = "admin/notices/notice/change_form.html"
+    row_links = (
+        RowLink(
+            "Decide…",
+            lambda notice: reverse("admin:notices_notice_decide", args=[notice.pk]),
+            "notices.change_notice",
+            is_offered=lambda notice: notice.is_waiting,
+        ),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         return Notice.objects.by_urgency()
@@ -108,7 +125,7 @@ class NoticeAdmin(WhoseColumn, ExactSearchAdmin):
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
             else:
-                self.log_change(request, notice, f"{notice.get_state_display()}: {notice.decision}")
+                self.log_change(request, notice, f"{DONE[Notice.State(notice.state)]} the clip: {notice.decision}")
                 told = (
                     "Only whoever reported it gets mail."
                     if notice.state == Notice.State.KEPT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -14,10 +15,15 @@ from generation.sharing import links, picks
 from generation.sharing.models import Share
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowAct, RowActs
+
+
+def _may_be_shown(link: Share) -> bool:
+    return link.featured_at is None and link.shows_prompt and link.is_indexed
 
 
 @admin.register(Share)
-class ShareAdmin(ExactSearchAdmin):
+class ShareAdmin(RowActs, ExactSearchAdmin):
     """Read only, with what staff may do. Prompts are shown on the page of the clip alone, as far as its owner wants."""
 
     list_display = ["page", "model_name", "shows_prompt", "is_indexed", "featured_at", "created_at"]
@@ -28,6 +34,11 @@ class ShareAdmin(ExactSearchAdmin):
     list_select_related = ["clip__generation__version__model"]
     ordering = ["-created_at", "-id"]
     actions = ["feature", "withdraw", "revoke"]
+    row_acts: ClassVar = {
+        "feature": RowAct("Show on Explore", is_offered=_may_be_shown),
+        "withdraw": RowAct("Take off Explore", is_offered=lambda link: link.featured_at is not None),
+        "revoke": RowAct("Revoke", "Nobody can open the link any more. Its owner may make another."),
+    }
 
     def has_change_permission(self, request: HttpRequest, obj: Share | None = None) -> bool:
         return obj is None and admin.ModelAdmin.has_change_permission(self, request)

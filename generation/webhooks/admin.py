@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,7 +12,9 @@ from accounts.whose_column import WhoseColumn
 from generation.webhooks import endpoints
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.exact_search import ExactSearchAdmin
+from loremotion.outbox.models import State
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowAct, RowActs
 
 
 class FailingFilter(admin.SimpleListFilter):
@@ -40,7 +42,7 @@ class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ExactSearchAdmin):
+class DeliveryAdmin(RowActs, ExactSearchAdmin):
     list_display = ["id", "event_type", "video_id", "state", "attempts", "due_at", "last_status", "last_error"]
     list_filter = ["state"]
     ordering = ["-id"]
@@ -48,6 +50,7 @@ class DeliveryAdmin(ExactSearchAdmin):
     found_by_text = ("event_id",)
     search_help_text = "The whole id of an endpoint, of a clip or of an event"
     actions = ["retry_selected"]
+    row_acts: ClassVar = {"retry_selected": RowAct("Send again", is_offered=lambda event: event.state == State.DEAD)}
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.retry_delivery")
@@ -60,4 +63,4 @@ class DeliveryAdmin(ExactSearchAdmin):
             except Refusal as refusal:
                 self.message_user(request, f"{delivery}: {refusal}", messages.WARNING)
             else:
-                self.log_change(request, delivery, "Sent again.")
+                self.log_change(request, delivery, "Sent the event again.")

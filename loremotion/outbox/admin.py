@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
@@ -9,12 +11,13 @@ from django.http import HttpRequest
 
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.outbox import mail
-from loremotion.outbox.models import MailMessage
+from loremotion.outbox.models import MailMessage, State
 from loremotion.refusals import Refusal
+from loremotion.row_acts import RowAct, RowActs
 
 
 @admin.register(MailMessage)
-class MailMessageAdmin(ExactSearchAdmin):
+class MailMessageAdmin(RowActs, ExactSearchAdmin):
     list_display = ["id", "content", "account", "state", "attempts", "due_at", "ended_at", "last_error"]
     list_filter = ["state"]
     ordering = ["-id"]
@@ -23,6 +26,7 @@ class MailMessageAdmin(ExactSearchAdmin):
     list_select_related = ["user"]
     exclude = ["sealed", "address"]
     actions = ["retry_selected"]
+    row_acts: ClassVar = {"retry_selected": RowAct("Try again", is_offered=lambda mail: mail.state == State.DEAD)}
 
     def called(self, wanted: str) -> Q:
         """Mail to the account of this address."""
@@ -45,4 +49,4 @@ class MailMessageAdmin(ExactSearchAdmin):
             except Refusal as refusal:
                 self.message_user(request, f"{message}: {refusal}", messages.WARNING)
             else:
-                self.log_change(request, message, "Tried again.")
+                self.log_change(request, message, "Sent the mail again.")

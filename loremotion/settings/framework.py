@@ -77,6 +77,7 @@ TEMPLATES = [
             "libraries": {
                 "moments": "loremotion.moments",
                 "plots": "loremotion.plots",
+                "list_parts": "loremotion.list_parts",
                 "staff_words": "loremotion.staff_words",
             },
             "context_processors": [

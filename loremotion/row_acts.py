@@ -1,0 +1,86 @@
+"""Buttons in the rows of the admin's lists: what a list does to chosen rows, done to one, and pages that lead on.
+
+A button sends what ticking its row and choosing the action would, so it is Django that looks at the action's permission
+and at the list's filters, and it works without JavaScript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class RowAct:
+    """An action of the list as a button in each row that it makes sense for."""
+
+    label: str
+    question: str = ""
+    """Asked first, in the row; empty: it is done at once, since doing it again or undoing it costs nothing."""
+    is_offered: Callable[[Any], bool] = _always
+
+
+@dataclass(frozen=True, slots=True)
+class RowLink:
+    """A page that shows first what it would do, or asks for more than yes."""
+
+    label: str
+    address: Callable[[Any], str]
+    permission: str
+    is_offered: Callable[[Any], bool] = _always
+
+
+class RowActs(admin.ModelAdmin[Any]):
+    """Adds a last column with what staff may do to each row. Nobody has a column of nothing."""
+
+    row_acts: ClassVar[Mapping[str, RowAct]] = {}
+    """By the name of the action."""
+    row_links: ClassVar[tuple[RowLink, ...]] = ()
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        columns = super().get_list_display(request)
+        allowed = self.get_actions(request)
+        acts = {name: act for name, act in self.row_acts.items() if name in allowed}
+        links = [link for link in self.row_links if request.user.has_perm(link.permission)]
+        if not acts and not links:
+            return columns
+
+        @admin.display(description="actions", empty_value="")
+        def doings(row: Any) -> SafeString:
+            return format_html_join("", "{}", ((part,) for part in _offered(row, acts, links)))
+
+        return [*columns, doings]
+
+
+def _offered(row: Any, acts: Mapping[str, RowAct], links: list[RowLink]) -> Iterator[SafeString]:
+    for name, act in acts.items():
+        if act.is_offered(row):
+            yield _button(row, name, act)
+    for link in links:
+        if link.is_offered(row):
+            yield format_html('<a class="plain-button" href="{}">{}</a>', link.address(row), link.label)
+
+
+def _button(row: Any, name: str, act: RowAct) -> SafeString:
+    """Of a form that stands below the list, one for each action: see admin/change_list.html."""
+    button = format_html(
+        '<button class="plain-button" form="do-{}" name="{}" value="{}">{}</button>',
+        *(name, ACTION_CHECKBOX_NAME, row.pk, f"Yes, {act.label.lower()}" if act.question else act.label),
+    )
+    if not act.question:
+        return button
+    return format_html(
+        '<details class="sure"><summary class="plain-button">{}</summary><p>{}</p>{}</details>',
+        *(act.label, act.question, button),
+    )
