@@ -79,7 +79,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 @admin.register(Workspace)
 class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
-    list_display = ["title", "kind", "created_at", "suspended_at", "id"]
+    list_display = ["title", "kind", "created_at", "suspended_at"]
     list_filter = ["kind"]
     search_fields = ["^name"]
     search_help_text = "The beginning of a name. Find a customer by anything else under Customers."

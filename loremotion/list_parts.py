@@ -17,6 +17,10 @@ MOST_LAID_OUT: Final = 9
 """Choices of the first filter that stand side by side; with more it folds as the others do."""
 
 
+_EMPTY: Final = ">-</td>"
+"""What Django shows where there is no value: on a card that is a line of nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chips:
     """One filter: its choices as links, each with the list's address then."""
@@ -74,4 +78,5 @@ def _with_label(cell: SafeString, heading: str) -> SafeString:
     if not heading or begin not in ("<td", "<th"):
         return cell
     label = heading[:1].upper() + heading[1:]
-    return format_html('{} data-label="{}"{}', mark_safe(begin), label, mark_safe(rest))  # noqa: S308 - as Django made it
+    known = " data-empty" if cell.endswith(_EMPTY) else ""
+    return format_html('{} data-label="{}"{}{}', mark_safe(begin), label, known, mark_safe(rest))  # noqa: S308 - Django's

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts.whose_column import WhoseColumn
 from generation.webhooks import endpoints
@@ -43,7 +47,8 @@ class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(RowActs, ExactSearchAdmin):
-    list_display = ["id", "event_type", "video_id", "state", "attempts", "due_at", "last_status", "last_error"]
+    list_display = ["written", "event_type", "endpoint", "clip", "state", "attempts", "last_status", "last_error"]
+    list_select_related = ["endpoint"]
     list_filter = ["state"]
     ordering = ["-id"]
     found_by_id = ("endpoint", "video_id")
@@ -51,6 +56,18 @@ class DeliveryAdmin(RowActs, ExactSearchAdmin):
     search_help_text = "The whole id of an endpoint, of a clip or of an event"
     actions = ["retry_selected"]
     row_acts: ClassVar = {"retry_selected": RowAct("Send again", is_offered=lambda event: event.state == State.DEAD)}
+
+    @admin.display()
+    def written(self, delivery: Delivery) -> datetime:
+        return delivery.created_at
+
+    @admin.display(empty_value="")
+    def clip(self, delivery: Delivery) -> SafeString | str:
+        """By the beginning of its id, which leads to it; a test of an endpoint is about none."""
+        if delivery.video_id is None:
+            return ""
+        address = reverse("admin:generation_generation_change", args=[delivery.video_id])
+        return format_html('<a href="{}">{}…</a>', address, delivery.video_id.hex[:8])
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.retry_delivery")

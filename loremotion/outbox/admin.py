@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib import admin, messages
@@ -14,11 +15,12 @@ from loremotion.outbox import mail
 from loremotion.outbox.models import MailMessage, State
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowAct, RowActs
+from loremotion.staff_words import as_words
 
 
 @admin.register(MailMessage)
 class MailMessageAdmin(RowActs, ExactSearchAdmin):
-    list_display = ["id", "content", "account", "state", "attempts", "due_at", "ended_at", "last_error"]
+    list_display = ["written", "what", "account", "state", "attempts", "ended_at", "last_error"]
     list_filter = ["state"]
     ordering = ["-id"]
     found_by_id = ("about",)
@@ -32,6 +34,15 @@ class MailMessageAdmin(RowActs, ExactSearchAdmin):
         """Mail to the account of this address."""
         people = get_user_model()._default_manager.filter(email__iexact=wanted)
         return Q(user__in=list(people.values_list("id", flat=True)[:1]))
+
+    @admin.display()
+    def written(self, message: MailMessage) -> datetime:
+        return message.created_at
+
+    @admin.display(description="mail")
+    def what(self, message: MailMessage) -> str:
+        """The function that puts it into words, as words: ``generation.outbox.ready_content`` is Ready."""
+        return as_words(message.content.rpartition(".")[2].removesuffix("_content"))
 
     @admin.display(description="to")
     def account(self, message: MailMessage) -> str:
