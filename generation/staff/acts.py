@@ -149,6 +149,8 @@ def _words_of(note: LogEntry, kind: str) -> tuple[str, bool]:
         return f"deleted {row}", True
     if said.startswith("["):
         return _of_form(said, row), True
+    if note.content_type is not None and note.content_type.model_class() is FleetSample:
+        return f"gave a command: {said[:1].lower()}{said[1:].rstrip('.')}", True
     if _DID.match(said):
         return said[:1].lower() + said[1:].rstrip("."), False
     return f"changed {row}{_after(said, ': ')}", True

@@ -81,7 +81,7 @@ def test_acts_of_both_logs_are_sentences_newest_first(staff: Client, ada: User, 
     note(ada, plan, DELETION)
     assert said(staff) == [
         "Ada deleted the plan Free",
-        "Ada changed the GPU worker gpu-7: Worker gpu-7 takes no more clips",
+        "Ada gave a command: worker gpu-7 takes no more clips until it is resumed",
         "Ada changed the model Toy: Toy is the default now",
         "Ada brought version 1 back as version 3",
         "Ada suspended this workspace",
@@ -93,7 +93,7 @@ def test_acts_of_both_logs_are_sentences_newest_first(staff: Client, ada: User, 
 def test_credits_that_were_given_are_said_in_credits(staff: Client, ada: User) -> None:
     workspace = factories.visitor(credits=100).workspace
     form = {"amount": "1500", "reason": "an outage", "reference": "0190b3c8-7a1e-7000-8000-000000000001"}
-    staff.post(f"/admin/customers/{workspace.id}/credits/", {**form, "amount": "500"})
+    staff.post(f"/admin/customers/{workspace.id}/credits/", {**form, "give": "500"})
     form["reference"] = "0190b3c8-7a1e-7000-8000-000000000002"
     staff.post(f"/admin/billing/account/{workspace.id}/adjust/", form)
     done = shown(staff, about="Money")
