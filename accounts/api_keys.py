@@ -222,13 +222,18 @@ def change_terms(
     with transaction.atomic():
         members.lock_memberships(key.workspace)
         members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=key.workspace)
-        line = _live_of_line(key)
-        now = line.filter(id=key.id).first()
-        if now is None:
-            raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
-        before = {name: getattr(now, name) for name in after}
-        line.update(**after)
-        audit.record(key.workspace, "key.changed", actor=by.email, subject=key.prefix, before=before, after=after)
+        _change(key, after, actor=by.email)
+
+
+def set_origins(*, key: ApiKey, origins: list[str], actor: str) -> None:
+    """Give a key, and whichever of its line still works, other origins, as staff does.
+
+    Raises:
+        Conflict: the key is not live any more.
+    """
+    with transaction.atomic():
+        members.lock_memberships(key.workspace)
+        _change(key, {"origins": origins}, actor=actor)
 
 
 def revoke(*, key: ApiKey, actor: str) -> None:
@@ -259,6 +264,16 @@ def ended(workspace: Workspace) -> QuerySet[ApiKey]:
 def revoked() -> Unauthorized:
     """The refusal of a key that is taken away."""
     return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Create a new one under API keys.")
+
+
+def _change(key: ApiKey, after: dict[str, Any], *, actor: str) -> None:
+    line = _live_of_line(key)
+    now = line.filter(id=key.id).first()
+    if now is None:
+        raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
+    before = {name: getattr(now, name) for name in after}
+    line.update(**after)
+    audit.record(key.workspace, "key.changed", actor=actor, subject=key.prefix, before=before, after=after)
 
 
 def _live_of_line(key: ApiKey) -> QuerySet[ApiKey]:

@@ -13,7 +13,7 @@ from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from accounts import bans, workspaces
-from accounts.models import User, Visitor, Workspace
+from accounts.models import ApiKey, User, Visitor, Workspace
 from billing import ledger, proposals
 from billing.models import Proposal
 from billing.shop.models import StripeEvent
@@ -306,4 +306,17 @@ def _of_customer(page: str, **said: Any) -> Doing:
 
 
 ACTS |= {f"customer_{name}": _of_customer(name) for name in ("look", "suspend", "unsuspend")}
+
+
+def _of_key(page: str, **said: Any) -> Doing:
+    def doing(world: World) -> Act:
+        scopes = {"scopes": ["read"], "prefix": f"lm_live_{page}", "digest": "x", "name": "k"}
+        key = ApiKey.objects.create(workspace=world.workspace, **scopes)
+        return Act(f"/admin/customers/{world.workspace.id}/keys/{key.id}/{page}/", said, world.workspace.id)
+
+    return doing
+
+
+ACTS["customer_key_origins"] = _of_key("origins", origins="https://app.example")
+ACTS["customer_key_revoke"] = _of_key("revoke")
 ACTS["customer_credits"] = _of_customer("credits", give=5, reason="an outage", reference=uuid4())

@@ -69,6 +69,8 @@ OF_NO_MODEL = {
     "customers": "accounts.view_workspace",
     "customer": "accounts.view_workspace",
     "customer_key": "accounts.view_auditentry",
+    "customer_key_origins": "accounts.suspend_workspace",
+    "customer_key_revoke": "accounts.suspend_workspace",
     "customer_credits": "billing.adjust_credits",
     "customer_preview": "billing.adjust_credits",
     "customer_look": "accounts.look_into_workspace",

@@ -25,7 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts import tenancy
 from accounts.models import Membership
 from accounts.oauth import connections
-from accounts.oauth.adapter import origin_of
+from accounts.oauth.adapter import LOOPBACK, origin_of
 from accounts.oauth.forms import ConsentForm
 from accounts.roles import OFFERED_TO_APPS, Action
 from loremotion.refusals import Forbidden, Refusal
@@ -152,7 +152,14 @@ class Authorization(views.AuthorizationView):
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**more)
         redirect = self._request_info["redirect_uri"]
-        return {**context, "goes_to": urlsplit(redirect).hostname or origin_of(redirect), "name": self._name(context)}
+        host = urlsplit(redirect).hostname if redirect.startswith("http") else None
+        return {
+            **context,
+            "name": self._name(context),
+            "goes_to": host or origin_of(redirect),
+            "is_near": host in LOOPBACK,
+            "is_an_app": host is None,
+        }
 
     def render_to_response(self, context: dict[str, Any], **more: Any) -> HttpResponse:
         """The page. Its form may lead back to the app, which browsers ask the policy about."""

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from accounts import impersonation, request_log, whose, workspaces
+from accounts import api_keys, impersonation, origins, request_log, whose, workspaces
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from billing import ledger, plans, proposals
 from billing.admin.forms import MoveForm
@@ -85,8 +85,8 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> 
 
 
 def key(request: HttpRequest, workspace_id: UUID, key_id: int) -> HttpResponse:
-    """What a key of the workspace asked last, and how it was answered."""
-    found = get_object_or_404(ApiKey.objects.select_related("workspace"), id=key_id, workspace=workspace_id)
+    """What a key of the workspace may do and from where, what it asked last, and how it was answered."""
+    found = _key(workspace_id, key_id)
     context = {
         **admin.site.each_context(request),
         "title": f"Requests of {found.name}",
@@ -175,6 +175,31 @@ def unsuspend(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     workspaces.unsuspend(workspace, actor=f"staff {request.user}")
     messages.success(request, "The suspension is lifted.")
     return _to(workspace)
+
+
+def set_key_origins(request: HttpRequest, workspace_id: UUID, key_id: int) -> HttpResponse:
+    """Say from which pages in browsers a key may be used. Noted in the workspace's audit log."""
+    found = _key(workspace_id, key_id)
+    try:
+        said = origins.read_origins(request.POST.get("origins", ""))
+        api_keys.set_origins(key=found, origins=said, actor=f"staff {request.user}")
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "Its origins are saved.")
+    return redirect("admin:customer_key", workspace_id, key_id)
+
+
+def revoke_key(request: HttpRequest, workspace_id: UUID, key_id: int) -> HttpResponse:
+    """Revoke a key, or end an app's connection, from this moment. Noted in the workspace's audit log."""
+    api_keys.revoke(key=_key(workspace_id, key_id), actor=f"staff {request.user}")
+    messages.success(request, "It is revoked.")
+    return redirect("admin:customer_key", workspace_id, key_id)
+
+
+def _key(workspace_id: UUID, key_id: int) -> ApiKey:
+    found = ApiKey.objects.select_related("workspace", "created_by")
+    return get_object_or_404(found, id=key_id, workspace=workspace_id)
 
 
 def _workspace(workspace_id: UUID) -> Workspace:

@@ -39,6 +39,10 @@ PAGES: Final = (
     StaffPage("customers", "customers/", customers.search, _CUSTOMER, "Find a customer", "Customers"),
     StaffPage("customer", "customers/<uuid:workspace_id>/", customers.page, _CUSTOMER),
     StaffPage("customer_key", "customers/<uuid:workspace_id>/keys/<int:key_id>/", customers.key, _AUDIT),
+    _of_customer(
+        "customer_key_origins", "keys/<int:key_id>/origins", customers.set_key_origins, "accounts.suspend_workspace"
+    ),
+    _of_customer("customer_key_revoke", "keys/<int:key_id>/revoke", customers.revoke_key, "accounts.suspend_workspace"),
     _of_customer("customer_credits", "credits", customers.move_credits, "billing.adjust_credits"),
     _of_customer("customer_preview", "credits/preview", customers.preview_credits, "billing.adjust_credits"),
     _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),

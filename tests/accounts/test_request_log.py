@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts import api_keys, exports, request_log, workspaces
 from accounts.caller import Caller, state_of
-from accounts.models import ApiKey, User, Workspace
+from accounts.models import ApiKey, AuditEntry, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from loremotion import valkey as stores
 from loremotion.handler import OneThreadHandler
@@ -162,6 +162,29 @@ def test_staff_who_reads_audit_logs_sees_what_a_key_asked(
     other = people.team(owner, "Other")
     assert staff.get(f"/admin/customers/{other.id}/keys/{key.id}/").status_code == 404
     assert people.browser_of(owner).get(address).status_code in (302, 403)
+
+
+def test_staff_says_from_where_a_key_may_be_used_and_ends_it(
+    client: Client, key: ApiKey, studio: Workspace, django_user_model: type[User]
+) -> None:
+    staff = people.browser_of(django_user_model.objects.create_superuser("root@example.org", "irrelevant"))
+    address = f"/admin/customers/{studio.id}/keys/{key.id}/"
+    assert "no page in a browser may use it" in staff.get(address).text
+    staff.post(f"{address}origins/", {"origins": "https://App.example http://elsewhere.example"})
+    key.refresh_from_db()
+    assert key.origins == []
+    assert "is no origin" in staff.get(address).text
+    staff.post(f"{address}origins/", {"origins": "https://App.example"})
+    key.refresh_from_db()
+    assert key.origins == ["https://app.example"]
+    assert "browsers of: https://app.example" in staff.get(address).text
+    staff.post(f"{address}revoke/")
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    done = AuditEntry.objects.filter(actor="staff root@example.org").order_by("id").values_list("event", flat=True)
+    assert list(done) == ["key.changed", "key.revoked"]
+    staff.post(f"{address}origins/", {"origins": ""})
+    assert "no longer active" in staff.get(address).text
 
 
 def test_an_erased_workspace_leaves_no_log(

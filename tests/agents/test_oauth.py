@@ -420,9 +420,27 @@ def test_the_page_says_who_asks_and_lets_its_form_lead_back(walk: Walk, studio: 
     page = walk.ask()
     text = page.content.decode()
     assert "Fox Agent" in text
-    assert "<strong>127.0.0.1</strong>" in text
+    assert "sent back to a program on this device." in text
     policy = dict(part.strip().partition(" ")[::2] for part in page["Content-Security-Policy"].split(";"))
     assert policy["form-action"].split()[-1] == "http://127.0.0.1:33418"
+
+
+@pytest.mark.parametrize(
+    ("redirect", "says", "origin"),
+    [
+        ("https://app.example:8443/back", "sent back to <strong>app.example</strong>.", "https://app.example:8443"),
+        ("cursor://oauth/back", "the app that opens <strong>cursor:</strong> on this device.", "cursor:"),
+    ],
+)
+def test_the_page_says_where_it_leads_back(
+    walk: Walk, studio: Workspace, redirect: str, says: str, origin: str
+) -> None:
+    walk.client_id = walk.register(redirect_uris=[redirect]).json()["client_id"]
+    page = walk.ask(redirect_uri=redirect)
+    assert says in page.content.decode()
+    assert f" {origin};" in f"{page['Content-Security-Policy']};"
+    said = {**hidden(page.content.decode()), **terms(studio)}
+    assert walk.browser.post("/oauth/authorize/", said)["Location"].startswith(f"{redirect}?")
 
 
 @pytest.mark.parametrize(
