@@ -31,8 +31,9 @@ _TICKS: Final = tuple(
     + [timedelta(days=each) for each in (1, 2, 5, 7, 14, 30)]
 )
 _MOST_TICKS: Final = 6
+NOW: Final = "now"
 _BESIDE_NOW: Final = 84.0
-"""Percent of the width from where on "now" has the room."""
+"""Percent of the width from where on "now", or what else the plot ends with, has the room."""
 
 Value = float | None
 
@@ -89,11 +90,12 @@ def plot(
     *,
     is_level: bool = False,
     is_going_on: bool = False,
+    end: str = NOW,
 ) -> dict[str, Any]:
     """Columns of the stacked ``series``, name → a count for each of ``edges``, the largest series at the bottom.
 
     ``links`` leads from a name to what was counted. Of a level, as that of a queue, no sum is told. ``is_going_on``
-    says that the last column is not over.
+    says that the last column is not over, and ``end`` until when the plot goes.
     """
     names = sorted(series, key=lambda name: -sum(series[name]))
     most = max((sum(values) for values in zip(*series.values(), strict=True)), default=0)
@@ -110,12 +112,18 @@ def plot(
     ]
     every = _every(edges)
     span = f"at the end of every {every}" if is_level else f"per {every}"
-    return {"totals": totals, **_frame(title, names, columns, edges, most, top, unit, span)}
+    return {"totals": totals, "end": end, **_frame(title, names, columns, edges, most, top, unit, span)}
 
 
 @register.inclusion_tag("admin/plot.html")
 def line_plot(
-    title: str, series: Mapping[str, Sequence[Value]], edges: Sequence[datetime], unit: str = "", most: float = 0
+    title: str,
+    series: Mapping[str, Sequence[Value]],
+    edges: Sequence[datetime],
+    unit: str = "",
+    most: float = 0,
+    *,
+    end: str = NOW,
 ) -> dict[str, Any]:
     """A line for each of ``series``, name → a figure for each of ``edges``, None where none is known.
 
@@ -137,6 +145,7 @@ def line_plot(
     # The first, which is dashed, is drawn over the others: where they are equal, both are seen.
     lines.reverse()
     return {
+        "end": end,
         "lines": lines,
         "totals": totals,
         **_frame(title, names, columns, edges, largest, top, unit, f"every {_every(edges)}"),

@@ -45,6 +45,11 @@ class MoneyRange:
         return (self.until - timedelta(microseconds=1)).date()
 
     @property
+    def is_going_on(self) -> bool:
+        """Whether it is not over."""
+        return self.since + self.length > self.until or self.name == HOURS
+
+    @property
     def is_by_day(self) -> bool:
         """Whether it is made of whole days, as what is known by the day alone is."""
         return self.name != HOURS

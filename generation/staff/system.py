@@ -27,7 +27,7 @@ from generation.models import Generation, State
 from generation.scheduling import capacity
 from generation.settlement import ledger_check, system_samples
 from generation.staff import verdict
-from generation.staff.tiles import plot
+from generation.staff.tiles import in_one_unit, plot
 from generation.webhooks.models import Delivery
 from gpu_worker.contract import ATTEMPT_QUEUES
 from gpu_worker.liveness import takes_jobs
@@ -112,9 +112,10 @@ def _count_last_day() -> dict[str, Any]:
         for name, course in found.silence.items()
         if name in late
     }
+    overdue, unit = in_one_unit(_highest(found.overdue))
     plots = [
         plot("Jobs waiting, by queue", _highest(found.waiting), kind="lines"),
-        plot("Longest overdue, by what is sent", _highest(found.overdue), unit="s", kind="lines"),
+        plot("Longest overdue, by what is sent", overdue, unit=unit, kind="lines"),
         plot("Longest silence of processes, 100 % is late", _highest(shares), unit="%", kind="lines"),
     ]
     return {"plots": plots if found.waiting else [], "edges": [edge.isoformat() for edge in span.edges]}

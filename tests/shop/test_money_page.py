@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.formats import date_format
 from pytest_django import Settings
 
 from accounts import workspaces
@@ -203,6 +204,15 @@ def test_two_dates_are_both_of_the_range() -> None:
 def test_a_range_that_goes_on_is_compared_with_as_much_of_the_one_before() -> None:
     shown = money_ranges.chosen({"range": "7d"}, NOON)
     assert shown.before == (datetime(2026, 4, 27, tzinfo=UTC), NOON - timedelta(days=7))
+
+
+def test_a_range_that_is_over_does_not_end_now(staff: Client) -> None:
+    now = timezone.now()
+    over = {"from": str((now - timedelta(days=9)).date()), "to": str((now - timedelta(days=5)).date())}
+    page = staff.get("/admin/money/", over).text
+    assert ">now</text>" not in page
+    assert f"""text-anchor="end">{date_format(now - timedelta(days=5), "j M")}</text>""" in page
+    assert ">now</text>" in staff.get("/admin/money/").text
 
 
 @pytest.mark.parametrize(
