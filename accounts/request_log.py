@@ -1,19 +1,21 @@
 """The last requests of each API key: what was asked, and how it was answered. Never what was in it.
 
 Kept in Valkey under the first key of a line, so that a rotated key goes on where it was, and for a week, also of a key
-that was revoked; written once the answer is sent, or before a stream begins, by one command of constant cost. While
-Valkey is away nothing is noted, and nobody waits for that.
+that was revoked. A process that serves writes them behind its answers, those of a moment together, and no request waits
+for it; what a crash takes with it is a moment's. While Valkey is away nothing is noted.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 import redis
@@ -26,7 +28,6 @@ from accounts.caller import API_PREFIX, state_of
 from accounts.models import ApiKey
 from loremotion import log_ids
 from loremotion.errors import PROBLEM
-from loremotion.handler import do_once_sent
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
@@ -35,11 +36,9 @@ MOST_KEPT: Final = 100
 KEPT_SECONDS: Final = 7 * 86_400
 """After the last one."""
 LONGEST_PATH: Final = 200
-_NOTE: Final = """
-redis.call('LPUSH', KEYS[1], ARGV[1])
-redis.call('LTRIM', KEYS[1], 0, tonumber(ARGV[2]) - 1)
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-"""
+BEHIND_SECONDS: Final = 0.2
+MOST_WAITING: Final = 10_000
+"""Requests of one process that are not written yet: beyond, of a Valkey that hangs, the oldest are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +82,79 @@ class RequestLogMiddleware:
             request_id=log_ids.current_request(),
             milliseconds=round((time.perf_counter() - began) * 1000),
         )
-        if response.streaming:  # which may last for minutes
-            note(caller.key, entry)
-        else:
-            do_once_sent(response, partial(note, caller.key, entry))
+        note(caller.key, entry)
         return response
+
+
+class _Notes:
+    """What was asked and is not written yet."""
+
+    def __init__(self) -> None:
+        self._waiting = deque[tuple[str, Entry]](maxlen=MOST_WAITING)
+        self._has_some = threading.Event()
+        self._writing = threading.Lock()
+        self._is_behind = False
+
+    def add(self, name: str, entry: Entry) -> None:
+        self._waiting.append((name, entry))
+        if not self._is_behind:
+            self.write()
+        elif not self._has_some.is_set():
+            self._has_some.set()
+
+    def write(self) -> None:
+        """Write what waits, by one command a line of keys."""
+        with self._writing:
+            by_name: dict[str, list[str]] = {}
+            for _ in range(len(self._waiting)):
+                name, entry = self._waiting.popleft()
+                by_name.setdefault(name, []).append(json.dumps(asdict(entry)))
+            if not by_name:
+                return
+            try:
+                with connection().pipeline(transaction=False) as pipeline:
+                    for name, entries in by_name.items():
+                        pipeline.lpush(name, *entries)
+                        pipeline.ltrim(name, 0, MOST_KEPT - 1)
+                        pipeline.expire(name, KEPT_SECONDS)
+                    pipeline.execute()
+            except redis.RedisError as error:
+                logger.warning("Requests of keys are not noted: %s", error)
+
+    def write_behind(self) -> None:
+        """Write from now on by a thread of its own, those of a moment together; what waits at the end, at the end."""
+        if not self._is_behind:
+            self._is_behind = True
+            threading.Thread(target=self._go_on, name="request-log", daemon=True).start()
+            atexit.register(self.write)
+
+    def _go_on(self) -> None:
+        while self._has_some.wait():
+            time.sleep(BEHIND_SECONDS)
+            self._has_some.clear()
+            self.write()
+
+
+_notes: Final = _Notes()
+
+
+def write_behind() -> None:
+    """Have no request of this process wait until it is noted."""
+    _notes.write_behind()
 
 
 def note(key: ApiKey, entry: Entry) -> None:
     """Keep ``entry`` as the last of the key's line."""
-    try:
-        written = json.dumps(asdict(entry))
-        connection().eval(_NOTE, 1, _name(key), written, str(MOST_KEPT), str(KEPT_SECONDS))
-    except redis.RedisError as error:
-        logger.warning("A request of a key is not noted: %s", error)
+    _notes.add(_name(key), entry)
 
 
 def last_requests(key: ApiKey) -> list[Entry]:
-    """The last requests of the key's line, the newest first.
+    """The last requests of the key's line, the newest first. Of other processes those of this moment may be missing.
 
     Raises:
         RedisError: Valkey is away.
     """
+    _notes.write()
     kept: Any = connection().lrange(_name(key), 0, MOST_KEPT - 1)
     return [Entry(**json.loads(entry)) for entry in kept]
 

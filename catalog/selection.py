@@ -15,7 +15,7 @@ from loremotion.prepared import send
 from loremotion.refusals import Invalid
 from loremotion.table_rows import Columns
 
-_MODEL: Final = Columns(Model, "catalog_model")
+_MODEL, _VERSION = Columns(Model, "catalog_model"), Columns(ModelVersion, "version")
 _CALLED: Final = f"""
 SELECT {_MODEL.sql} FROM catalog_model
 WHERE (slug = %(name)s OR id IN (SELECT model_id FROM catalog_alias WHERE name = %(name)s))
@@ -95,7 +95,7 @@ def version_for(model: Model, workspace_id: UUID | None) -> ModelVersion:
 
 
 def _version(version_id: int | None) -> ModelVersion | None:
-    return ModelVersion.from_db(None, _COLUMNS, _columns_of(version_id)) if version_id is not None else None
+    return _VERSION.read(_columns_of(version_id)) if version_id is not None else None
 
 
 @lru_cache(maxsize=512)

@@ -3,6 +3,8 @@
 import os
 
 import django
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from loremotion import database, garbage, row_security
 from loremotion.agents.server import Agents
@@ -23,4 +25,6 @@ row_security.bind_process()
 database.bound_process()
 database.warn_of_few_connections()
 role.refuse_without()
+for begin in settings.BEFORE_SERVING:
+    import_string(begin)()
 garbage.settle()

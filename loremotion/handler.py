@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import Any, Final
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core import signals
@@ -18,14 +17,6 @@ from loremotion.bodies import ROUTE, Receive, Send
 from loremotion.lasting import shared_thread, thread_for
 from loremotion.request_threads import leave_own_thread
 from loremotion.stream_limits import LimitedStream
-
-_WORKS_ONCE_SENT: Final = "_works_once_sent"
-
-
-def do_once_sent(response: HttpResponseBase, act: Callable[[], None]) -> None:
-    """Have ``act`` done on the request's thread when it is closed, which is once it is sent."""
-    response._resource_closers.append(act)  # type: ignore[attr-defined]  # not in its stubs
-    setattr(response, _WORKS_ONCE_SENT, True)
 
 
 class OneThreadHandler(ASGIHandler):
@@ -98,11 +89,11 @@ class OneThreadHandler(ASGIHandler):
 
     def _answer(self, request: ASGIRequest) -> HttpResponseBase:
         """The answer, with what was sent off the disk: Django would keep it until a stream has ended. One that is whole
-        needs nothing any more, unless there is something to do once it is sent."""
+        needs nothing any more."""
         signals.request_started.send(sender=self.__class__, scope=request.scope)
         response = self.get_response(request)
         request.close()
-        if not response.streaming and not hasattr(response, _WORKS_ONCE_SENT):
+        if not response.streaming:
             response._handler_class = self.__class__  # type: ignore[attr-defined]  # not in its stubs
             response.close()
         return response

@@ -35,7 +35,7 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):  # type: ignore[misc]  # d
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         policy = settings.CONTENT_SECURITY_POLICY
-        if HEADER in response or any(name.startswith("_csp") for name in (*vars(request), *vars(response))):
+        if HEADER in response or "_csp" in " ".join((*vars(request), *vars(response))):
             own: HttpResponseBase = super().process_response(request, response)  # a policy of its own
             return own
         if self._written[0] is not policy:

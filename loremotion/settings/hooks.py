@@ -18,6 +18,8 @@ WORKSPACE_DATA = [
 ]
 # Says what Prometheus is told of the site as a whole: see loremotion.metrics.
 SITE_FIGURES = "generation.site_figures.collect"
+# What a process does before it serves: see loremotion.asgi.
+BEFORE_SERVING = ["accounts.request_log.write_behind"]
 # Says what the admin's first page shows: see loremotion.staff_site.
 STAFF_HOME = "generation.staff.today.figures_of"
 # Says how much waits for staff, page by page, for the admin's list of pages: see loremotion.staff_sections.

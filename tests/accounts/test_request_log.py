@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 import time_machine
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
 from accounts import api_keys, exports, request_log, workspaces
-from accounts.caller import Caller, state_of
+from accounts.caller import Caller
 from accounts.models import ApiKey, AuditEntry, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from loremotion import valkey as stores
-from loremotion.handler import OneThreadHandler
 from tests.accounts import factories as people
 from tests.generation import factories
 
@@ -245,37 +242,27 @@ def test_a_browser_has_no_such_log(owner: User, studio: Workspace) -> None:
 
 
 def test_while_valkey_is_away_the_answer_is_the_same(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*said: Any) -> Any:
+    def refuse(*said: Any, **more: Any) -> Any:
         raise redis.ConnectionError("away")
 
-    monkeypatch.setattr(stores.connection(), "eval", refuse)
+    for command in ("eval", "pipeline"):
+        monkeypatch.setattr(stores.connection(), command, refuse)
     assert client.get("/v1/me").status_code == 200
 
 
-def test_nobody_waits_until_it_is_noted(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    happened: list[Any] = []
+def test_nobody_waits_for_a_valkey_that_hangs_and_what_waits_is_written_together(
+    key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = request_log._Notes()
+    monkeypatch.setattr(request_log, "_notes", notes)
+    monkeypatch.setattr(request_log, "BEHIND_SECONDS", 0)
+    request_log.write_behind()
+    with notes._writing:  # as while a command hangs
+        for path in ("/v1/first", "/v1/second", "/v1/third"):
+            request_log.note(key, request_log.Entry(0.0, "GET", path, 200, "", "r", 1))
+    kept = request_log.last_requests(key)
+    assert [entry.path for entry in kept] == ["/v1/third", "/v1/second", "/v1/first"]
 
-    def answer(request: HttpRequest) -> HttpResponse:
-        state_of(request).caller = Caller(key.workspace, frozenset(), key=key)
-        return HttpResponse(b"{}")
 
-    async def ask() -> None:
-        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-        async def receive() -> dict[str, Any]:
-            if (message := next(messages, None)) is None:
-                await asyncio.Event().wait()
-            return message or {}
-
-        async def send(message: Mapping[str, Any]) -> None:
-            happened.append(message["type"])
-
-        await handler(
-            {"type": "http", "method": "GET", "path": "/v1/me", "headers": [], "query_string": b""}, receive, send
-        )
-
-    monkeypatch.setattr(request_log, "note", lambda of, entry: happened.append((of, entry.status)))
-    handler = OneThreadHandler()
-    handler.get_response = request_log.RequestLogMiddleware(answer)  # type: ignore[method-assign]
-    asyncio.run(ask())
-    assert happened == ["http.response.start", "http.response.body", (key, 200)]
+def test_a_process_that_serves_writes_behind() -> None:
+    assert f"{request_log.__name__}.{request_log.write_behind.__name__}" in settings.BEFORE_SERVING
