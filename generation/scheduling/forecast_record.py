@@ -1,7 +1,8 @@
 """The record of forecasts: what was told, what came of it, and what that teaches the next.
 
-A clip is told once for each horizon that its wait comes into. Once it has ended these rows become an hour's counts and
-a correction, and go; so what is kept is bounded by what is open, and by one row an hour, model and tier.
+A clip is told once for each horizon that its wait comes into; of those that wait further back than what is played, the
+newest are noted as they come. Once a clip has ended its rows become an hour's counts and a correction, and go. So what
+is kept is bounded by what is played and ``MOST_TOLD``, and by one row an hour, model and tier.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from gpu_worker.contract import Stage
 from gpu_worker.worker_status import WorkerStatus
 
 BATCH = 500
+MOST_TOLD = 2_000
+"""Ranges that are kept, but for those of clips that are played. A round looks which of them are over."""
 FREE, PAID = "free", "paid"
 WAIT_CLASSES_PER_DOUBLING = 4
 KEPT = timedelta(days=90)
@@ -64,6 +67,11 @@ def _late_elsewhere(clips: Iterable[Generation], *, at: datetime) -> tuple[Seque
 
 def _is_open() -> Exists:
     return Exists(Generation.objects.filter(id=OuterRef("clip_id"), state__in=OPEN_STATES))
+
+
+def is_full() -> bool:
+    """Return whether so much was told of open clips that of others further back no more is written down."""
+    return ToldRange.objects.count() >= MOST_TOLD
 
 
 def note_told(

@@ -16,7 +16,7 @@ from generation.scheduling import capacity, forecast_board, forecast_record, que
 from generation.scheduling.calibration import Calibration
 from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.fair_order import first_that_fit
-from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
+from generation.scheduling.forecast import NEAR_CLIPS, Expected, Forecast, forecast
 from generation.scheduling.forecast_memory import Memory
 from generation.scheduling.observation import MOST_MACHINES, Observer
 from generation.scheduling.service_times import Spread, together
@@ -26,6 +26,8 @@ from generation.settlement import signing_queue
 
 MOST_IN_FLIGHT = MOST_MACHINES * (JOBS_PER_WORKER + 2)
 """Clips in RQ or being made that are played: what so many machines have. A fleet with more of them plays the first."""
+NEWEST = 8
+"""Clips of which a round writes down what they are told, where they wait further back than what it plays."""
 _ENTRIES = 5
 """Of each clip's progress: the newest step or stage is among them, whatever pictures come between."""
 _SEED = 1
@@ -59,6 +61,8 @@ def put_up_forecast() -> None:
     overdue = forecast_record.note_missed(clips, before, statuses, at=at, signing=signing)
     forecast_board.publish(told, played, learned, services, overdue, signing=signing, at=began, clock=snapshot.clock)
     forecast_record.note_told(clips, before, played.by_id, told, at=at)
+    if sum(clip.state == State.QUEUED for clip in clips) > NEAR_CLIPS:
+        _note_told_far_back(played, learned, at=at, largest_bytes=capacity.largest_bytes(statuses))
     forecast_record.forget_old()
     _memory.save(_observer)
 
@@ -76,6 +80,36 @@ def _clips(largest_bytes: int) -> list[Generation]:
     clips = [*in_flight[:MOST_IN_FLIGHT], *queued]
     prefetch_related_objects(clips, "version__model")  # a handful of models, whatever the number of clips
     return clips
+
+
+def _note_told_far_back(played: Forecast, learned: Calibration, *, at: datetime, largest_bytes: int) -> None:
+    """Write down what the newest are told that wait further back than what is played: these wait longest, and what
+    comes of it corrects what others are told as early."""
+    newest = Generation.objects.select_related("version__model").order_by("-created_at", "-id")[:NEWEST]
+    far = [
+        clip
+        for clip in newest
+        if clip.state == State.QUEUED
+        and str(clip.id) not in played.by_id
+        and 0 <= (clip.needs_bytes or 0) <= largest_bytes
+    ]
+    known = {row.clip_id for row in forecast_record.told_of(far)} if far else set()
+    far = [clip for clip in far if clip.id not in known]
+    if not far or forecast_record.is_full():
+        return
+    works = {clip.id: service_rates.work_of(clip) for clip in far}
+    times = service_rates.read(works.values())
+    raw = {}
+    for clip in far:
+        found = played.at(clip.fair_finish, times.until_ready(works[clip.id]), clip.version.build)
+        if found is not None:
+            raw[str(clip.id)] = found
+    told = {
+        str(clip.id): _corrected(raw[str(clip.id)], learned, forecast_record.tier_of(clip))
+        for clip in far
+        if str(clip.id) in raw
+    }
+    forecast_record.note_told(far, [], raw, told, at=at)
 
 
 def _services(clips: Iterable[Generation], snapshot: Snapshot) -> Iterator[tuple[Generation, Spread]]:

@@ -21,10 +21,21 @@ from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.live import polling
 from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
-from generation.scheduling import capacity, dispatch, forecast_board, forecast_record, misses, service_rates, wait
+from generation.scheduling import (
+    capacity,
+    dispatch,
+    forecast_board,
+    forecast_record,
+    misses,
+    queue_depth,
+    service_rates,
+    wait,
+)
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, Expected
+from generation.scheduling.forecast_memory import Memory
 from generation.scheduling.misses import Cause
+from generation.scheduling.observation import Observer
 from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.settlement import forecasting, settle
 from generation.submission.submit import submit
@@ -239,15 +250,44 @@ def test_an_entry_that_cannot_be_read_says_nothing(
     assert wait.wait_of(clip).expected is None
 
 
-def test_a_round_asks_the_same_whatever_waits(toy: Model, valkey: redis.Redis, django_assert_num_queries: Any) -> None:
+def test_a_round_asks_the_same_whatever_waits(
+    toy: Model, valkey: redis.Redis, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In flight, queued, versions, models, clock, rates, factors, what has ended, who was told, who else is late, the
-    new told, and old hours."""
+    new told, and old hours. Of those further back: the newest, what they were told, how much was told, rates, and the
+    new told."""
     machine(valkey)
-    for count in (1, 12):
+    monkeypatch.setattr(forecasting, "_observer", Observer())
+    monkeypatch.setattr(forecasting, "_memory", Memory(_saved_at=time.time()))
+    for count, queries in ((1, 12), (12, 17), (12, 16)):  # the near ones were told before
         for _ in range(count):
             factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1)
-        with django_assert_num_queries(12):
+        queue_depth.walk()
+        with django_assert_num_queries(queries):
             forecasting.put_up_forecast()
+
+
+def test_what_the_newest_are_told_far_back_is_recorded_too(
+    toy: Model, bob: Visitor, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(valkey)
+    first = [factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1) for _ in range(NEAR_CLIPS)]
+    queue_depth.walk()
+    far = factories.submitted(bob.workspace, seconds=1)
+    Generation.objects.filter(id=far.id).update(fair_finish=2 * FREE_BEGINS)
+    for _ in range(2):  # the next round has nothing to add
+        queue_depth.walk()
+        forecasting.put_up_forecast()
+    assert str(far.id) not in forecast_board.of_clips([str(far.id)])
+    row = ToldRange.objects.get(clip_id=far.id)
+    told = wait.wait_of(Generation.objects.get(id=far.id)).expected
+    assert told is not None
+    assert told.ready.high == pytest.approx(row.high, abs=30.0), "as whoever asked reads it"
+    monkeypatch.setattr(forecast_record, "MOST_TOLD", len(first))
+    further = factories.submitted(bob.workspace, seconds=1)
+    Generation.objects.filter(id=further.id).update(fair_finish=3 * FREE_BEGINS)
+    forecasting.put_up_forecast()
+    assert not ToldRange.objects.filter(clip_id=further.id).exists(), "what is kept is bounded"
 
 
 def test_what_came_of_a_forecast_is_counted_and_corrects_the_next(
