@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.roles import Action
+from billing.plans import entitlements
 from catalog.models import Model
 from catalog.offers import Offer
 from catalog.requests import Ask
@@ -20,19 +22,23 @@ from generation.api import presentation
 from generation.pages import batch_rows
 from generation.pages.chosen import chosen_clips, sheet_of
 from generation.pages.ways_on import ways_on
+from generation.scheduling.wait import prospect_of, ready_in_words
 from generation.submission import batch, intake
 from generation.submission.wanted import Start, Wanted, offers_of
 from loremotion.bodies import takes_files
 from loremotion.refusals import Invalid, Refusal
 
 MOST_TIMES: Final = 8
+MOST_COMPARED: Final = 4
+"""As the page that shows clips side by side takes."""
 
 
 @require_safe
 @ensure_csrf_cookie
 def page(request: HttpRequest) -> HttpResponse:
-    """The form. ``?prompt=`` fills it."""
-    return _page(request, prompts=request.GET.get("prompt", "").replace("\x00", "")[:2000])
+    """The form. ``?prompt=`` fills it, and each ``?models=`` ticks one, to compare them."""
+    prompt = request.GET.get("prompt", "").replace("\x00", "")[:2000]
+    return _page(request, prompts=prompt, ticked=request.GET.getlist("models"))
 
 
 @takes_files
@@ -111,7 +117,8 @@ def _review(request: HttpRequest, asks: list[Ask], refusal: Refusal | None = Non
     offers = offers_of(request, asks)
     seeded = [replace(ask, seed=offer.request.seed) for ask, offer in zip(asks, offers, strict=True)]
     context = {
-        "offers": offers,
+        "offers": list(zip(offers, _when_ready(request, offers), strict=True)),
+        "tells_when": len(offers) <= MOST_COMPARED,
         "credits": sum(offer.quote.credits for offer in offers),
         "rows": batch_rows.write(map(_as_shown, seeded, offers)),  # what is shown is what will be made
         "said": batch_rows.write(seeded),
@@ -120,6 +127,17 @@ def _review(request: HttpRequest, asks: list[Ask], refusal: Refusal | None = Non
     }
     status = refusal.status if refusal is not None else 200
     return render(request, "generation/batch_review.html", context, status=status)
+
+
+def _when_ready(request: HttpRequest, offers: list[Offer]) -> list[str]:
+    """When each would be ready if it was asked for alone, in words; empty of more than can be compared."""
+    if len(offers) > MOST_COMPARED:
+        return [""] * len(offers)
+    workspace = tenancy.caller_of(request).reach(Action.READ_CLIPS)
+    may = entitlements(workspace.id if workspace is not None else None)
+    network = networks.fingerprint_of(request)
+    expected = (prospect_of(offer, workspace, may=may, network=network) for offer in offers)
+    return [ready_in_words(each) if each is not None else "" for each in expected]
 
 
 def _as_shown(ask: Ask, offer: Offer) -> Ask:
@@ -134,11 +152,13 @@ def _as_shown(ask: Ask, offer: Offer) -> Ask:
     )
 
 
-def _page(request: HttpRequest, *, prompts: str, refusal: Refusal | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, *, prompts: str, ticked: Sequence[str] = (), refusal: Refusal | None = None
+) -> HttpResponse:
     context: dict[str, Any] = {
         "prompts": prompts,
         "models": [model for model in Model.objects.for_people() if model.current and "text" in model.current.modes],
-        "models_now": request.POST.getlist("models"),
+        "models_now": request.POST.getlist("models") or ticked,
         "times": range(1, MOST_TIMES + 1),
         "times_now": _times(request.POST.get("times", "1")),
         "most": batch.MOST_CLIPS,

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import redis
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -23,9 +24,11 @@ from generation.pages import batch_rows
 from generation.storage import files
 from generation.submission import batch
 from generation.submission import submit as submission
+from gpu_worker.contract import REMOTE_BYTES
 from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
+from tests.generation.test_remote_clips import SPEC, on
 from tests.generation.test_uploads import picture_file
 
 PRICE = 11
@@ -99,6 +102,25 @@ def test_a_batch_is_made_by_the_model_that_was_shown(payer: Visitor, browser: Cl
     versions.make_default(factories.model("other", is_default=False))
     assert browser.post("/batch/make/", sent).status_code == 302
     assert {each.version.model_id for each in Generation.objects.all()} == {toy.id}
+
+
+def test_one_prompt_is_shown_beside_with_price_wait_and_licence_of_open_and_closed_models(
+    payer: Visitor, browser: Client, toy: Model, valkey: redis.Redis
+) -> None:
+    factories.model("far", is_default=False, licence="Their terms", **SPEC)
+    on(valkey, "far-1", REMOTE_BYTES)
+    chosen = html.unescape(browser.get("/models/").text).partition('href="/batch/?models=')[2].partition('"')[0]
+    assert set(chosen.split("&models=")) == {"far", "toy"}
+    assert browser.get(f"/batch/?models={chosen}").text.count("checked") == 2
+    page = browser.post("/batch/review/", {"prompts": "a fox", "models": ["far", "toy"]}).text
+    rows = re.findall(r"<tr><th scope=\"row\".*?</tr>", page)
+    assert len(rows) == 2
+    assert 'data-label="Licence">Their terms' in rows[0]
+    assert 'data-label="Ready">Ready in about ' in rows[0]
+    assert 'data-label="Ready">' in rows[1]
+    many = browser.post("/batch/review/", {"prompts": "a fox", "models": ["far", "toy"], "times": "3"}).text
+    assert 'data-label="Ready">' not in many
+    assert 'data-label="Licence">' in many
 
 
 def test_a_batch_sent_twice_is_made_once(payer: Visitor, browser: Client) -> None:
