@@ -64,7 +64,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
     row_links = (
         RowLink(
             "Give credits",
-            lambda clip: reverse("admin:customer", args=[clip.workspace_id]) + "#id_amount",
+            lambda clip: reverse("admin:customer", args=[clip.workspace_id]) + "#credits",
             "billing.adjust_credits",
             is_offered=lambda clip: (
                 clip.state in (State.FAILED, State.SUCCEEDED) and clip.workspace_id != TRIALS_WORKSPACE

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.utils import timezone
 
 from accounts import audit
@@ -23,6 +24,7 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
+from catalog.models import Model
 from generation.models import Generation
 from generation.moderation import reviews
 from generation.webhooks.models import Delivery, Endpoint
@@ -81,6 +83,16 @@ def bring_before_staff(workspaces: list[Any]) -> None:
     audit.record(workspaces[0], "key.issued", actor=PEOPLE[0][0], subject="lm_7f2c", name="ci", scopes=["generate"])
     audit.record(workspaces[4], "member.invited", actor=PEOPLE[0][0], subject=PEOPLE[1][0], role="member")
     audit.record(workspaces[1], "staff.looked", actor=f"staff {grace.email}")
+    given = {"amount": 200, "reason": "Three clips failed on Friday", "state": "done"}
+    audit.record(workspaces[2], "credits.adjusted", actor=f"staff {grace.email}", subject=str(uuid4()), **given)
+    model, payment = Model.objects.order_by("id")[0], Payment.objects.order_by("id")[0]
+    acts: tuple[tuple[Any, Any], ...] = (
+        (payment, "Refunded $12.00"),
+        (model, "Brought version 1 back as version 2."),
+        (model, [{"changed": {"fields": ["Summary", "Position"]}}]),
+    )
+    for row, done in acts:
+        LogEntry.objects.log_actions(grace.pk, [row], CHANGE, done, single_object=True)
     for days in (3, 9, 10, 21):
         earlier = Reconciliation.objects.create(
             kind=Reconciliation.Kind.BOOKS, began_at=now - timedelta(days=days), finished_at=now - timedelta(days=days)
