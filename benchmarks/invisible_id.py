@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from benchmarks.invisible_id_clips import Frames, clips, encoded, luma_of
+from benchmarks.invisible_id_clips import Frames, clips, encoded, luma_of, pictures
 from gpu_worker.engine.video.clip import CRF, CRF_OF_LABELLED, X264
 from gpu_worker.media.invisible_id import code, marking, reading
 
@@ -63,7 +63,8 @@ def _curve_at(strength: float, count: int, num_frames: int, path: Path) -> str:
         ratios.append(path.stat().st_size / plain_bytes)
         lost.append(_psnr(lumas, plain) - _psnr(lumas, file))
         for attack, change in ATTACKS.items():
-            label = _read(change(path, file))
+            change(path, file)
+            label = _read(path)
             found[attack] += label is not None and label.id == LABEL_ID
             wrong += label is not None and label.id != LABEL_ID
         print(
@@ -100,8 +101,8 @@ ATTACKS: Final[dict[str, Attack]] = {
 }
 
 
-def _read(lumas: list[Frames]) -> reading.Found | None:
-    gathered = reading.gather(lumas)
+def _read(path: Path) -> reading.Found | None:
+    gathered = reading.gather(pictures(path))
     return None if gathered is None else reading.read(gathered, KEY)
 
 

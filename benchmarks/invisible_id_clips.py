@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import Colorspace
 
+from gpu_worker.media.invisible_id.reading import Picture
+
 Frames = npt.NDArray[np.uint8]
 """``(frames, height, width, 3)``"""
 Grey = npt.NDArray[np.float64]
@@ -83,13 +85,13 @@ def encoded(path: Path, lumas: list[Frames], codec: str = "libx264", **options: 
             )
             container.mux(stream.encode(stream_frame))
         container.mux(stream.encode())
-    return brightness(path)
+    return [picture.luma for picture in pictures(path)]
 
 
-def brightness(path: Path) -> list[Frames]:
+def pictures(path: Path) -> list[Picture]:
     with av.open(str(path)) as container:
         return [
-            np.ascontiguousarray(frame.to_ndarray()[: frame.height, : frame.width])
+            Picture(np.ascontiguousarray(frame.to_ndarray()[: frame.height, : frame.width]), bool(frame.key_frame))
             for frame in container.decode(video=0)
         ]
 

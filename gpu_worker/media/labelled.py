@@ -20,19 +20,19 @@ MOST_PICTURES: Final = 48
 def read(said: dict[str, Any], reply: Reply) -> None:
     """Send the sum as 32-bit floats, line by line. Refuse what is no video."""
     sys.stdin.buffer.seek(0)
-    gathered = reading.gather(islice(_brightness(), MOST_PICTURES))
+    gathered = reading.gather(islice(_pictures(), MOST_PICTURES))
     if gathered is None:
         bounds.refuse("holds no label.")
     reply.say({"width": gathered.shape[1], "height": gathered.shape[0]})
     reply.send_bytes(np.ascontiguousarray(gathered, np.float32).tobytes())
 
 
-def _brightness() -> Iterator[Any]:
-    """``(height, width)`` a picture, upright, until one has another size."""
+def _pictures() -> Iterator[reading.Picture]:
+    """The video's, until one has another size."""
     size = None
     for shown in footage.decode_frames():
-        picture = shown.frame.to_ndarray(format="gray")
-        if size is not None and picture.shape != size:
+        luma = shown.frame.to_ndarray(format="gray")
+        if size is not None and luma.shape != size:
             return
-        size = picture.shape
-        yield picture
+        size = luma.shape
+        yield reading.Picture(luma, bool(shown.frame.key_frame))

@@ -72,8 +72,19 @@ def test_a_label_is_found_in_a_part_of_a_picture_that_was_enlarged() -> None:
     assert found.scale < 1
 
 
+def test_a_picture_that_was_encoded_on_its_own_outweighs_those_that_lost_the_label() -> None:
+    scenery = _scenery(512, 512)
+    shown = [_marked(scenery), *[scenery] * 16]
+
+    found = read(shown, KEY, scales=[1.0])
+
+    assert found is not None
+    assert found.id == LABEL_ID
+    assert read(shown, KEY, scales=[1.0], has_key=False) is None
+
+
 def test_of_a_very_wide_picture_a_part_is_looked_at() -> None:
-    gathered = reading.gather([np.full((16, 10_000), 120, np.uint8)])
+    gathered = reading.gather([reading.Picture(np.full((16, 10_000), 120, np.uint8), is_key=True)])
     assert gathered is not None
     assert gathered.shape == (pattern.HEIGHT, pattern.MOST_WIDTH)
 
@@ -112,7 +123,10 @@ def _scenery(height: int, width: int) -> npt.NDArray[np.uint8]:
     return np.asarray(np.rint(120 + 40 * np.sin(rows / 90) * np.cos(columns / 70) + noise), np.uint8)
 
 
-def read(pictures: Sequence[npt.NDArray[np.uint8]], key: str, *, scales: Iterable[float]) -> reading.Found | None:
-    gathered = reading.gather(pictures)
+def read(
+    lumas: Sequence[npt.NDArray[np.uint8]], key: str, *, scales: Iterable[float], has_key: bool = True
+) -> reading.Found | None:
+    """The label of a video whose first picture alone was encoded on its own, if any was."""
+    gathered = reading.gather(reading.Picture(luma, has_key and place == 0) for place, luma in enumerate(lumas))
     assert gathered is not None
     return reading.read(gathered, key, scales=scales)

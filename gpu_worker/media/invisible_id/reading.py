@@ -15,11 +15,23 @@ _CLEAREST: Final = 4.5
 """How far above the rest the place where the tile begins must stand to be worth a try: the checksum decides."""
 _GROUND, _NEAR = 25, 17
 """Lines around a point that tell its ground, and how loud the picture is there."""
+_KEY_PICTURE_WEIGHS: Final = 6.0
+"""As much as so many others. An encoder spends most on it; in the others a coarse one lets the label move along with
+what the picture shows, so that it blurs where they are added up."""
 _PLACES_TRIED: Final = 2
 SCALES: Final = (1.0, *(round(0.996 - 0.004 * step, 3) for step in range(50)))
 """What is left of the height when a copy is cut and enlarged again."""
 _DOWN: Final = np.fft.fftfreq(TILE)[:, None]
 _ACROSS: Final = np.fft.rfftfreq(TILE)[None]
+
+
+class Picture(NamedTuple):
+    """One of a video's."""
+
+    luma: npt.NDArray[np.uint8]
+    """``(height, width)``"""
+    is_key: bool
+    """Whether it was encoded on its own."""
 
 
 class Found(NamedTuple):
@@ -29,13 +41,14 @@ class Found(NamedTuple):
     scale: float
 
 
-def gather(pictures: Iterable[npt.NDArray[np.uint8]]) -> Floats | None:
-    """The sum of what a label can lie in, ``(HEIGHT, width)``, of a video's brightness, ``(height, width)`` a picture,
-    all of one size. It takes no key. Of very wide ones it is the first ``MOST_WIDTH`` columns, as the tile repeats.
-    None where there is no picture."""
+def gather(pictures: Iterable[Picture]) -> Floats | None:
+    """The sum of what a label can lie in, ``(HEIGHT, width)``, of a video's pictures, all of one size. It takes no key.
+    Of very wide ones it is the first ``MOST_WIDTH`` columns, as the tile repeats. None where there is no picture."""
     whole: Floats | None = None
-    for picture in pictures:
-        remainder = _remainder(_in_common_size(picture[:, : max(1, picture.shape[0] * MOST_WIDTH // HEIGHT)]))
+    for luma, is_key in pictures:
+        remainder = _remainder(_in_common_size(luma[:, : max(1, luma.shape[0] * MOST_WIDTH // HEIGHT)]))
+        if is_key:
+            remainder *= _KEY_PICTURE_WEIGHS
         whole = remainder if whole is None else whole + remainder
     return whole
 
