@@ -207,7 +207,7 @@ def run(folder: Path, stores: Stores, *, rounds: int, rows: int, is_shown: bool)
         queries = len(said)
         if is_shown:
             print("", *(f"    {one[:300]}" for one in said), sep="\n")
-        deeper = depth(people, site, rows, rounds // 2)
+        deeper = depth(people, site, (site_pid, *behind), rows, rounds)
         first_bytes(people, site, rounds // 20)
     is_good = ratio >= LEAST_RATIO and queries <= MOST_QUERIES and deeper <= MOST_DEEPER
     print(
@@ -270,16 +270,7 @@ def prepare() -> People:
 def compare(site: Server, bare: Server, rounds: int) -> float:
     """Print both, one at a time and with eight at once; return the ratio of what they take of the processor."""
     asked = {"/v1/bare": bare, "/v1/videos": site}
-    took: dict[str, list[float]] = {path: [] for path in asked}
-    processor: dict[str, list[float]] = {path: [] for path in asked}
-    for _ in range(4 * BLOCK):
-        for path, server in asked.items():
-            server.ask("POST", path, SENT)
-    for _ in range(rounds // BLOCK):
-        for path, server in asked.items():
-            before = server.processor_times()
-            took[path] += [server.ask("POST", path, SENT)[0] for _ in range(BLOCK)]
-            processor[path].append(spent(before, server.processor_times()))
+    took, processor = in_pairs("POST", asked, rounds, SENT)
     print("| POST | p50 | p95 | processor time | a second with 8 at once |\n|---|---|---|---|---|")
     for path, server in asked.items():
         each = 1000 * median(processor[path]) / BLOCK
@@ -287,6 +278,24 @@ def compare(site: Server, bare: Server, rounds: int) -> float:
     print(f"\nratio of the medians {median(took['/v1/bare']) / median(took['/v1/videos']):.2f}", flush=True)
     pairs = zip(processor["/v1/bare"], processor["/v1/videos"], strict=True)
     return median(bare_took / site_took for bare_took, site_took in pairs)
+
+
+def in_pairs(
+    method: str, asked: Mapping[str, Server], rounds: int, body: bytes | None = None
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Ask for two paths by turns, ``BLOCK`` times each. Return by path the milliseconds of each request, and the
+    seconds of the processor that each block took."""
+    took: dict[str, list[float]] = {path: [] for path in asked}
+    processor: dict[str, list[float]] = {path: [] for path in asked}
+    for _ in range(4 * BLOCK):
+        for path, server in asked.items():
+            server.ask(method, path, body)
+    for _ in range(rounds // BLOCK):
+        for path, server in asked.items():
+            before = server.processor_times()
+            took[path] += [server.ask(method, path, body)[0] for _ in range(BLOCK)]
+            processor[path].append(spent(before, server.processor_times()))
+    return took, processor
 
 
 def at_once(server: Server, path: str, rounds: int) -> float:
@@ -343,8 +352,9 @@ def statements(log: str) -> list[str]:
     return [said for said in found if said.strip() and not said.startswith(UNCOUNTED)]
 
 
-def depth(people: People, port: int, rows: int, rounds: int) -> float:
-    """Print what a list costs at its beginning and after ``DEPTH`` clips; return how much more the deep page does."""
+def depth(people: People, port: int, pids: tuple[int, ...], rows: int, rounds: int) -> float:
+    """Print what a list costs at its beginning and after ``DEPTH`` clips; return how much more of the processor it
+    takes there, of short pairs the median."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -353,17 +363,13 @@ def depth(people: People, port: int, rows: int, rounds: int) -> float:
         cursor.execute("VACUUM ANALYZE generation_generation")
         cursor.execute("VACUUM ANALYZE ledger_hold")
     connection.close()
-    server = Server(port, {"Authorization": f"Bearer {people.archivist_key}"})
-    deep = f"/v1/videos?after={DEPTH:032x}"
-
-    def asking(path: str) -> Callable[[], float]:
-        return lambda: server.ask("GET", path)[0]
-
-    took = in_turns({path: asking(path) for path in ("/v1/videos", deep)}, rounds)
-    print(f"\n| {rows:,} clips, 20 a page | p50 | p95 |\n|---|---|---|")
-    for name, path in (("first page", "/v1/videos"), (f"after the {DEPTH:,}th", deep)):
-        print(f"| {name} | {figures(took[path])} |")
-    deeper = median(took[deep]) / median(took["/v1/videos"])
+    server = Server(port, {"Authorization": f"Bearer {people.archivist_key}"}, pids)
+    first, deep = "/v1/videos", f"/v1/videos?after={DEPTH:032x}"
+    took, processor = in_pairs("GET", {first: server, deep: server}, rounds)
+    print(f"\n| {rows:,} clips, 20 a page | p50 | p95 | processor time |\n|---|---|---|---|")
+    for name, path in (("first page", first), (f"after the {DEPTH:,}th", deep)):
+        print(f"| {name} | {figures(took[path])} | {1000 * median(processor[path]) / BLOCK:.1f} ms |")
+    deeper = median(after / before for before, after in zip(processor[first], processor[deep], strict=True))
     print(f"\ndeep/first {deeper:.2f}")
     return deeper
 
