@@ -140,7 +140,8 @@ def issue(
             oauth_client=oauth_client,
         )
         said: dict[str, Any] = {"name": name, "scopes": scopes} | ({"origins": origins} if origins else {})
-        audit.record(workspace, "key.issued", actor=by.email, subject=prefix, **said)
+        event = "key.issued" if oauth_client is None else "app.connected"
+        audit.record(workspace, event, actor=by.email, subject=prefix, **said)
     return key, text
 
 
@@ -242,7 +243,8 @@ def revoke(*, key: ApiKey, actor: str) -> None:
     with transaction.atomic():
         members.lock_memberships(key.workspace)  # so that whoever is about to use it finds it revoked
         if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
-            audit.record(key.workspace, "key.revoked", actor=actor, subject=key.prefix)
+            event = "app.disconnected" if key.is_connection else "key.revoked"
+            audit.record(key.workspace, event, actor=actor, subject=key.prefix, name=key.name)
 
 
 def live(workspace: Workspace) -> QuerySet[ApiKey]:

@@ -21,6 +21,8 @@ WORDS: Final = {
     "account.totp_deactivated": "turned off their authenticator app",
     "account.webauthn_added": "added a passkey",
     "account.webauthn_removed": "removed a passkey",
+    "app.connected": "connected the app",
+    "app.disconnected": "disconnected the app",
     "budget.changed": "changed the credit limits",
     "clip.cancelled": "cancelled the clip",
     "clip.featured": "picked for Explore the clip",

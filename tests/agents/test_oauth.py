@@ -351,7 +351,7 @@ def test_an_app_that_revokes_a_token_is_disconnected(walk: Walk, studio: Workspa
     assert me(given["access_token"]).status_code == 200
     assert walk.app.post("/oauth/revoke", said).status_code == 200
     assert me(given["access_token"]).status_code == 401
-    assert AuditEntry.objects.filter(event="key.revoked", actor="app Fox Agent").exists()
+    assert AuditEntry.objects.filter(event="app.disconnected", actor="app Fox Agent").exists()
 
 
 def test_an_app_connected_again_takes_its_own_place_with_what_is_left_of_its_limit(
