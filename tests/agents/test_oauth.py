@@ -7,6 +7,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -17,6 +18,7 @@ import pytest
 from allauth.idp.oidc.models import Client as App
 from allauth.idp.oidc.models import Token
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
@@ -265,6 +267,21 @@ def test_a_refresh_token_counts_once_and_one_that_comes_again_ends_the_connectio
     assert walk.refresh(first["refresh_token"]).json()["error"] == "invalid_grant"
     assert me(second["access_token"]).status_code == 401
     assert walk.refresh(second["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("kind", ["code", "refresh token"])
+def test_of_the_same_proof_sent_at_once_one_counts(walk: Walk, studio: Workspace, kind: str) -> None:
+    proof = walk.code(studio) if kind == "code" else walk.tokens(studio)["refresh_token"]
+
+    def send(_: int) -> int:
+        try:
+            return int((walk.exchange(proof) if kind == "code" else walk.refresh(proof)).status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(send, range(4))) == [200, 400, 400, 400]
+    assert not ApiKey.objects.live().exists()
 
 
 @pytest.mark.parametrize(
