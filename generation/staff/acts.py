@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -35,6 +35,8 @@ AREAS: Final = {
     "System": (),
 }
 """Section of the admin → what the audit log's events about it begin with."""
+THE_CUSTOMER: Final = "this workspace"
+"""In sentences of a workspace's own log; where there are several, its name stands there: ``of_customer``."""
 _DID: Final = re.compile(r"(?:[A-Z][a-z]+ed|Gave|Took|Brought|Sent|Had|Kept|Left|Wrote)\b")
 """A note that says what was done, as whoever did it goes before it."""
 
@@ -85,20 +87,27 @@ def of_entry(entry: AuditEntry, names: dict[str, str]) -> Act:
     address = entry.actor.removeprefix(STAFF)
     who = names.get(address, address) or address if entry.actor.startswith(STAFF) else entry.actor
     clip = _clip_of(entry)
+    words, detail = " ".join(part for part in (said.words, said.subject) if part), said.detail
+    if entry.event == "credits.adjusted":
+        way = "from" if int(entry.detail.get("amount", 0)) < 0 else "to"
+        words, detail = f"{words} {way} {THE_CUSTOMER}{_after(str(entry.detail.get('reason', '')), ': ')}", ""
     return Act(
         at=entry.at,
         who=who,
         by=address,
-        words=" ".join(part for part in (said.words, said.subject) if part),
-        detail=" · ".join(
-            part for part in (said.detail, f"network {entry.network[:8]}" if entry.network else "") if part
-        ),
+        words=words,
+        detail=" · ".join(part for part in (detail, f"network {entry.network[:8]}" if entry.network else "") if part),
         area=area_of_event(entry.event),
         object="The clip" if clip else "",
         address=reverse("admin:generation_generation_change", args=[clip]) if clip else "",
         customer=entry.workspace_id,
         code=entry.event,
     )
+
+
+def of_customer(act: Act, name: str) -> Act:
+    """Return ``act`` with the customer's name in its sentence."""
+    return replace(act, words=act.words.replace(THE_CUSTOMER, name))
 
 
 def area_of_model(model: Any) -> str:

@@ -112,6 +112,10 @@ def page(request: HttpRequest) -> HttpResponse:
     ]
     customers = {each.customer for each in found} | {asked.customer}
     titles = whose.titles(each for each in customers if each is not None) if may_look_up else {}
+    found = [
+        acts.of_customer(each, titles[each.customer]) if each.customer is not None and each.customer in titles else each
+        for each in found
+    ]
     context = {
         **admin.site.each_context(request),
         "title": "Audit log",

@@ -83,7 +83,7 @@ def bring_before_staff(workspaces: list[Any]) -> None:
     audit.record(workspaces[0], "key.issued", actor=PEOPLE[0][0], subject="lm_7f2c", name="ci", scopes=["generate"])
     audit.record(workspaces[4], "member.invited", actor=PEOPLE[0][0], subject=PEOPLE[1][0], role="member")
     audit.record(workspaces[1], "staff.looked", actor=f"staff {grace.email}")
-    given = {"amount": 200, "reason": "Three clips failed on Friday", "state": "done"}
+    given: dict[str, Any] = {"amount": 200, "reason": "Three clips failed on Friday", "state": "done"}
     audit.record(workspaces[2], "credits.adjusted", actor=f"staff {grace.email}", subject=str(uuid4()), **given)
     model, payment = Model.objects.order_by("id")[0], Payment.objects.order_by("id")[0]
     acts: tuple[tuple[Any, Any], ...] = (
