@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -31,13 +32,19 @@ def quoted(client: Client, asked: dict[str, Any] = ASKED) -> Any:
 
 
 def test_the_quote_is_what_the_clip_then_costs_and_waits(
-    toy: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis, client_of: ClientOf
+    toy: Model,
+    alice: Visitor,
+    bob: Visitor,
+    valkey: redis.Redis,
+    client_of: ClientOf,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for _ in range(3):
         factories.submitted(bob.workspace, seconds=1)
     machine(valkey)
     forecasting.put_up_forecast()
-    client = client_of(alice)
+    client, now = client_of(alice), time.time()
+    monkeypatch.setattr(time, "time", lambda: now)  # what is left of a wait shrinks from one request to the next
     quote = quoted(client).json()
     made = client.post("/v1/videos", ASKED, content_type="application/json").json()
     assert (quote["object"], quote["model"], quote["size"]) == ("quote", "toy", made["size"])
