@@ -63,9 +63,13 @@ class Camera:
     key: bytes
 
     def take(self, kind: str = "JPEG", *, of: bytes = b"", name: str = "A camera", padding: int = 0) -> bytes:
+        return self.sign(self.plain(kind), TYPES[kind], of=of, name=name, padding=padding)
+
+    @staticmethod
+    def plain(kind: str = "JPEG") -> bytes:
         picture = BytesIO()
         Image.effect_noise((96, 64), 50).convert("RGB").save(picture, kind)
-        return self.sign(picture.getvalue(), TYPES[kind], of=of, name=name, padding=padding)
+        return picture.getvalue()
 
     def sign(self, plain: bytes, media_type: str, *, name: str, of: bytes = b"", padding: int = 0) -> bytes:
         opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["negative"]}}
