@@ -29,7 +29,7 @@ AREAS: Final = {
     "Catalogue": (),
     "Fleet": (),
     "Clips": ("clip",),
-    "Customers": ("workspace", "visitor", "staff", "webhook", "key", "member", "budget", "plan"),
+    "Customers": ("workspace", "visitor", "staff", "webhook", "key", "app", "member", "budget", "plan"),
     "Money": ("credits",),
     "People": ("account", "session"),
     "System": (),
