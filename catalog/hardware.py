@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from catalog import documents
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, Stage
 from gpu_worker.families import FAMILIES, family
@@ -32,7 +31,7 @@ GB = 10**9
 
 def hardware_table() -> str:
     """The table in Markdown: a line for each seeded row and size, a column for each card."""
-    seeded = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    seeded = documents.read((ROOT / "catalog" / "seed.yaml").read_text())["models"]
     rows = {slug: row for slug, row in seeded.items() if row["version"]["family"] in FAMILIES}
     cards = " | ".join(f"{card} GB" for card in CARDS_GIB)
     lines = [f"| row | clip | {cards} |", "|---" * (2 + len(CARDS_GIB)) + "|"]

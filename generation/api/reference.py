@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -22,6 +21,7 @@ from accounts import limits
 from accounts.roles import BY_SCOPE, MEANING, Scope
 from billing.plans import entitlements
 from billing.shop.offers import OPEN_CLIPS_A_SHARE
+from catalog import documents
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.api.request_schemas import request_schemas
@@ -46,7 +46,7 @@ class Operation:
 
 @cache
 def _contract() -> dict[str, Any]:
-    contract: dict[str, Any] = yaml.safe_load(CONTRACT.read_text())
+    contract: dict[str, Any] = documents.read(CONTRACT.read_text())
     return contract
 
 

@@ -6,13 +6,12 @@ import math
 from typing import Any
 
 import pytest
-import yaml
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from catalog import costs, versions
+from catalog import costs, documents, versions
 from catalog.models import Model, ModelVersion
 from catalog.seed import FILE
 from catalog.sizes import Size
@@ -21,7 +20,7 @@ from gpu_worker.families import REMOTE_FAMILIES
 from tests.catalog.factories import draft_version, make_model
 
 SPEED = {"gpu_seconds": 20, "card": "H100", "size": "704x480", "frames": 121, "steps": 30, "source": "a README"}
-ROWS = {slug: row["version"] for slug, row in yaml.safe_load(FILE.read_text())["models"].items()}
+ROWS = {slug: row["version"] for slug, row in documents.read(FILE.read_text())["models"].items()}
 RENDERED = [slug for slug, row in ROWS.items() if slug != "preview" and row["family"] not in REMOTE_FAMILIES]
 """Those whose price comes from what they take of a GPU: not the preview model, nor what providers make."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
+from catalog import documents
 from catalog.hardware import BEGIN, END, PAGE, ROOT, hardware_table, with_table
 from gpu_worker.families import FAMILIES
 
@@ -18,7 +17,7 @@ def test_the_table_of_the_page_is_that_of_the_rows() -> None:
 
 
 def test_every_seeded_row_has_a_line() -> None:
-    seeded = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    seeded = documents.read((ROOT / "catalog" / "seed.yaml").read_text())["models"]
     rows = {slug: row for slug, row in seeded.items() if row["version"]["family"] in FAMILIES}
     assert set(re.findall(r"^\| `(.+?)` \|", hardware_table(), re.M)) == rows.keys()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from math import isfinite
 from typing import Any
 
@@ -89,14 +90,13 @@ numbers = (
 
 def file_with(place: Sequence[str | int], value: Any) -> str:
     """A catalogue of one model that can be served, but for ``value`` at ``place``."""
-    model: dict[str, Any] = {"name": "X", "summary": "S", "version": VERSION, "canary": {"percent": 5}}
-    model["canary"]["version"] = VERSION
-    document = yaml.safe_load(yaml.safe_dump({"models": {"x": model}}))
-    inner = document["models"]["x"]
+    version, canary = deepcopy(VERSION), {"percent": 5, "version": deepcopy(VERSION)}
+    model: dict[str, Any] = {"name": "X", "summary": "S", "version": version, "canary": canary}
+    inner: Any = model
     for step in place[:-1]:
         inner = inner[step]
     inner[place[-1]] = value
-    return yaml.safe_dump(document)
+    return yaml.dump({"models": {"x": model}}, Dumper=yaml.CSafeDumper)
 
 
 def at(place: Sequence[str | int]) -> Any:

@@ -11,12 +11,12 @@ from typing import Any
 
 import diffusers
 import pytest
-import yaml
 from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15ImageProcessor
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from catalog import documents
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.families import FAMILIES, ROLES, Family, FrameRule, Kind, Mode, family, find_families
 from gpu_worker.families.arguments import NOT_DONE
@@ -216,7 +216,7 @@ def test_the_family_that_contributing_shows_is_one() -> None:
 
 def test_rows_of_hunyuan_15_image_checkpoints_offer_sizes_that_they_make() -> None:
     """The pipeline takes no size: it picks the bucket nearest to the picture's shape, and we crop to the clip's."""
-    rows = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"].values()
+    rows = documents.read((ROOT / "catalog" / "seed.yaml").read_text())["models"].values()
     versions = [row["version"] for row in rows if row["version"]["family"] == "hunyuan15"]
     images = [version for version in versions if "image" in version["modes"]]
     assert images

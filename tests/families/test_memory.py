@@ -8,11 +8,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog import measurements
+from catalog import documents, measurements
 from catalog.models import ModelVersion
 from gpu_worker.contract import ComponentSource, ModelSpec, RenderJob, Stage
 from gpu_worker.engine import Cpu
@@ -38,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 WAN_5B = {"text_encoder": 11_360_000_000, "transformer": 10_000_000_000, "vae": 1_400_000_000}
 WAN_A14B = {"text_encoder": 11_360_000_000, "transformer": 28_580_000_000, "transformer_2": 28_580_000_000}
 BETTER = list(Fit)
-_SEEDED = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+_SEEDED = documents.read((ROOT / "catalog" / "seed.yaml").read_text())["models"]
 ROWS: dict[str, dict[str, Any]] = {
     slug: row["version"] for slug, row in _SEEDED.items() if row["version"]["family"] in FAMILIES
 }

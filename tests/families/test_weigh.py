@@ -14,9 +14,9 @@ from typing import Any
 import diffusers
 import pytest
 import torch
-import yaml
 from huggingface_hub import HfApi
 
+from catalog import documents
 from gpu_worker.weigh import main, weigh
 from tests.families.checkpoints import checkpoint_for
 
@@ -118,7 +118,7 @@ def test_the_command_prints_lines_for_the_form_or_says_what_is_missing(
 )
 def test_seeded_bytes_are_those_of_the_full_size_classes(slug: str, component: str, build: Callable[[], Any]) -> None:
     """Where the released model has the class's own defaults, it can be built on the meta device and counted."""
-    rows = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    rows = documents.read((ROOT / "catalog" / "seed.yaml").read_text())["models"]
     with torch.device("meta"):
         counted = 2 * sum(parameter.numel() for parameter in build().parameters())
     assert rows[slug]["version"]["component_bytes"][component] == pytest.approx(counted, rel=0.01)

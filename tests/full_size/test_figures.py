@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
+from catalog import documents
 from gpu_worker.engine.weights.footprint import footprint_bytes
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.builds import Build
@@ -16,7 +16,7 @@ from tests.full_size.figures import decoding_bytes, denoising_bytes, encoding_by
 from tests.full_size.models import MODELS, TEXT_ENCODERS, FullSize
 from tests.full_size.tracer import COMPILER, full_size_card, is_possible
 
-ROWS = yaml.safe_load((Path(__file__).parents[2] / "catalog" / "seed.yaml").read_text())["models"]
+ROWS = documents.read((Path(__file__).parents[2] / "catalog" / "seed.yaml").read_text())["models"]
 SLACK = 0.08
 """How far a stated figure may be from the counted one: it is a line through a curve."""
 SLOW = {"wan-2.1-vace-1.3b", "wan-2.1-vace-14b"}
