@@ -11,16 +11,19 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Field, FloatField, IntegerField, JSONField
 
-from catalog import versions
 from catalog.models import ModelVersion
 from gpu_worker.families.numbers import MOST, number_in, number_problem, shown
 
 Problem = tuple[str, str]
 
+_OWN = {"id", "model", "number", "created_at", "created_by", "note", "build"}
+FIELDS: tuple[str, ...] = tuple(f.name for f in ModelVersion._meta.fields if f.name not in _OWN)
+"""What a version consists of: the part that staff edit, compare and bring back."""
+
 
 def problems(version: ModelVersion) -> Iterator[Problem]:
     """Yield what no column takes, by field, converting values to their columns' types where that loses nothing."""
-    for name in versions.FIELDS:
+    for name in FIELDS:
         field: Any = ModelVersion._meta.get_field(name)
         value = getattr(version, name)
         if isinstance(field, ArrayField):

@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from catalog import catalogue_fieldsets, costs, gates, price_list, versions
 from catalog.cells import PricesField
+from catalog.columns import FIELDS
 from catalog.fields import WordsField
 from catalog.models import Model, ModelVersion, is_slug
 from catalog.pricing import tier_of
@@ -136,7 +137,7 @@ class CatalogueForm(forms.ModelForm[Model]):
     @property
     def is_version_changed(self) -> bool:
         """Whether saving has to write a new version."""
-        return self.instance.current is None or any(name in versions.FIELDS for name in self.changed_data)
+        return self.instance.current is None or any(name in FIELDS for name in self.changed_data)
 
     def clean_canary_percent(self) -> int:
         return self.cleaned_data["canary_percent"] or 0
@@ -148,8 +149,8 @@ class CatalogueForm(forms.ModelForm[Model]):
         if isinstance(presets := cleaned.get("presets"), dict) and isinstance(prices := cleaned.get("prices"), dict):
             gone = set() if self.data.get("prices") else prices.keys() - presets.keys()
             cleaned["prices"] = {name: row for name, row in prices.items() if name not in gone}
-        if not any(name in self.errors for name in versions.FIELDS):
-            values = {name: cleaned[name] for name in versions.FIELDS}
+        if not any(name in self.errors for name in FIELDS):
+            values = {name: cleaned[name] for name in FIELDS}
             self.version = versions.draft(self.instance, values)
             for field, texts in problems(self.version).items():
                 for text in texts:
@@ -180,7 +181,7 @@ class CatalogueForm(forms.ModelForm[Model]):
         self.errors.update(kept)
         if kept or not is_done:
             return
-        values = {name: self.cleaned_data[name] for name in versions.FIELDS if name in self.cleaned_data}
+        values = {name: self.cleaned_data[name] for name in FIELDS if name in self.cleaned_data}
         version = versions.draft(self.instance, {**values, **{name: {} for name in OF_COSTS}})
         for field, texts in problems(version).items():
             if catalogue_fieldsets.step_of(field) == catalogue_fieldsets.ASKS:
@@ -191,12 +192,12 @@ class CatalogueForm(forms.ModelForm[Model]):
 
         What else is missing is not complained of yet: the form is not done.
         """
-        kept = {name: errors for name, errors in self.errors.items() if name in versions.FIELDS and name not in NOT_YET}
+        kept = {name: errors for name, errors in self.errors.items() if name in FIELDS and name not in NOT_YET}
         self.errors.clear()
         self.errors.update(kept)
         if kept:
             return
-        values = {name: self.cleaned_data[name] for name in versions.FIELDS if name not in NOT_YET}
+        values = {name: self.cleaned_data[name] for name in FIELDS if name not in NOT_YET}
         modes = self.cleaned_data.get("modes") or [*EVERY_FAMILY[values["family"]].modes][:1]
         version = versions.draft(self.instance, {**values, "modes": modes, "source": "-", "licence": "-", "prices": {}})
         found = {field: texts for field, texts in problems(version).items() if field not in NOT_YET}

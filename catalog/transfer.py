@@ -14,6 +14,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from catalog import documents, versions
+from catalog.columns import FIELDS
 from catalog.models import Alias, Model, ModelVersion, is_slug
 from catalog.validation import problems
 
@@ -152,8 +153,8 @@ def _name_problems(slug: Any, entry: Mapping[str, Any]) -> list[str]:
         found.append(f"{slug!r} is not a slug: small letters, digits, dots and hyphens.")
     found += [f"{slug}: there is no field {name!r}." for name in entry if name not in _EntrySerializer().fields]
     for values in (entry["version"], (entry.get("canary") or {}).get("version", {})):
-        found += [f"{slug}: a version has no field {name!r}." for name in values if name not in versions.FIELDS]
-    needed = [name for name in versions.FIELDS if _default(name) is NOT_PROVIDED]
+        found += [f"{slug}: a version has no field {name!r}." for name in values if name not in FIELDS]
+    needed = [name for name in FIELDS if _default(name) is NOT_PROVIDED]
     return found + [f"{slug}, {name}: is missing." for name in needed if name not in entry["version"]]
 
 

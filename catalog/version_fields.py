@@ -7,8 +7,8 @@ from collections.abc import Callable
 from django import forms
 from django.forms.models import fields_for_model
 
-from catalog import versions
 from catalog.cells import PricesField, SpeedField
+from catalog.columns import FIELDS
 from catalog.fields import LinesField, WordsField, YAMLField
 from catalog.models import ModelVersion
 from gpu_worker.families import EVERY_FAMILY, speed
@@ -84,9 +84,9 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
 
 def version_fields() -> dict[str, forms.Field]:
     """The form's fields for everything that a version consists of."""
-    plain = [name for name in versions.FIELDS if name not in SPECIAL]
+    plain = [name for name in FIELDS if name not in SPECIAL]
     made = fields_for_model(ModelVersion, fields=plain)
-    fields = {name: SPECIAL[name]() if name in SPECIAL else made[name] for name in versions.FIELDS}
+    fields = {name: SPECIAL[name]() if name in SPECIAL else made[name] for name in FIELDS}
     for name, label in LABELS.items():
         fields[name].label = label
     return fields

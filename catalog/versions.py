@@ -10,14 +10,11 @@ from django.db import transaction
 
 from accounts.models import User
 from catalog import gates, measurements
+from catalog.columns import FIELDS
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
 from gpu_worker.families import EVERY_FAMILY
 from loremotion.refusals import Conflict
-
-_OWN = {"id", "model", "number", "created_at", "created_by", "note", "build"}
-FIELDS: tuple[str, ...] = tuple(f.name for f in ModelVersion._meta.fields if f.name not in _OWN)
-"""What a version consists of: the part that staff edit, compare and bring back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ handler404 = "loremotion.errors.not_found"
 handler429 = "loremotion.errors.too_many"  # allauth's, for what is tried too often
 handler500 = "loremotion.errors.broken"
 
+admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # staff sign in as everybody does
 
 urlpatterns = [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 from django.conf import settings as django_settings
+from django.contrib import admin
 from django.db import connection
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, BrowserContext
@@ -19,6 +20,7 @@ from tests.patience import PATIENCE_SECONDS
 pytest_plugins = ["tests.prepared_site", "tests.object_store.stores", "tests.shared_rewriting", "tests.collector"]
 
 properties.load_profile()
+admin.autodiscover()  # as in a process with pages
 
 SOUND_BOOKS = """
 CREATE SCHEMA IF NOT EXISTS tests;

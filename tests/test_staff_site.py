@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -146,3 +150,41 @@ def test_staff_without_permissions_sees_nothing(powerless: Client) -> None:
             is_shut = answer.status_code in (403, 404, 405) or answer.headers.get("Location", "").startswith("/admin/")
             assert is_shut, (address, answer.status_code)
     assert "/admin/accounts/" not in powerless.get(reverse("admin:index")).text
+
+
+WITHOUT_PAGES = """
+import os
+import sys
+from importlib import import_module
+import django
+from django.conf import settings
+from django.core import checks
+django.setup()
+ours = ("accounts", "billing", "catalog", "generation", "loremotion.outbox")
+def imported():
+    return [name for name in sys.modules if name.startswith(ours) and name.endswith(".admin")]
+assert not imported(), imported()
+jobs = [name.rpartition(".")[0] for name in settings.QUEUE_JOBS.values()]
+for module in (*jobs, "generation.management.commands.housekeeping"):
+    if os.fork() == 0:
+        import_module(module)
+        os._exit(0)
+    assert os.wait()[1] == 0, module
+checks.run_checks(tags=[checks.Tags.admin])
+assert len(imported()) > 5, imported()
+"""
+"""What each process without pages begins with is imported first of all, each in a copy: no circle of imports shows only
+there."""
+
+
+def test_a_process_without_pages_imports_nothing_of_the_admin_and_a_check_looks_at_all_of_it() -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "loremotion.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PAGES],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -16,7 +16,8 @@ from django.urls import reverse
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from catalog import capabilities, costs, samples, transfer, versions
+from catalog import capabilities, costs, samples, transfer
+from catalog.columns import FIELDS
 from catalog.forms import CatalogueForm
 from catalog.models import Model, ModelVersion
 from gpu_worker.families import FAMILIES
@@ -28,9 +29,7 @@ pytestmark = pytest.mark.django_db
 
 Place = tuple[str | int, ...]
 
-COLUMNS = tuple(
-    name for name in versions.FIELDS if isinstance(ModelVersion._meta.get_field(name), IntegerField | FloatField)
-)
+COLUMNS = tuple(name for name in FIELDS if isinstance(ModelVersion._meta.get_field(name), IntegerField | FloatField))
 VERSION: dict[str, Any] = LTX | {
     "presets": {"draft": {"steps": 8, "timesteps": [9] * 8}, "standard": LTX["presets"]["standard"]},
     "surcharges": {"image": 300},
