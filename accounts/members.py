@@ -127,8 +127,8 @@ def remove(*, membership: Membership, by: Membership) -> list[str]:
             audit.record(membership.workspace, event, actor=by.user.email, subject=membership.user.email, **detail)
             _withdraw_invitations(membership, by=by)
             for app in theirs.filter(digest=""):
-                said = {"actor": by.user.email, "subject": app.prefix, "name": app.name}
-                audit.record(membership.workspace, "app.disconnected", **said)
+                workspace, actor = membership.workspace, by.user.email
+                audit.record(workspace, "app.disconnected", actor=actor, subject=app.prefix, name=app.name)
             theirs.filter(digest="").update(revoked_at=timezone.now())
     return prefixes
 
