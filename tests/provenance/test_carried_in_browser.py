@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.conf import settings as django_settings
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, FilePayload, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -29,11 +29,11 @@ def test_the_question_comes_and_goes_with_the_file(
     expect(question).to_be_hidden()
     page.locator(".way", has=page.locator("[type=radio][value=image]")).locator("label.chip").click()
     chooser = page.locator("input[type=file][name=image]:enabled")
-    signed = {"name": "beach.jpg", "mimeType": "image/jpeg", "buffer": camera.take()}
-    plain = {"name": "plain.jpg", "mimeType": "image/jpeg", "buffer": camera.plain()}
-    chooser.set_input_files(files=[signed])
+    signed: FilePayload = {"name": "beach.jpg", "mimeType": "image/jpeg", "buffer": camera.take()}
+    plain: FilePayload = {"name": "plain.jpg", "mimeType": "image/jpeg", "buffer": camera.plain()}
+    chooser.set_input_files(signed)
     expect(question).to_be_visible()
     assert page.locator("[name=credentials_known]").is_enabled()
-    chooser.set_input_files(files=[plain])
+    chooser.set_input_files(plain)
     expect(question).to_be_hidden()
     assert page.locator("[name=credentials_known]").is_disabled()
