@@ -44,7 +44,7 @@ SHARED: Final = {
     "rq": "RQ's: by queues and ids",
 }
 """Class → who does what with it. ``test_valkey_rights.py`` tries each part."""
-CACHED: Final = {"admin", "drain-asked", "ledger", "outbox", "shop", "unconverted"}
+CACHED: Final = {"admin", "drain-asked", "ledger", "oauth", "outbox", "shop", "unconverted"}
 """Keys in Django's cache, which all begin with ``cache:``. What the admin's pages count is there: ``admin-today`` …"""
 NO_KEYS: Final = {
     "folder": "an address of the storage",
