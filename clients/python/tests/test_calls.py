@@ -8,7 +8,7 @@ import pytest
 
 import loremotion
 from loremotion import Client, NotConfigured
-from loremotion.calls import clip_id
+from loremotion.calls import clip_id, finish
 from loremotion.objects import Video
 from tests.test_retries import VIDEO
 
@@ -49,3 +49,10 @@ def test_no_key_and_no_site_have_an_error_of_their_own(monkeypatch: pytest.Monke
 def test_why_there_is_no_clip_is_the_videos_error() -> None:
     failed = Video.from_json({**VIDEO, "status": "failed", "error": {"code": "oom", "message": "Too large."}})
     assert failed.error == loremotion.VideoError(code="oom", message="Too large.")
+
+
+def test_a_draft_is_finished_for_no_more_than_is_said() -> None:
+    call = finish(ID, 7)
+    assert (call.method, call.path, dict(call.body)) == ("POST", f"/v1/videos/{ID}/finish", {"max_credits": 7})
+    assert dict(finish(ID, None).body) == {}
+    assert call.headers["Idempotency-Key"], "so that a try whose answer is lost is repeated"
