@@ -36,12 +36,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def repos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models that weigh megabytes: ``one``, ``two`` (LTX) and ``cog`` with one text encoder, ``own`` with another."""
+    """Models that weigh megabytes: ``one``, ``two`` (LTX) and ``cog`` with one text encoder, ``own`` with another. And
+    ``small``, for what is done over and over: it has every part, and two blocks of each that has more than one."""
     folder = tmp_path_factory.mktemp("repos")
     ltx.build(folder / "one", seed=1, width=192, layers=3)
     ltx.build(folder / "two", seed=2, width=192, layers=3)
     ltx.build(folder / "own", seed=3, width=192, layers=3, text_seed=9)
     cogvideox.build(folder / "cog", seed=4, width=192, layers=3)
+    ltx.build(folder / "small", layers=2)
     return folder
 
 

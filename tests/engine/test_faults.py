@@ -135,7 +135,7 @@ def test_a_timeout_at_any_safe_point_is_just_that_and_leaves_a_working_engine(
     swapped = {"placement": "block_swap"} if layout == "block swap" else {}
 
     def again(number: int) -> RenderJob:
-        return job("one", prompt=f"prompt {number}", spec_changes=swapped)
+        return job("small", prompt=f"prompt {number}", spec_changes=swapped)
 
     calm = Countdown()
     expected = frames_of(
