@@ -107,6 +107,7 @@ ACCESS: dict[str, Access] = {
     "generation:worker-file": Access(Kind.TOKEN),
     "generation:trial": Access(Kind.STAFF),
     "generation:trial-clip": Access(Kind.STAFF),
+    "generation:trial-poster": Access(Kind.STAFF),
     "generation:trial-start": Access(Kind.STAFF, method="post"),
     "generation:llms": Access(Kind.PUBLIC),
     "generation:from-sora": Access(Kind.PUBLIC),
