@@ -435,7 +435,7 @@ def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_pric
     model = make_model(component_bytes=sizes)
     page = f"/admin/catalog/model/{model.pk}/versions/"
     shown = admin_browser.get(page).text
-    assert re.findall(r"<th>(\d+ GB)</th>", shown) == ["16 GB", "24 GB", "32 GB", "48 GB", "80 GB"]
+    assert re.findall(r'<th scope="col">(\d+ GB)</th>', shown) == ["16 GB", "24 GB", "32 GB", "48 GB", "80 GB"]
     default_row = shown.split("Default clip: 704x480")[1].split("</tr>")[0]
     fits = re.findall(r"<td>(.*?)</td>", default_row)
     assert fits == ["block swap", "block swap", "encoder leaves", "resident", "resident"]
