@@ -1,11 +1,13 @@
-"""Hashing passwords, which takes memory and time on purpose: a few at once, and without a connection meanwhile."""
+"""Hashing passwords, which takes memory and time on purpose: a few at once, and without a connection meanwhile.
+
+The secrets of apps, which anybody registers, are no passwords: chance makes them, and a quick hash is as good."""
 
 from __future__ import annotations
 
 from threading import BoundedSemaphore
 from typing import Any, Final
 
-from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
 
 from loremotion import database
 from loremotion.refusals import Unavailable
@@ -27,6 +29,13 @@ class Argon2(Argon2PasswordHasher):
     def verify(self, password: str, encoded: str) -> bool:
         with _Slot():
             return super().verify(password, encoded)
+
+
+class RandomSecret(PBKDF2PasswordHasher):
+    """For what has so much chance in it that nobody finds it by trying, however quickly one try is made."""
+
+    algorithm = "random_secret"
+    iterations = 1
 
 
 class _Slot:

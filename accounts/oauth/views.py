@@ -9,7 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc import views
+from allauth.idp.oidc.adapter import get_adapter
+from allauth.idp.oidc.forms import ClientRegistrationForm
+from allauth.idp.oidc.models import Client
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -22,7 +26,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts import tenancy
+from accounts import passwords, tenancy
 from accounts.models import Membership
 from accounts.oauth import connections
 from accounts.oauth.adapter import LOOPBACK, origin_of
@@ -81,6 +85,26 @@ class Metadata(Readable):
 @method_decorator(csrf_exempt, name="dispatch")
 class Registration(Readable, views.ClientRegistrationView):
     """An app makes itself known (RFC 7591), which lets it ask and do nothing else."""
+
+    @transaction.atomic
+    def _form_valid(
+        self, form: ClientRegistrationForm, *, client_metadata: dict[str, Any], **more: Any
+    ) -> HttpResponse:
+        """Keep the app. allauth would hash two secrets as slowly as a password, before anything counts it."""
+        refusal: HttpResponse | None = self._ratelimit()[1]
+        if refusal is not None:
+            return refusal
+        said = form.cleaned_data
+        secret = get_adapter().generate_client_secret()
+        client = Client(name=said["client_name"], secret=make_password(secret, hasher=passwords.RandomSecret()))
+        is_public = said["token_endpoint_auth_method"] == Client.AuthenticationMethod.NONE
+        client.type = Client.Type.PUBLIC if is_public else Client.Type.CONFIDENTIAL
+        client.set_redirect_uris(said["redirect_uris"])
+        refusal = self._perform_custom_validation(client=client, client_metadata=client_metadata, **more)
+        if refusal is not None:
+            return refusal
+        client.save(force_insert=True)
+        return JsonResponse(self._serialize_client(client, form, secret), status=201)
 
 
 @method_decorator(csrf_exempt, name="dispatch")

@@ -21,7 +21,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator": {},
     }.items()
 ]
-PASSWORD_HASHERS = ["accounts.passwords.Argon2"]
+PASSWORD_HASHERS = ["accounts.passwords.Argon2", "accounts.passwords.RandomSecret"]  # people's, then those of apps
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 

@@ -27,12 +27,13 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pytest_django import Settings
 
-from accounts import api_keys, members
+from accounts import api_keys, members, passwords
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from accounts.oauth import connections
 from accounts.roles import Role
 from billing import ledger
 from generation.models import Generation
+from loremotion.settings import sign_in as real
 from tests.accounts import factories as people
 from tests.agents.conftest import SITE, Act, application
 from tests.generation import factories
@@ -492,8 +493,31 @@ def test_apps_of_every_kind_may_register_and_be_told_what_they_may(walk: Walk) -
 def test_apps_do_not_register_without_end(walk: Walk, settings: Settings) -> None:
     settings.IDP_OIDC_RATE_LIMITS = {"client_registration": "2/m/ip"}
     cache.clear()
-    made = [walk.register(redirect_uris=[BACK]).status_code for _ in range(3)]
-    assert made == [201, 201, 429]
+    made = [walk.register(redirect_uris=[redirect]).status_code for redirect in (BACK, "javascript:alert(1)", BACK)]
+    assert made == [201, 400, 429]
+
+
+def test_no_password_is_hashed_for_an_app(
+    walk: Walk, studio: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few are hashed at a time, for which people wait to sign in, and anybody may register."""
+
+    def refuse(*said: object) -> None:
+        raise AssertionError("a password was hashed")
+
+    settings.PASSWORD_HASHERS = real.PASSWORD_HASHERS
+    for name in ("encode", "verify"):
+        monkeypatch.setattr(passwords.Argon2, name, refuse)
+    assert walk.register(redirect_uris=["http://elsewhere.example/"]).status_code == 400
+    assert walk.register(redirect_uris=[BACK]).status_code == 201
+    assert walk.exchange(walk.code(studio), client_secret="a guess").json()["error"] == "invalid_client"
+    made = walk.register(redirect_uris=[BACK], token_endpoint_auth_method="client_secret_post").json()
+    walk.client_id = made["client_id"]
+    code = walk.code(studio)
+    assert walk.exchange(code, client_secret="a guess").json()["error"] == "invalid_client"
+    assert walk.exchange(code).json()["error"] == "invalid_client"
+    assert walk.exchange(code, client_secret=made["client_secret"]).status_code == 200
+    assert made["client_secret"] not in App.objects.get(id=made["client_id"]).secret
 
 
 def test_what_lapsed_and_what_nobody_connected_is_deleted(walk: Walk, studio: Workspace) -> None:
