@@ -26,7 +26,7 @@ from django.utils import timezone
 from accounts import whose
 from accounts.audit_sentences import WORDS
 from accounts.models import AuditEntry, Membership, User, Workspace
-from billing.models import Proposal
+from billing.models import Account, Proposal
 from billing.shop.models import Payment
 from catalog.models import Model
 from generation.staff import acts
@@ -164,7 +164,7 @@ def _notes(asked: Asked) -> QuerySet[LogEntry]:
         kinds = [kind for kind in ContentType.objects.all() if acts.area_of_model(kind.model_class()) == asked.area]
         found = found.filter(content_type__in=kinds)
     if asked.customer is not None:
-        found = found.filter(object_id__in=_things_of(asked.customer))
+        found = found.filter(_about(asked.customer))
     if since is not None:
         found = found.filter(action_time__gte=since)
     if until is not None:
@@ -172,11 +172,20 @@ def _notes(asked: Asked) -> QuerySet[LogEntry]:
     return found.filter(_named_in_note(asked.text)) if asked.text else found
 
 
-def _things_of(customer: UUID) -> list[str]:
+def _about(customer: UUID) -> Q:
+    """Notes of the customer's rows: each id with the kind that it is of, since rows of other kinds have numbers too."""
     payments = Payment.objects.filter(workspace=customer).order_by("-paid_at").values_list("id", flat=True)
     proposals = Proposal.objects.filter(account=customer).order_by("-proposed_at").values_list("id", flat=True)
-    every = [customer, *payments[:MOST_OF_CUSTOMER], *proposals[:MOST_OF_CUSTOMER]]
-    return [str(each) for each in every]
+    theirs: dict[type[Any], Iterable[Any]] = {
+        Workspace: [customer],
+        Account: [customer],
+        Payment: payments[:MOST_OF_CUSTOMER],
+        Proposal: proposals[:MOST_OF_CUSTOMER],
+    }
+    found = Q()
+    for kind, ids in theirs.items():
+        found |= Q(content_type=ContentType.objects.get_for_model(kind), object_id__in=[str(each) for each in ids])
+    return found
 
 
 def _named_in_note(text: str) -> Q:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts import audit, whose, workspaces
 from accounts.audit_sentences import WORDS
 from accounts.models import AuditEntry, User, Workspace
-from billing.shop.models import Plan
+from billing.shop.models import Payment, Plan, Price
 from catalog.models import Model
 from generation.staff import acts, audit_log, fleet_commands
 from tests.accounts.factories import browser_of, person
@@ -167,6 +167,20 @@ def test_a_search_finds_by_address_id_name_and_event(staff: Client, ada: User) -
     assert codes(staff, q=model.slug) == codes(staff, q=model.name.lower()) == {"catalog.model"}
     assert codes(staff, q="workspace.suspended") == {"workspace.suspended"}
     assert codes(staff, q="nobody@example.org") == set()
+
+
+def test_a_customers_log_has_no_acts_on_rows_that_happen_to_have_the_number_of_their_payment(
+    staff: Client, ada: User
+) -> None:
+    bob, plan = own("bob@example.org"), Plan.objects.get(slug="free")
+    payment = Payment.objects.create(
+        **{"id": plan.pk, "source": "order:1", "workspace": bob.id, "account": bob.id, "amount_minor": 900},
+        **{"price": Price.objects.first(), "currency": "usd", "credits": 100, "paid_at": timezone.now()},
+    )
+    note(ada, plan, CHANGE, "Changed it.")
+    note(ada, payment, CHANGE, "Refunded $9.00")
+    note(ada, bob, CHANGE, "Looked at it.")
+    assert codes(staff, customer=str(bob.id)) == {"shop.payment", "accounts.workspace"}
 
 
 def test_whose_a_workspace_is_is_found_by_those_alone_who_may_look_customers_up(ada: User) -> None:
