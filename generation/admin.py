@@ -209,7 +209,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
                 **waiting,
                 "late": late.of([generation.id]).get(generation.id) if generation.is_open else None,
                 "charged": clips.charged(generation),
-                "timeline": clips.timeline(generation),
+                "timeline": clips.timeline(generation, names_members=may_look_up(request)),
                 "whose": whose.title_of(generation.workspace),
                 "waited": clips.seconds_between(generation.created_at, generation.started_at),
                 "rendered": clips.seconds_between(generation.started_at, generation.finished_at),

@@ -224,8 +224,12 @@ class Moment:
     """How long after the moment before it."""
 
 
-def timeline(generation: Generation) -> list[Moment]:
-    """Return how the clip has gone so far, oldest first."""
+def timeline(generation: Generation, *, names_members: bool) -> list[Moment]:
+    """Return how the clip has gone so far, oldest first.
+
+    Args:
+        names_members: whether it shows members' addresses, as whoever may look customers up may see them.
+    """
     worker = f"GPU worker {generation.worker}" if generation.worker else "GPU worker"
     happened: list[tuple[datetime | None, str, str]] = [
         (generation.created_at, "web", "Asked for, credits held, put into the queue"),
@@ -240,7 +244,7 @@ def timeline(generation: Generation) -> list[Moment]:
     if hold is not None and hold.settled_at is not None:
         said = f"Credits settled: {hold.captured} charged, {hold.released} given back"
         happened.append((hold.settled_at, "reports", said))
-    happened += [*_by_staff(generation), *_mail(generation), *_webhooks(generation)]
+    happened += [*_by_hand(generation, names_members=names_members), *_mail(generation), *_webhooks(generation)]
     found = sorted(((at, where, what) for at, where, what in happened if at is not None), key=lambda each: each[0])
     moments, last = [], None
     for at, where, what in found:
@@ -270,10 +274,11 @@ def _stages(generation: Generation, worker: str) -> Iterator[tuple[datetime | No
         yield at, worker, f"{stage}: {seconds:.1f} s"
 
 
-def _by_staff(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:
+def _by_hand(generation: Generation, *, names_members: bool) -> Iterator[tuple[datetime | None, str, str]]:
     """What staff and members did to it by hand, as the audit log says it."""
     for entry in AuditEntry.objects.filter(subject=str(generation.id)).order_by("-id")[:MOST_SENT]:
-        yield entry.at, "web", f"{entry.actor} {Sentence.of(entry).words}"
+        who = entry.actor if names_members or entry.actor.startswith(("staff ", "key ")) else "a member"
+        yield entry.at, "web", f"{who} {Sentence.of(entry).words}"
 
 
 def _mail(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:

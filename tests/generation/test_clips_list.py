@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import AuditEntry, User, Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
@@ -47,6 +48,13 @@ def made(toy: Model, alice: Visitor) -> Generation:
     return generation
 
 
+def browser_of_role(role: str) -> Client:
+    browser = Client()
+    browser.force_login(person := User.objects.create_user(f"{role}@example.com".lower(), is_staff=True))
+    person.groups.add(Group.objects.get(name=role))
+    return browser
+
+
 def listed(staff: Client, query: str = "") -> list[Generation]:
     return list(staff.get(LIST + query).context["cl"].result_list)
 
@@ -60,10 +68,7 @@ def test_a_row_says_whose_it_is_and_shows_its_poster_and_not_its_prompt(made: Ge
 
 def test_a_prompt_is_for_staff_who_may_look_into_workspaces_and_a_private_one_for_nobody(made: Generation) -> None:
     def page_for(role: str) -> str:
-        browser = Client()
-        browser.force_login(person := User.objects.create_user(f"{role}@example.com".lower(), is_staff=True))
-        person.groups.add(Group.objects.get(name=role))
-        return browser.get(f"{LIST}{made.id}/change/").text
+        return browser_of_role(role).get(f"{LIST}{made.id}/change/").text
 
     assert "a private wish" in page_for("Support")
     assert "a private wish" not in page_for("Operations")
@@ -221,7 +226,7 @@ def test_the_newest_are_found_by_an_index(db: None) -> None:
 
 
 def test_the_timeline_goes_through_the_processes(made: Generation, staff: Client) -> None:
-    found = [(each.process, each.what) for each in clips.timeline(made)]
+    found = [(each.process, each.what) for each in clips.timeline(made, names_members=True)]
     assert found[0] == ("web", "Asked for, credits held, put into the queue")
     assert ("scheduler", "Handed to the GPUs, attempt 1") in found
     assert ("reports", "Ended: Succeeded") in found
@@ -237,9 +242,11 @@ def test_stages_stand_in_the_order_in_which_they_follow_each_other(made: Generat
     made.refresh_from_db()  # a database's JSON keeps no order
     expected = ["Loading", "Encoding prompt", "Denoising", "Decoding", "Uploading"]
     assert [stage for stage, _ in made.stages] == expected
-    assert [each.what.partition(":")[0] for each in clips.timeline(made) if each.process.startswith("GPU")][1:] == (
-        expected
-    )
+    assert [
+        each.what.partition(":")[0]
+        for each in clips.timeline(made, names_members=True)
+        if each.process.startswith("GPU")
+    ][1:] == (expected)
 
 
 def test_a_clip_is_started_again_or_cancelled_from_its_page(toy: Model, alice: Visitor, staff: Client) -> None:
@@ -276,11 +283,25 @@ def test_the_timeline_tells_what_became_of_mail_and_webhooks(made: Generation) -
         **{"address": "alice@example.org", "content": "x.y", "occasion": "ready", "about": made.id},
         **{"state": "sent", "attempts": 1},
     )
-    found = [(each.process, each.what) for each in clips.timeline(made)]
+    found = [(each.process, each.what) for each in clips.timeline(made, names_members=True)]
     assert ("mail", "Mail sent") in found
     gave_up = "given up after 12 attempts: The endpoint answered 503., last answer 503"
     assert ("webhooks", f"Webhook video.completed to hook: {gave_up}") in found
     assert not any("alice" in what for _, what in found)
+
+
+def test_the_timeline_names_members_to_those_alone_who_may_look_customers_up(made: Generation) -> None:
+    for actor in ("alice@example.org", "key lm_1f", "staff ada@example.com"):
+        audit.record(made.workspace, "clip.made_private", actor=actor, subject=str(made.id))
+
+    def by_hand(role: str) -> list[str]:
+        page = browser_of_role(role).get(f"{LIST}{made.id}/change/")
+        assert ("alice@example.org" in page.text) == (role == "Support")
+        return [each.what for each in page.context["timeline"] if each.what.endswith("made private the clip")]
+
+    others = ["key lm_1f made private the clip", "staff ada@example.com made private the clip"]
+    assert by_hand("Support") == ["alice@example.org made private the clip", *others]
+    assert by_hand("Catalogue") == ["a member made private the clip", *others]
 
 
 def act(staff: Client, action: str, clip: Generation) -> str:
