@@ -8,7 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count
 
-from accounts import workspaces
+from accounts import members, workspaces
 from accounts.email_addresses import is_address
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
@@ -28,7 +28,8 @@ def erase_visitor(visitor: Visitor) -> None:
 def erase_person(user: User) -> None:
     """Erase the account, the personal workspace and teams that nobody else is in, with clips, files, keys and sessions.
 
-    In other teams the clips stay, which are the team's, and the audit log names nobody where it named this person.
+    In other teams the clips stay, which are the team's, and the audit log names nobody where it named this person. Apps
+    that act for them there go.
     What somebody did as staff stays noted, as somebody's who is gone.
 
     Raises:
@@ -57,6 +58,9 @@ def erase_person(user: User) -> None:
             )
         for workspace in list(owned):
             workspaces.erase(workspace)
+        for place in Membership.objects.filter(user=user).select_related("workspace").order_by("workspace_id"):
+            members.lock_memberships(place.workspace)
+            members.disconnect_apps(place, actor=NOBODY)
         others = Membership.objects.filter(user=user).values("workspace")
         named = AuditEntry.objects.filter(workspace__in=others)
         named.filter(is_address(user.email, field="actor")).update(actor=NOBODY)

@@ -59,7 +59,7 @@ def change(
     monthly_cap_credits: int | None,
     daily_cap_credits: int | None,
 ) -> None:
-    """Give a member another role or other caps.
+    """Give a member another role or other caps. With the role goes what rests on it: invitations, and connected apps.
 
     Raises:
         Forbidden: the owner's role changes only by transfer; nobody gives what they may not, as of this moment.
@@ -89,6 +89,8 @@ def change(
         Membership.objects.filter(id=membership.id).update(**after)
         if Action.MANAGE_MEMBERS not in BY_ROLE[role]:
             _withdraw_invitations(membership, by=by)
+        if Action.MANAGE_KEYS not in BY_ROLE[role]:
+            disconnect_apps(membership, actor=by.user.email)
         audit.record(
             membership.workspace,
             "member.changed",
@@ -126,11 +128,17 @@ def remove(*, membership: Membership, by: Membership) -> list[str]:
             detail: dict[str, Any] = {"keys_that_go_on": prefixes} if prefixes else {}
             audit.record(membership.workspace, event, actor=by.user.email, subject=membership.user.email, **detail)
             _withdraw_invitations(membership, by=by)
-            for app in theirs.filter(digest=""):
-                workspace, actor = membership.workspace, by.user.email
-                audit.record(workspace, "app.disconnected", actor=actor, subject=app.prefix, name=app.name)
-            theirs.filter(digest="").update(revoked_at=timezone.now())
+            disconnect_apps(membership, actor=by.user.email)
     return prefixes
+
+
+def disconnect_apps(membership: Membership, *, actor: str) -> None:
+    """End what acts in the workspace for a member who might not connect it any more. Memberships are locked, so no app
+    is connected meanwhile."""
+    theirs = ApiKey.objects.live().filter(workspace=membership.workspace, created_by=membership.user_id, digest="")
+    for app in theirs.order_by("id"):
+        audit.record(membership.workspace, "app.disconnected", actor=actor, subject=app.prefix, name=app.name)
+    theirs.update(revoked_at=timezone.now())
 
 
 def _withdraw_invitations(membership: Membership, *, by: Membership) -> None:

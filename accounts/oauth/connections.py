@@ -161,7 +161,7 @@ def _connected(client: Client, user: User) -> QuerySet[ApiKey]:
 def _of_a_code(digest: str, verifier: str) -> Proof | None:
     agreed = _noted(_code_name(digest))
     key = _locked(agreed[KEY]) if agreed is not None else None
-    if key is None or not key.is_live or key.expires_at is None:
+    if key is None or not _holds(key) or key.expires_at is None:
         return None
     if key.expires_at.isoformat() != agreed["lapses"] or key.oauth_client_id != agreed["client"]:
         return None  # the first: the connection has begun
@@ -173,18 +173,22 @@ def _of_a_code(digest: str, verifier: str) -> Proof | None:
 
 def _of_a_refresh_token(digest: str) -> Proof | None:
     key = _locked(_key_in(_refresh_token(digest)))
-    if key is None or not key.is_live or _refresh_token(digest) is None:
+    if key is None or not _holds(key) or _refresh_token(digest) is None:
         return None  # the last: whoever sent it at the same time was faster
     return Proof(digest, key, key.expires_at, is_first=False)
 
 
 def _locked(key_id: int | None) -> ApiKey | None:
     """The connection, with the keys of its workspace locked."""
-    key = ApiKey.objects.select_related("workspace").filter(id=key_id or 0, digest="").first()
+    key = ApiKey.objects.select_related("workspace", "created_by").filter(id=key_id or 0, digest="").first()
     if key is not None:
         members.lock_memberships(key.workspace)
         key.refresh_from_db(fields=["revoked_at", "expires_at"])
     return key
+
+
+def _holds(key: ApiKey) -> bool:
+    return key.is_live and key.created_by is not None and key.created_by.is_active
 
 
 def _end_used(digest: str) -> None:

@@ -27,7 +27,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pytest_django import Settings
 
-from accounts import api_keys, members, passwords
+from accounts import api_keys, erasure, members, passwords
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from accounts.oauth import connections
 from accounts.roles import Role
@@ -388,6 +388,54 @@ def test_an_app_goes_with_the_member_who_connected_it(studio: Workspace) -> None
     given = Walk(people.browser_of(admin, studio)).tokens(studio)
     members.remove(membership=place, by=place)
     assert me(given["access_token"]).status_code == 401
+
+
+def test_an_app_goes_with_the_role_that_let_it_be_connected(walk: Walk, studio: Workspace, owner: User) -> None:
+    admin = people.person("admin@example.org")
+    place = Membership.objects.create(workspace=studio, user=admin, role=Role.ADMIN)
+    theirs = Walk(people.browser_of(admin, studio))
+    given, agreed, others = theirs.tokens(studio), theirs.code(studio), walk.tokens(studio)
+    by = studio.memberships.get(user=owner)
+    for role, status in ((Role.ADMIN, 200), (Role.VIEWER, 401)):
+        members.change(membership=place, by=by, role=role, daily_cap_credits=None, monthly_cap_credits=None)
+        assert me(given["access_token"]).status_code == status
+    assert theirs.refresh(given["refresh_token"]).status_code == 400
+    assert theirs.exchange(agreed).status_code == 400
+    assert me(others["access_token"]).status_code == 200
+    ended = AuditEntry.objects.filter(event="app.disconnected", actor=owner.email)
+    assert ended.count() == 2  # the one in use, and the one whose code was not exchanged
+
+
+def test_an_app_does_nothing_for_somebody_who_may_not_sign_in(walk: Walk, studio: Workspace, owner: User) -> None:
+    given, agreed = walk.tokens(studio), walk.code(studio)
+    User.objects.update(is_active=False)
+    assert me(given["access_token"]).json()["code"] == "invalid_token"
+    assert walk.refresh(given["refresh_token"]).json()["error"] == "invalid_grant"
+    assert walk.exchange(agreed).json()["error"] == "invalid_grant"
+    User.objects.update(is_active=True)
+    assert me(given["access_token"]).status_code == 200
+
+
+def test_an_app_goes_with_an_account_that_is_erased(studio: Workspace) -> None:
+    admin = people.person("admin@example.org")
+    Membership.objects.create(workspace=studio, user=admin, role=Role.ADMIN)
+    given = Walk(people.browser_of(admin, studio)).tokens(studio)
+    erasure.erase_person(admin)
+    assert me(given["access_token"]).status_code == 401
+    assert not ApiKey.objects.live().exists()
+    assert AuditEntry.objects.filter(event="app.disconnected", actor=erasure.NOBODY).exists()
+    assert not AuditEntry.objects.filter(actor=admin.email).exists()
+
+
+def test_a_token_for_less_does_less(walk: Walk, studio: Workspace) -> None:
+    wide = walk.tokens(studio)
+    said = {"grant_type": "refresh_token", "refresh_token": wide["refresh_token"], "client_id": walk.client_id}
+    narrow = walk.app.post("/oauth/token", {**said, "scope": "read"}).json()
+    assert narrow["scope"] == "read"
+    program = Client(headers={"Authorization": f"Bearer {narrow['access_token']}"})
+    assert program.get("/v1/videos").status_code == 200
+    refused = program.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
 
 
 def test_who_manages_no_keys_connects_no_app(walk: Walk, studio: Workspace) -> None:
