@@ -2,7 +2,7 @@
 
 Costs are measured beside real stores at two sizes of fleet; between and beyond them each is taken for a straight line,
 since what grows with a fleet grows by its rows. A part is full where what it does in a second takes a second of what
-it has.
+it has. All cards are alike: what those ask that look past clips too large for them is not counted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from loremotion.local.valkey import Valkey
 
 SMALL, LARGE = 10, 1_000
 HEARTBEAT_SECONDS, HOUSEKEEPING_SECONDS = 3.0, 5.0
+WORKER_LOOKS_SECONDS = 5.0
+"""A busy worker looks so often whether a short clip waits; taking one costs as much as a look."""
 STEPS = 30
 LOOKS_PER_CLIP = 4
 """Pages and looks through the API at each clip."""
@@ -53,6 +55,7 @@ def per_second(gpus: float) -> dict[str, float]:
         "report of a start": clips,
         "report of an end": clips,
         "step": STEPS * clips,
+        "look of a worker": gpus / WORKER_LOOKS_SECONDS + 2 * clips,
         "heartbeat": gpus / HEARTBEAT_SECONDS,
         "round of the beat": 1 / HOUSEKEEPING_SECONDS,
     }

@@ -15,6 +15,7 @@ from functools import partial
 import simpy
 
 from benchmarks.fleet_world import MEAN_SECONDS, SWING, Fleet, Tally, rate_of_day
+from benchmarks.forecast_world import FREE, PAID
 
 BUSY_GPUS = 24.0
 """What is asked for keeps so many busy over the day."""
@@ -25,38 +26,48 @@ START_SECONDS = 180.0
 """Until a new GPU takes its first job: a machine, an image, a process."""
 WAIT_SECONDS = 120.0
 """``autoscaling.waitSeconds`` of the chart."""
+FREE_WAIT_SECONDS = 1_800.0
 EACH_WAITING = 5
 """Clips in the list for each GPU: what is usual where a list's length scales."""
-MOST_BUSY = 0.85
-
-
-def by_list(fleet: Fleet, gpus: int) -> float:
-    return fleet.waiting / EACH_WAITING
-
-
-def by_wait(fleet: Fleet, gpus: int) -> float:
-    wait = fleet.predicted_start_seconds()
-    is_open = fleet.waiting + fleet.in_hand > 0
-    return max(is_open, 0.0 if wait is None else gpus * wait / WAIT_SECONDS)
-
-
-def by_wait_and_hands(fleet: Fleet, gpus: int) -> float:
-    return max(by_wait(fleet, gpus), fleet.in_hand / MOST_BUSY)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How many GPUs it asks for, of so many that are there."""
+    """How many GPUs it asks for."""
 
     words: str
-    asks: Callable[[Fleet, int], float]
+    asks: Callable[[Fleet], float]
 
 
+def by_list(fleet: Fleet) -> float:
+    return fleet.waiting / EACH_WAITING
+
+
+def by_wait(tier: str, seconds: float) -> Callable[[Fleet], float]:
+    """As many times those that are ready as the wait is longer than it may be: the autoscaler's ``Value``."""
+
+    def asks(fleet: Fleet) -> float:
+        wait = fleet.predicted_start_seconds(tier)
+        return float(fleet.waiting + fleet.in_hand > 0) if wait is None else fleet.ready * wait / seconds
+
+    return asks
+
+
+def most(*rules: Callable[[Fleet], float]) -> Callable[[Fleet], float]:
+    return lambda fleet: max(rule(fleet) for rule in rules)
+
+
+def in_hand(fleet: Fleet) -> float:
+    return fleet.in_hand
+
+
+_PAID_WAIT, _FREE_WAIT = by_wait(PAID, WAIT_SECONDS), by_wait(FREE, FREE_WAIT_SECONDS)
 RULES = (
-    Rule("nothing: as many as the peak needs", lambda fleet, gpus: BUSY_GPUS * (1 + SWING) / MOST_BUSY),
+    Rule("nothing: as many as the peak needs", lambda fleet: BUSY_GPUS * (1 + SWING)),
     Rule(f"how many wait, {EACH_WAITING} for each GPU", by_list),
-    Rule(f"how long the last of those who pay waits, {WAIT_SECONDS:.0f} s", by_wait),
-    Rule(f"that, and never more than {100 * MOST_BUSY:.0f} % busy", by_wait_and_hands),
+    Rule(f"how long who pays waits, {WAIT_SECONDS:.0f} s", _PAID_WAIT),
+    Rule("that, and none that is busy goes", most(_PAID_WAIT, in_hand)),
+    Rule(f"that, and how long all others wait, {FREE_WAIT_SECONDS:.0f} s", most(_PAID_WAIT, _FREE_WAIT, in_hand)),
 )
 
 
@@ -72,8 +83,7 @@ def scaled(rule: Rule, seconds: float) -> Tally:
 def _scale(fleet: Fleet, rule: Rule) -> Generator[simpy.Event, None, None]:
     asked: deque[int] = deque(maxlen=int(COOLDOWN_SECONDS / PERIOD_SECONDS))
     while True:
-        gpus = len(fleet.staying)
-        wanted = rule.asks(fleet, gpus)
+        gpus, wanted = len(fleet.staying), rule.asks(fleet)
         is_close = abs(wanted - gpus) <= TOLERANCE * gpus
         asked.append(gpus if is_close else min(MOST, max(LEAST, math.ceil(wanted))))
         if asked[-1] > gpus:

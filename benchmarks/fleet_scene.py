@@ -107,7 +107,9 @@ class Scene:
         from generation.settlement import housekeeping
         from gpu_worker.contract import Progress
         from gpu_worker.heartbeat import Heartbeat
+        from gpu_worker.job_choice import Bounds
         from gpu_worker.progress import ProgressStream
+        from gpu_worker.rq_seams.render_queue import RenderQueue
         from tests.generation import factories
 
         visitor, client, costs = factories.visitor(credits=1_000), Client(), {}
@@ -148,6 +150,8 @@ class Scene:
         costs["report of an end"] = self._cost(lambda: reports.finished(report.to_wire()))
         clip.refresh_from_db()
         assert clip.state == "succeeded", clip.state
+        line = RenderQueue(self.valkey, "gpu-0", Bounds())
+        costs["look of a worker"] = self._cost(line.window)
         beat = Heartbeat(self.valkey, self.statuses[0], lambda: None)
         costs["heartbeat"] = self._cost(beat.beat)
         costs["round of the beat"] = self._cost(lambda: housekeeping.beat())

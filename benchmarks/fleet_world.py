@@ -141,11 +141,16 @@ class Fleet:
     def staying(self) -> list[Card]:
         return [card for card in self.cards if not card.is_leaving]
 
-    def predicted_start_seconds(self) -> float | None:
-        """When the last of those who pay starts, were all cards alike: what is before it, shared among them. None
-        while no card is on."""
-        cards = sum(card.is_on for card in self.staying)
-        return self._waiting_seconds[PAID] / cards if cards else None
+    @property
+    def ready(self) -> int:
+        """GPUs that take jobs."""
+        return sum(card.is_on for card in self.staying)
+
+    def predicted_start_seconds(self, tier: str) -> float | None:
+        """When the last of a tier starts, were all cards alike: what is before it, shared among them. None while no
+        card is on."""
+        before = self._waiting_seconds[PAID] + (self._waiting_seconds[FREE] if tier == FREE else 0.0)
+        return before / self.ready if self.ready else None
 
     def add(self, gpus: int, *, after_seconds: float = 0.0) -> None:
         """Start GPUs, which take jobs after so long."""

@@ -134,6 +134,8 @@ def _machines() -> Iterator[Metric]:
     states = Counter(status.state for status in statuses)
     known = {state: float(states[state]) for state in ("starting", "idle", "busy", "draining")}
     yield gauge("gpu_workers", "GPU workers that are alive, by what they do", known, "state")
+    making = float(sum(status.generation_id is not None and not status.is_remote for status in statuses))
+    yield gauge("gpus_busy", "GPUs that are at a clip", making)
     taking = float(sum(takes_jobs(status) for status in statuses))
     yield gauge("gpu_workers_taking", "GPU workers that take jobs", taking)
 
