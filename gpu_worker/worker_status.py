@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import logging
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ CONTRACT_VERSION = 1
 may be.
 """
 DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
+MOST_BYTES, MOST_KEPT_BYTES = 2**16, 2**25
+"""Of one heartbeat, ten times what one with thirty components has; and of all that a process remembers."""
 CLOCK_MAY_DIFFER_SECONDS = 5.0
 """From the store's. Who is alive does not depend on it, but times in reports and logs do."""
 
@@ -98,27 +101,40 @@ def read_status(name: str, said: bytes | None) -> WorkerStatus | None:
     """
     if said is None:
         return None
-    slot = _slot_of(name)
-    if slot.read is None or slot.read[0] != said:
-        slot.read = said, _read(name, said)
-    return slot.read[1]
+    return _readings.read(name, said)
 
 
-@dataclass(slots=True)
-class _Slot:
-    """What a worker said last, and how that was read: whoever asks who is alive asks of all of them each time."""
+class _Readings:
+    """What each worker said last, and how that was read: whoever asks who is alive asks all of them each time.
 
-    read: tuple[bytes, WorkerStatus | None] | None = None
+    Any GPU host can say anything under any name, so together they hold so many bytes and no more.
+    """
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, tuple[bytes, WorkerStatus | None]] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def read(self, name: str, said: bytes) -> WorkerStatus | None:
+        known = self._by_name.get(name)
+        if known is None or known[0] != said:
+            known = said, _read(name, said)
+            with self._lock:
+                self._bytes += len(said) - len(self._by_name.get(name, (b"",))[0])
+                self._by_name[name] = known
+                if self._bytes > MOST_KEPT_BYTES:
+                    self._by_name, self._bytes = {}, 0
+        return known[1]
 
 
-@functools.lru_cache(maxsize=16_384)
-def _slot_of(name: str) -> _Slot:
-    return _Slot()
+_readings = _Readings()
 
 
 def _read(name: str, said: bytes) -> WorkerStatus | None:
     version: Any = None
     try:
+        if len(said) > MOST_BYTES:
+            raise ValueError(f"it has {len(said)} bytes")
         message = json.loads(said)
         version = message.get("version") if isinstance(message, dict) else None
         return dataclasses.replace(WorkerStatus.from_wire(message), name=name)

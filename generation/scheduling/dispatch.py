@@ -183,15 +183,19 @@ def not_in_their_places(attempts: Iterable[Dispatched]) -> set[uuid.UUID]:
         lines: list[list[bytes]] = pipeline.execute()
     out = {each.id for each in by_job.values()}
     for jobs in lines:
-        is_behind_free = is_behind_any = False
+        is_behind_free = is_behind_new_free = is_behind_new = False
         for each in filter(None, map(by_job.get, jobs)):
             out.discard(each.id)
             is_free, is_going_on = tiers.yields(each.tag), each.times_aside > 0
-            goes_first = is_behind_any if is_going_on and not is_free else is_behind_free
-            if goes_first and (is_going_on or not is_free):
+            if is_free:
+                is_misplaced = is_going_on and is_behind_new_free
+            else:
+                is_misplaced = is_behind_free or (is_going_on and is_behind_new)
+            if is_misplaced:
                 out.add(each.id)
-            if not is_going_on:
-                is_behind_any, is_behind_free = True, is_behind_free or is_free
+            is_behind_free |= is_free
+            is_behind_new |= not is_going_on
+            is_behind_new_free |= is_free and not is_going_on
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 import uuid
@@ -29,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 BATCH, IN_TURN = 200, 32
 """Rows of a sweep that something seems to be wrong with, and of the others: each costs journeys to Valkey."""
-_rounds = itertools.count()
+_begins_at: dict[str, int] = {}
+"""By sweep: where among its rows the next round begins."""
 REPORT_GRACE_SECONDS = 5.0
 """How long after the end of a job its report may still be on its way."""
 REPORT_LATE_SECONDS = 60.0
@@ -49,7 +49,7 @@ def dispatch_lost() -> None:
     known = dispatched.order_by("dispatched_at", "id").values_list("id", "attempt", "fair_finish", "times_aside")
     waiting = [dispatch.Dispatched(*row) for row in known]
     missing = dispatch.not_in_their_places(waiting)
-    rows = first_and_in_turn([each.id for each in waiting], missing)
+    rows = first_and_in_turn("dispatched", [each.id for each in waiting], missing)
 
     def look_after_dispatched(generation: Generation) -> None:
         job = attempts.job_of(generation)
@@ -68,11 +68,18 @@ def dispatch_lost() -> None:
     each(found, look_after_dispatched)
 
 
-def first_and_in_turn(ids: Sequence[uuid.UUID], first: Collection[uuid.UUID]) -> list[uuid.UUID]:
-    """Return those of ``ids`` to look after in this round: what is in ``first``, and the next few of the others."""
+def first_and_in_turn(sweep: str, ids: Sequence[uuid.UUID], first: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    """Return those of ``ids`` that ``sweep`` looks after in this round: of ``first`` as many as it can, and a few of
+    the others, each part where the round before stopped."""
+    dropped = [id for id in ids if id in first]
     others = [id for id in ids if id not in first]
-    begin = next(_rounds) * IN_TURN % max(1, len(others))
-    return [*[id for id in ids if id in first][:BATCH], *(others + others)[begin : begin + min(IN_TURN, len(others))]]
+    return [*_in_turn(f"{sweep} first", dropped, BATCH), *_in_turn(sweep, others, IN_TURN)]
+
+
+def _in_turn(name: str, ids: Sequence[uuid.UUID], most: int) -> list[uuid.UUID]:
+    begin = _begins_at.get(name, 0) % max(1, len(ids))
+    _begins_at[name] = begin + most
+    return [*ids[begin:], *ids[:begin]][:most]
 
 
 def _worker_of(job: Job) -> str:
@@ -131,7 +138,7 @@ def reclaim_from_dead_workers() -> None:
     running = Generation.objects.filter(state=State.RUNNING)
     known = list(running.order_by("dispatched_at", "id").values_list("id", "attempt"))
     dropped = {id for id, attempt in known if (str(id), attempt) not in in_hand}
-    rows = first_and_in_turn([id for id, _ in known], dropped)
+    rows = first_and_in_turn("running", [id for id, _ in known], dropped)
 
     def look_after_running(generation: Generation) -> None:
         job = attempts.job_of(generation)

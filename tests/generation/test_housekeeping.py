@@ -511,18 +511,30 @@ def test_however_many_are_under_way_a_lost_job_and_a_dead_worker_are_found_in_th
 
 def test_those_with_which_all_seems_well_are_looked_after_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lost_attempts, "IN_TURN", 2)
+    monkeypatch.setattr(lost_attempts, "_begins_at", {})
     ids = [uuid4() for _ in range(5)]
-    rounds = [lost_attempts.first_and_in_turn(ids, {ids[3]}) for _ in range(2)]
+    rounds = []
+    for _ in range(2):
+        rounds.append(lost_attempts.first_and_in_turn("one", ids, {ids[3]}))
+        lost_attempts.first_and_in_turn("another", ids, {ids[3]})
     assert all(each[0] == ids[3] for each in rounds)
     assert {id for each in rounds for id in each} == set(ids)
 
 
+def test_more_that_seem_lost_than_a_round_looks_after_come_in_turn_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_attempts, "BATCH", 2)
+    monkeypatch.setattr(lost_attempts, "_begins_at", {})
+    ids = [uuid4() for _ in range(5)]
+    assert {id for _ in range(3) for id in lost_attempts.first_and_in_turn("one", ids, set(ids))} == set(ids)
+
+
+@pytest.mark.parametrize("aside", [{"first": 1}, {"first": 1, "last": 1}, {}])
 def test_a_job_that_waits_behind_one_that_yields_to_it_is_put_before_it_in_the_next_round(
-    two_dispatched: list[Generation], valkey: redis.Redis
+    two_dispatched: list[Generation], valkey: redis.Redis, aside: dict[str, int]
 ) -> None:
     first, last = two_dispatched
-    Generation.objects.filter(id=first.id).update(fair_finish=FREE_BEGINS + 1)
-    Generation.objects.filter(id=last.id).update(fair_finish=1.0)
+    Generation.objects.filter(id=first.id).update(fair_finish=FREE_BEGINS + 1, times_aside=aside.get("first", 0))
+    Generation.objects.filter(id=last.id).update(fair_finish=1.0, times_aside=aside.get("last", 0))
     with in_a_while(3):
         lost_attempts.dispatch_lost()
     assert dispatch.render_queue().get_job_ids() == [last.job_id, first.job_id]

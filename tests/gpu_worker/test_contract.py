@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 import redis
 
+from gpu_worker import worker_status
 from gpu_worker.contract import ClipFacts, ModelSpec, Outcome, Progress, RenderReport, worker_key
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.worker_status import CONTRACT_VERSION, ResidentComponent, WorkerStatus, read_status
@@ -138,3 +139,14 @@ def test_what_a_worker_says_again_is_not_read_again_and_what_it_says_anew_is() -
     assert read_status("w", said[0]) is first
     assert (again := read_status("w", said[1])) is not None
     assert again.beat_at == 1.0
+
+
+def test_a_heartbeat_that_is_too_long_counts_as_none_and_what_is_remembered_has_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_status("w", json.dumps({"residents": [{}] * 30_000}).encode()) is None
+    monkeypatch.setattr(worker_status, "MOST_KEPT_BYTES", 10_000)
+    readings = worker_status._Readings()
+    for n in range(1_000):
+        assert readings.read(f"w{n}", json.dumps({"host": f"{n}" * 20}).encode()) is not None
+    assert sum(len(said) for said, _ in readings._by_name.values()) <= 10_000
