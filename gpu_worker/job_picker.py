@@ -34,7 +34,10 @@ KEEPER_SECONDS = 900.0
 
 
 REFUSED_SECONDS = 5.0
-"""An idle card looks four times a second. Whether every other has refused a job too is asked this often."""
+"""Whether every other worker has refused a job too is asked this often while this one has nothing to do."""
+
+FRUITLESS_SECONDS = 2.0
+"""A line with nothing for this card is looked at again after so long, or as soon as a job has joined it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class JobPicker:
         self._lets_pass: _Aside | None = None
         self._refused_until: dict[str, float] = {}
         """By RQ's id of a job that this card cannot hold."""
+        self._others: frozenset[str] | None = None
+        """Who takes jobs now, once a look has asked."""
+        self._fruitless: frozenset[str] = frozenset()
+        """What the last look saw, where nothing of it fits this card."""
+        self._fruitless_until = clock()
 
     def let_shorter_go_first(self, job: RenderJob, left_seconds: float) -> None:
         """Look at times whether the job that this card would take next is short against what is left of ``job``.
@@ -81,6 +89,7 @@ class JobPicker:
         if (now := self._clock()) < self._looks_at:
             return
         self._looks_at = now + LOOK_SECONDS
+        self._others = None
         first = self._choice(self._line.window()).taken
         if first is not None and first.job is not None and self._steps_aside(job, first.job, left_seconds):
             self._lets_pass = _Aside(job, left_seconds, now + self._aside.seconds)
@@ -98,20 +107,50 @@ class JobPicker:
 
     def pick(self) -> PickedJob:
         """Take the best of the first jobs in line that this card can hold, and tell the engine what waits behind it."""
+        if self._is_fruitless():
+            return PickedJob(are_all_for_others=True)
+        self._others = None
         window = self._line.window()
         choice = self._short_one(window) or self._choice(window)
-        for windows in range(2, LOOKS + 1):
-            if choice.taken is not None or len(window) < (windows - 1) * self._line.bounds.window:
-                break
-            window, unfit = self._line.window(windows), choice.unfit
-            choice = self._choice([waiting for waiting in window if waiting.job_id not in unfit])
-            choice = Choice(choice.taken, (*unfit, *choice.unfit))
+        if choice.taken is None and len(window) >= self._line.bounds.window:
+            window = self._line.window(LOOKS)
+            choice = self._further(window, choice.unfit)
         if choice.taken is None:
+            self._fruitless = frozenset(waiting.job_id for waiting in window)
+            self._fruitless_until = self._clock() + FRUITLESS_SECONDS
             return PickedJob(are_all_for_others=bool(choice.unfit))
         if not self._line.take(choice.taken.job_id, choice.unfit):
             return PickedJob()  # the line has changed meanwhile
-        self._engine.upcoming = [w.job for w in window if w.job is not None and w is not choice.taken]
+        self._engine.upcoming = self._upcoming(window, choice)
         return PickedJob(choice.taken.job_id)
+
+    def _is_fruitless(self) -> bool:
+        """Whether all that waits was seen a moment ago and is for others. An idle card looks four times a second, and
+        a whole look costs what all the jobs and all the workers cost."""
+        if not self._fruitless or self._clock() >= self._fruitless_until:
+            return False
+        in_line = self._line.ids(LOOKS)
+        return bool(in_line) and self._fruitless.issuperset(in_line)
+
+    def _further(self, window: Sequence[Waiting], unfit: tuple[str, ...]) -> Choice:
+        """Choose from the first of so many windows with something for this card, behind those that have nothing."""
+        behind = [waiting for waiting in window if waiting.job_id not in unfit]
+        for start in range(0, len(behind), self._line.bounds.window):
+            choice = self._choice(behind[start:])
+            unfit += choice.unfit
+            if choice.taken is not None:
+                return Choice(choice.taken, unfit)
+        return Choice(None, unfit)
+
+    def _upcoming(self, window: Sequence[Waiting], choice: Choice) -> list[RenderJob]:
+        """Return what this card may make after ``choice``, also what stepped aside for it."""
+        aside = self._lets_pass.job.generation_id if self._lets_pass else None
+        return [
+            w.job
+            for w in window
+            if w.job is not None and w is not choice.taken
+            if w.job_id not in choice.unfit or w.job.generation_id == aside
+        ][: self._line.bounds.window]
 
     def _short_one(self, window: Sequence[Waiting]) -> Choice | None:
         """Return what goes before the render that stepped aside here, which counts as no skip of it; None once nothing
@@ -152,7 +191,9 @@ class JobPicker:
         return False
 
     def _is_refused_by_all(self, job_id: str) -> bool:
-        if self._line.is_refused_by_all(job_id):
+        if self._others is None:
+            self._others = self._line.workers_taking_jobs()
+        if self._line.is_refused_by_all(job_id, self._others):
             return True
         now = self._clock()
         self._refused_until = {id: until for id, until in self._refused_until.items() if until > now}

@@ -59,6 +59,11 @@ class RenderQueue:
             for job_id, data, enqueued_at, skips in cast(Iterable[tuple[bytes, bytes, bytes, int]], rows)
         ]
 
+    def ids(self, windows: int) -> list[str]:
+        """RQ's ids of the first of so many windows. What they ask for is not read."""
+        found = cast(list[bytes], self.connection.lrange(self.key, 0, windows * self.bounds.window - 1))
+        return [each.decode(errors="replace") for each in found]
+
     def take(self, job_id: str, unfit: Iterable[str] = ()) -> bool:
         """Move the job into RQ's intermediate queue and into this worker's hands, in one step.
 
@@ -73,13 +78,16 @@ class RenderQueue:
             )
         return bool(taken)
 
-    def is_refused_by_all(self, job_id: str) -> bool:
-        """Note that this worker cannot hold the job; True when nobody who takes jobs can."""
+    def workers_taking_jobs(self) -> frozenset[str]:
+        """Return the names of all that take jobs from this line."""
+        return frozenset(s.name for s in workers_taking_jobs(self.connection) if s.is_remote == self._is_remote)
+
+    def is_refused_by_all(self, job_id: str, takers: Iterable[str]) -> bool:
+        """Note that this worker cannot hold the job; True when none of ``takers`` can."""
         with needing_scripts():
             noted = self._refuse(keys=[self._prefix + job_id], args=[self.worker])
         refusing = {name.decode() for name in cast(Iterable[bytes], noted)}
-        takers = {s.name for s in workers_taking_jobs(self.connection) if s.is_remote == self._is_remote}
-        return bool(refusing) and takers <= refusing | {self.worker}
+        return bool(refusing) and refusing.issuperset({*takers} - {self.worker})
 
     def release(self) -> None:
         """The job that was taken has ended and is reported."""

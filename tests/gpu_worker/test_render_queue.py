@@ -17,15 +17,12 @@ from hypothesis import strategies as st
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, ModelSpec, RenderJob, holding_key
-from gpu_worker.job_choice import LOOKS, Bounds
-from gpu_worker.job_picker import JobPicker
+from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, RenderJob, holding_key
+from gpu_worker.job_choice import Bounds
 from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
-from gpu_worker.step_aside import NEVER
 from gpu_worker.valkey import connect
 from gpu_worker.worker_status import DRAINING
 from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
-from tests.gpu_worker.scripted import ScriptedEngine
 from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting
 from tests.patience import wait_until
 
@@ -142,19 +139,6 @@ def test_passing_by_what_the_card_cannot_hold_is_no_skip(valkey: redis.Redis, tm
     assert [w.skips for w in line_of(valkey).window()] == [0]
 
 
-def test_a_card_that_can_hold_none_of_the_first_looks_further(valkey: redis.Redis, tmp_path: Path) -> None:
-    bounds, huge = Bounds(), ModelSpec(slug="huge", version=1, family="", source="")
-    large = [make_job(tmp_path, model=huge) for _ in range((LOOKS - 1) * bounds.window)]
-    own = make_job(tmp_path)
-    for job in (*large, own):
-        enqueue(valkey, job)
-    report_status(valkey, "w2", state="busy")  # which has refused none of them
-    picker = JobPicker(line_of(valkey), ScriptedEngine(too_large=["huge"]), NEVER)
-
-    assert picker.pick().job_id == own.job_id
-    assert not any(valkey.hget(f"rq:job:{job.job_id}", "skips") for job in large)
-
-
 def test_a_job_is_refused_by_all_once_the_last_live_worker_refuses(valkey: redis.Redis, tmp_path: Path) -> None:
     huge = make_job(tmp_path, slug="huge")
     enqueue(valkey, huge)
@@ -162,8 +146,11 @@ def test_a_job_is_refused_by_all_once_the_last_live_worker_refuses(valkey: redis
         report_status(valkey, name, state=state)
     valkey.zadd(WORKERS_KEY, {"dead": time.time()})
 
-    assert not line_of(valkey, worker="w1").is_refused_by_all(huge.job_id)
-    assert line_of(valkey, worker="w2").is_refused_by_all(huge.job_id)
+    def is_refused_by_all(line: RenderQueue) -> bool:
+        return line.is_refused_by_all(huge.job_id, line.workers_taking_jobs())
+
+    assert not is_refused_by_all(line_of(valkey, worker="w1"))
+    assert is_refused_by_all(line_of(valkey, worker="w2"))
 
 
 @settings(deadline=None)  # a real store answers as fast as the machine lets it
