@@ -110,9 +110,10 @@ def differences(statement: Statement, since: datetime) -> Iterator[Difference]:
 
 
 def keep_fees(statement: Statement, since: datetime) -> None:
-    """Note what Stripe kept on each day after that of ``since``, of which the statement may lack a part."""
+    """Note what Stripe kept on each day after that of ``since``, of which the statement may lack a part, until before
+    today, which isn't over."""
     first, today = since.astimezone(UTC).date() + timedelta(days=1), timezone.now().astimezone(UTC).date()
-    days = [first + timedelta(days=number) for number in range((today - first).days + 1)]
+    days = [first + timedelta(days=number) for number in range((today - first).days)]
     FeeDay.objects.bulk_create(
         [
             FeeDay(day=day, currency=currency, fee_minor=statement.fees.get((day, currency), 0))

@@ -54,17 +54,7 @@ def _count(shown: MoneyRange) -> dict[str, Any]:
         course = revenue.takings(since=span.since, until=span.until, parts=span.parts)
         now = revenue.takings(since=shown.since, until=shown.until)
     fees = revenue.fees(shown.first, shown.last) if shown.is_by_day else {}
-    tiles = [
-        tile
-        for currency in sorted({*now, *before})
-        for tile in _tiles_of(
-            currency,
-            now.get(currency, Takings.none(1)),
-            before.get(currency, Takings.none(1)),
-            course.get(currency, Takings.none(span.parts)),
-            _fee_of(shown, fees.get(currency)),
-        )
-    ]
+    tiles = _tiles(now, before, course, fees, shown)
     return {
         "tiles": [asdict(tile) for tile in tiles],
         "edges": [edge.isoformat() for edge in span.edges],
@@ -72,46 +62,77 @@ def _count(shown: MoneyRange) -> dict[str, Any]:
     }
 
 
-def _fee_of(shown: MoneyRange, fees: revenue.Fees | None) -> tuple[int | None, str]:
-    """What Stripe kept, None where it is not known, and a note on how well it is known."""
-    if not shown.is_by_day:
-        return None, "known by whole days"
-    if fees is None:
-        return None, "no statement was read yet"
-    days = (shown.last - shown.first).days + 1
-    return fees.minor, "as its statements say" if fees.days == days else f"known of {fees.days} of {days} days"
+def _tiles(
+    now: dict[str, Takings],
+    before: dict[str, Takings],
+    course: dict[str, Takings],
+    fees: dict[str, revenue.Fees],
+    shown: MoneyRange,
+) -> list[Tile]:
+    """What came in each currency of the payers, what Stripe kept in the account's, and what was left.
+
+    Fees are taken off the net only if everybody paid in the account's currency: else they are no part of one sum.
+    """
+    none, none_of_course = Takings.none(1), Takings.none(shown.span.parts)
+    each = [
+        (currency, now.get(currency, none), before.get(currency, none), course.get(currency, none_of_course))
+        for currency in sorted({*now, *before})
+    ]
+    is_one_currency = len(fees) == 1 and {*now} == {*fees}
+    return [
+        *(tile for sums in each for tile in _came(*sums)),
+        *(_fees(fees, shown) if each or fees else ()),
+        *(_net(*sums, fees[sums[0]].minor if is_one_currency and sums[0] in fees else None) for sums in each),
+    ]
 
 
-def _tiles_of(currency: str, now: Takings, before: Takings, course: Takings, fee: tuple[int | None, str]) -> list[Tile]:
-    def money(minor: int) -> str:
-        return formatted(minor, currency)
-
+def _came(currency: str, now: Takings, before: Takings, course: Takings) -> list[Tile]:
     paid, refunded, disputed = now.paid[0], now.refunded[0], now.disputed[0]
-    kept, note = fee
     of, count = currency.upper(), now.payments[0]
-    net, net_before = now.left[0], before.left[0]
     payments = "payment" if count == 1 else "payments"
     return [
         Tile(
             f"Gross, {of}",
-            money(paid),
+            formatted(paid, currency),
             f"{count:,} {payments}; {_was(paid, before.paid[0], currency, before)}",
             course=course.paid,
         ),
         Tile(
             f"Refunded, {of}",
-            money(refunded),
-            f"and {money(disputed)} disputed; {_was(refunded, before.refunded[0], currency, before)}",
+            formatted(refunded, currency),
+            f"and {formatted(disputed, currency)} disputed; {_was(refunded, before.refunded[0], currency, before)}",
             course=course.refunded,
         ),
-        Tile(f"Stripe's fees, {of}", UNKNOWN if kept is None else money(kept), note),
-        Tile(
-            f"Net, {of}" if kept is not None else f"Net before fees, {of}",
-            money(net - (kept or 0)),
-            _was(net, net_before, currency, before) + ("" if kept is None else " before fees"),
-            course=course.left,
-        ),
     ]
+
+
+def _fees(fees: dict[str, revenue.Fees], shown: MoneyRange) -> list[Tile]:
+    """What Stripe kept, in the account's currency, and how well that is known."""
+    if not fees:
+        return [
+            Tile("Stripe's fees", UNKNOWN, "no statement was read yet" if shown.is_by_day else "known by whole days")
+        ]
+    days = (shown.last - shown.first).days + 1
+    return [
+        Tile(
+            f"Stripe's fees, {currency.upper()}",
+            formatted(kept.minor, currency),
+            "as its statements say" if kept.days == days else f"known of {kept.days} of {days} days",
+        )
+        for currency, kept in sorted(fees.items())
+    ]
+
+
+def _net(currency: str, now: Takings, before: Takings, course: Takings, fee_minor: int | None) -> Tile:
+    """What was left, less the fees where those are in the same currency."""
+    net, net_before = now.left[0], before.left[0]
+    was_before = _was(net, net_before, currency, before)
+    if fee_minor is None:
+        title, note = "Net before fees", was_before
+    else:
+        title, note = "Net", f"{was_before} before fees"
+    left = formatted(net - (fee_minor or 0), currency)
+    return Tile(f"{title}, {currency.upper()}", left, note, course=course.left)
 
 
 def _was(now: int, before: int, currency: str, of: Takings) -> str:

@@ -105,7 +105,7 @@ def bring_before_staff(workspaces: list[Any]) -> None:
     )
     FeeDay.objects.bulk_create(
         FeeDay(day=now.date() - timedelta(days=days), currency="usd", fee_minor=60 + 37 * (days % 4))
-        for days in range(35)
+        for days in range(1, 36)
     )
     late = Subscription.objects.filter(workspace=workspaces[1].id)
     late.update(status="past_due", past_due_since=now - timedelta(days=2), failed_attempts=1)

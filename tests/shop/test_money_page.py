@@ -95,7 +95,7 @@ def test_the_page_says_what_came_beside_the_range_before(staff: Client) -> None:
     found = tiles(staff.get("/admin/money/"))
     assert found["Gross, USD"] == ("$30.00", "1 payment; was $5.00")
     assert found["Refunded, USD"] == ("$10.00", "and $0.00 disputed; was $0.00")
-    assert found["Stripe's fees, USD"] == ("–", "no statement was read yet")
+    assert found["Stripe's fees"] == ("–", "no statement was read yet")
     assert found["Net before fees, USD"] == ("$20.00", "was $5.00")
 
 
@@ -248,29 +248,48 @@ def test_hours_are_plotted_by_the_hour_and_years_by_the_week(staff: Client) -> N
 # --- Stripe's fees ---------------------------------------------------------------------------------------------------
 
 
+def fees_of(cents: int, currency: str = "usd") -> None:
+    """Read a statement of the last 35 days, with as much on yesterday and on today."""
+    statement, yesterday = Statement(), days_ago(1).date()
+    for day in (yesterday, yesterday + timedelta(days=1)):
+        statement.fees[day, currency] = cents
+    statement.kept[currency]["fees"] = 2 * cents
+    balance.keep_fees(statement, timezone.now() - timedelta(days=35))
+
+
 def test_fees_are_kept_by_day_and_make_the_net(staff: Client) -> None:
-    today = timezone.now().astimezone(UTC).date()
-    paid(3_000, at=timezone.now(), back=1_000)
-    statement = Statement()
-    statement.kept["usd"]["fees"] = 117
-    statement.fees[today, "usd"] = 117
+    paid(3_000, at=days_ago(1), back=1_000)
     for _ in range(2):
-        balance.keep_fees(statement, timezone.now() - timedelta(days=35))
+        fees_of(117)
     found = tiles(staff.get("/admin/money/"))
-    assert found["Stripe's fees, USD"] == ("$1.17", "as its statements say")
+    assert found["Stripe's fees, USD"] == ("$1.17", "known of 29 of 30 days"), "today is not over"
     assert found["Net, USD"] == ("$18.83", "was $0.00 before fees")
-    assert tiles(staff.get("/admin/money/?range=90d"))["Stripe's fees, USD"] == ("$1.17", "known of 35 of 90 days")
-    assert tiles(staff.get("/admin/money/?range=24h"))["Stripe's fees, USD"] == ("–", "known by whole days")
+    assert tiles(staff.get("/admin/money/?range=90d"))["Stripe's fees, USD"] == ("$1.17", "known of 34 of 90 days")
+    assert tiles(staff.get("/admin/money/?range=24h"))["Stripe's fees"] == ("–", "known by whole days")
+    over = staff.get("/admin/money/", {"from": f"{days_ago(3):%Y-%m-%d}", "to": f"{days_ago(1):%Y-%m-%d}"})
+    assert tiles(over)["Stripe's fees, USD"] == ("$1.17", "as its statements say")
 
 
-def test_the_day_at_which_a_statement_begins_is_not_kept_since_it_may_lack_a_part() -> None:
+@pytest.mark.parametrize("others", [["eur"], ["eur", "usd"]])
+def test_fees_in_another_currency_than_was_paid_are_in_no_net(others: list[str], staff: Client) -> None:
+    for currency in others:
+        paid(3_000, at=days_ago(1), currency=currency)
+    fees_of(117)
+    found = tiles(staff.get("/admin/money/"))
+    assert found["Stripe's fees, USD"] == ("$1.17", "known of 29 of 30 days")
+    nets = {title: value for title, (value, _) in found.items() if title.startswith("Net")}
+    assert nets == {f"Net before fees, {each.upper()}": "€30.00" if each == "eur" else "$30.00" for each in others}
+    assert [title for title in found if "fees" in title and title.startswith("Stripe")] == ["Stripe's fees, USD"]
+
+
+def test_days_of_which_a_statement_may_lack_a_part_are_not_kept(staff: Client) -> None:
     since = timezone.now() - timedelta(days=2)
     statement = Statement()
-    statement.fees[since.date(), "usd"] = 5
-    statement.kept["usd"]["fees"] = 5
+    for day in (since.date(), timezone.now().astimezone(UTC).date()):
+        statement.fees[day, "usd"] = 5
+    statement.kept["usd"]["fees"] = 10
     balance.keep_fees(statement, since)
-    assert set(FeeDay.objects.values_list("fee_minor", flat=True)) == {0}
-    assert FeeDay.objects.count() == 2
+    assert list(FeeDay.objects.values_list("day", "fee_minor")) == [(days_ago(1).date(), 0)]
 
 
 # --- payments --------------------------------------------------------------------------------------------------------
