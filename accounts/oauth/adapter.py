@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.idp.oidc.adapter import DefaultOIDCAdapter
 from allauth.idp.oidc.models import Client
@@ -84,7 +85,26 @@ def is_redirect(uri: str) -> bool:
     return bool(_APP_SCHEME.fullmatch(parts.scheme)) and parts.scheme not in _NO_APPS
 
 
+def is_registered(uri: str, registered: Iterable[str]) -> bool:
+    """Whether ``uri`` is one of ``registered``, to the letter: save for the port of this machine's own addresses, where
+    an app listens at whichever is free (RFC 8252, section 7.3)."""
+    return is_redirect(uri) and _without_free_port(uri) in map(_without_free_port, registered)
+
+
+def host_of(uri: str) -> str | None:
+    """The host that ``uri`` leads to; None where it opens an app."""
+    parts = urlsplit(uri)
+    return parts.hostname if parts.scheme in ("http", "https") else None
+
+
 def origin_of(uri: str) -> str:
     """Where ``uri`` leads, as a policy of Content-Security-Policy names it."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+    return f"{parts.scheme}://{parts.netloc}" if host_of(uri) else f"{parts.scheme}:"
+
+
+def _without_free_port(uri: str) -> str:
+    parts = urlsplit(uri)
+    if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1"):
+        return urlunsplit(parts._replace(netloc=parts.hostname))
+    return uri

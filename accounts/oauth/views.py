@@ -11,6 +11,7 @@ from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc import views
 from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.forms import ClientRegistrationForm
+from allauth.idp.oidc.internal.oauthlib.utils import respond_html_error
 from allauth.idp.oidc.models import Client
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -29,7 +30,7 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts import passwords, tenancy
 from accounts.models import Membership
 from accounts.oauth import connections
-from accounts.oauth.adapter import LOOPBACK, origin_of
+from accounts.oauth.adapter import LOOPBACK, host_of, is_registered, origin_of
 from accounts.oauth.forms import ConsentForm
 from accounts.roles import OFFERED_TO_APPS, Action
 from loremotion.refusals import Forbidden, Refusal
@@ -164,6 +165,13 @@ class Authorization(views.AuthorizationView):
         return response
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        client = Client.objects.filter(id=request.GET.get("client_id", "")).first()
+        asked = request.GET.getlist("redirect_uri")
+        if client is not None and not all(is_registered(uri, client.get_redirect_uris()) for uri in asked):
+            # allauth reads past what is added to a query, and stumbles over odd ports.
+            odd = ValidationError("It would be sent back to an address that it did not register.")
+            refusal: HttpResponse = respond_html_error(request, error=odd)
+            return refusal
         response: HttpResponse = super().get(request, *args, **kwargs)
         said = getattr(self, "_request_info", None)
         if isinstance(response, TemplateResponse) and said is not None and not _is_bound(said):
@@ -176,7 +184,7 @@ class Authorization(views.AuthorizationView):
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**more)
         redirect = self._request_info["redirect_uri"]
-        host = urlsplit(redirect).hostname if redirect.startswith("http") else None
+        host = host_of(redirect)
         return {
             **context,
             "name": self._name(context),
@@ -234,7 +242,7 @@ class Authorization(views.AuthorizationView):
 
     def _name(self, context: dict[str, Any]) -> str:
         redirect = self._request_info["redirect_uri"]
-        return (context["client"].name or urlsplit(redirect).hostname or origin_of(redirect))[:80]
+        return (context["client"].name or host_of(redirect) or origin_of(redirect))[:80]
 
 
 def _places_of(request: HttpRequest) -> list[Membership]:

@@ -496,6 +496,10 @@ def test_the_page_says_who_asks_and_lets_its_form_lead_back(walk: Walk, studio: 
     [
         ("https://app.example:8443/back", "sent back to <strong>app.example</strong>.", "https://app.example:8443"),
         ("cursor://oauth/back", "the app that opens <strong>cursor:</strong> on this device.", "cursor:"),
+        ("HTTPS://app.example/back", "sent back to <strong>app.example</strong>.", "https://app.example"),
+        ("httpx://app.example/back", "the app that opens <strong>httpx:</strong> on this device.", "httpx:"),
+        ("httpx://localhost/back", "the app that opens <strong>httpx:</strong> on this device.", "httpx:"),
+        ("http://localhost/back", "sent back to a program on this device.", "http://localhost"),
     ],
 )
 def test_the_page_says_where_it_leads_back(
@@ -506,7 +510,43 @@ def test_the_page_says_where_it_leads_back(
     assert says in page.content.decode()
     assert f" {origin};" in f"{page['Content-Security-Policy']};"
     said = {**hidden(page.content.decode()), **terms(studio)}
-    assert walk.browser.post("/oauth/authorize/", said)["Location"].startswith(f"{redirect}?")
+    back = redirect.replace("HTTPS", "https")
+    assert walk.browser.post("/oauth/authorize/", said)["Location"].startswith(f"{back}?")
+
+
+@pytest.mark.parametrize("redirect", ["https://app.example/back", "HTTPS://app.example/back", "cursor://app.example/"])
+def test_an_app_without_a_name_is_called_after_where_it_leads(walk: Walk, studio: Workspace, redirect: str) -> None:
+    walk.client_id = walk.register(redirect_uris=[redirect], client_name="").json()["client_id"]
+    name = "cursor:" if redirect.startswith("cursor") else "app.example"
+    assert f"Connect {name}?" in walk.ask(redirect_uri=redirect).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "status"),
+    [
+        (BACK, BACK, 200),
+        (BACK, "http://127.0.0.1:5000/callback", 200),  # whichever is free when the app is opened (RFC 8252)
+        (BACK, "http://127.0.0.1/callback", 200),
+        ("http://[::1]:1/callback", "http://[::1]:2/callback", 200),
+        (BACK, f"{BACK}?more=1", 400),
+        (BACK, "http://127.0.0.1:99999/callback", 400),
+        (BACK, "http://127.0.0.1:x/callback", 400),
+        (BACK, "http://me@127.0.0.1:33418/callback", 400),
+        ("http://localhost:1/callback", "http://localhost:2/callback", 400),
+        ("https://app.example/back", "https://app.example/back?more=1", 400),
+        ("https://app.example/back", "https://app.example:444/back", 400),
+        ("https://app.example/back", "https://app.example:99999/back", 400),
+        ("https://app.example/back?one=1", "https://app.example/back?one=1", 200),
+        ("https://app.example/back?one=1", "https://app.example/back?one=1&two=2", 400),
+    ],
+)
+def test_a_redirect_is_one_that_was_registered(
+    walk: Walk, studio: Workspace, registered: str, asked: str, status: int
+) -> None:
+    walk.client_id = walk.register(redirect_uris=[registered]).json()["client_id"]
+    page = walk.ask(redirect_uri=asked)
+    assert page.status_code == status
+    assert ("can't be connected" in page.content.decode()) == (status == 400)
 
 
 @pytest.mark.parametrize(
