@@ -299,6 +299,21 @@ def test_the_display_follows_events_and_shows_the_picture_as_blocks() -> None:
     assert in_half_blocks(b"no picture").plain == ""
 
 
+@pytest.mark.parametrize("size", [(48, 48), (512, 768), (768, 512), (8, 800)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (30, 40), (40, 5)])
+def test_the_picture_leaves_room_for_the_bar(size: tuple[int, int], width: int, height: int) -> None:
+    jpeg = io.BytesIO()
+    Image.new("RGB", size, "red").save(jpeg, "JPEG")
+    preview = "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+    screen = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=width, height=height)
+    display = Display(screen)
+    display.show(Event("step", {"stage": "denoising", "step": 6, "steps": 8, "progress": 52, "preview": preview}))
+    picture = ["".join(part.text for part in line).rstrip() for line in screen.render_lines(display._picture)]
+    assert 1 <= len(picture) <= height - 4
+    assert {len(line) for line in picture} == {picture[0].count("▀")}
+    assert len(picture) == height - 4 or len(picture[0]) in (48, width), "it is no smaller than it has to be"
+
+
 def test_without_its_libraries_it_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
     from loremotion import cli
 

@@ -23,6 +23,8 @@ STAGES: Final = {
     "uploading": "Saving",
 }
 PREVIEW_COLUMNS: Final = 48
+LINES_BESIDE_PREVIEW: Final = 4
+"""What was typed, what was said, the bar, the cursor: of what is higher than the screen, the end is not shown."""
 
 
 class Display:
@@ -67,28 +69,31 @@ class Display:
         completed = max(task.completed, event.data.get("progress", 0)) if event.kind != "queue" else task.completed
         self._bar.update(self._task, description=says, completed=completed, count=count)
         if self._shows_preview and (picture := event.preview) is not None:
-            self._picture = in_half_blocks(picture)
+            columns, lines = min(PREVIEW_COLUMNS, self._console.width), self._console.height - LINES_BESIDE_PREVIEW
+            self._picture = in_half_blocks(picture, columns, lines)
         return is_new
 
     def _shown(self) -> RenderableType:
         return Group(self._picture, self._bar)
 
 
-def in_half_blocks(jpeg: bytes, columns: int = PREVIEW_COLUMNS) -> Text:
-    """The picture in characters, two pixels in each; empty where it can't be read."""
+def in_half_blocks(jpeg: bytes, columns: int = PREVIEW_COLUMNS, lines: int = PREVIEW_COLUMNS) -> Text:
+    """The picture in characters, two pixels in each, as large as fits; empty where it can't be read."""
     try:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
-            rows = max(2, round(image.height / image.width * columns / 2) * 2)
+            scale = min(columns / image.width, 2 * max(lines, 1) / image.height)
+            columns, rows = max(1, round(image.width * scale)), 2 * max(1, round(image.height * scale / 2))
             small = image.convert("RGB").resize((columns, rows))
     except (OSError, ValueError, Image.DecompressionBombError):
         return Text()
     pixels = small.tobytes()
     shown = Text()
     for y in range(0, rows, 2):
+        if y:
+            shown.append("\n")
         for x in range(columns):
             above, below = (pixels[3 * at : 3 * at + 3] for at in (y * columns + x, (y + 1) * columns + x))
             shown.append("▀", Style.parse(f"{_hex(above)} on {_hex(below)}"))
-        shown.append("\n")
     return shown
 
 
