@@ -19,7 +19,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo staff install check test fuzz card chaos seeds bench screens preview-model chromium clients object-store clean
+.PHONY: help run demo staff install check test fuzz card chaos seeds bench screens client-gif preview-model chromium clients object-store clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -71,6 +71,9 @@ bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 
 screens: $(DEVELOPMENT) chromium  ## pictures of the pages into docs/screens, light and dark, desktop and phone, and of the admin
 	@python -m tests.screens
+
+client-gif: $(DEVELOPMENT) clients  ## a run of the client's command, recorded into its README
+	@python -m tests.clients.record_gif
 
 preview-model: $(DEVELOPMENT)  ## train the preview model anew, on this machine
 	python -m preview_model train
