@@ -19,7 +19,7 @@ from generation.scheduling.simulated_asides import SimulatedAsides
 from generation.scheduling.simulated_machines import SimulatedMachines
 from generation.scheduling.snapshot import Snapshot
 from generation.tiers import MOST_PASSES, yields
-from gpu_worker.job_choice import PATIENT_LINES
+from gpu_worker.job_choice import LOOKS, PATIENT_LINES
 
 MOST_STEPS_OF_HANDS = 64
 """For what machines have in hand from the start and may let others pass, once everybody else has started."""
@@ -178,11 +178,10 @@ class Simulation:
         now = machines.free[rows, machine]
         self._let_arrive(now)
         self._fill_window(now)
-        used = max(1, int(self._length.max()))  # whatever stands behind is nobody
-        head = self._line[:, : min(self._snapshot.bounds.window, used)]
-        fits = self._level_of[rows[:, None], head] <= machines.level[machine][:, None]
-        if self._asides.is_known:  # nobody's clip is no reason to step aside, and in nobody's way
+        if self._asides.is_known:
             self._asides.finish_due(machine, now)
+        behind, head, fits = self._look(machine)
+        if self._asides.is_known:  # nobody's clip is no reason to step aside, and in nobody's way
             fits &= self._is_wanted[head] | ~self._asides.holds(machine)[:, None]
             in_line = fits & (head < self._known)
             self._asides.note_passing(machine, now, np.where(in_line, self._tag[rows[:, None], head], np.inf))
@@ -194,7 +193,7 @@ class Simulation:
             taken = np.where(takes, taken, self._nobody)
         before = fits & (np.arange(head.shape[1]) < place[:, None]) & takes[:, None]
         self._skips[rows[:, None], head] += before
-        self._leave_line(np.where(takes, place, self._line.shape[1]), taken, takes)
+        self._leave_line(np.where(takes, behind + place, self._line.shape[1]), taken, takes)
         is_made = takes & self._is_wanted[taken]
         took = np.where(is_made, loading + self._service[rows, taken] * machines.slowness[rows, machine], 0.0)
         self.start[rows, taken] = now
@@ -207,6 +206,29 @@ class Simulation:
             build, seconds = self._build[rows, taken], took - loading
             is_free = self._says_yields[rows, taken]
             self._asides.begin(taken, machine, now + loading, seconds, build, is_free, is_made)
+
+    def _look(self, machine: Ints) -> tuple[Ints, Ints, Flags]:
+        """Return what the machine looks at: how many stand before that, who it is, and which of them it can hold.
+
+        That is the first window with something for it. A machine that holds a clip beside looks at the first alone.
+        """
+        window = self._snapshot.bounds.window
+        used = max(1, int(self._length.max()))  # whatever stands behind is nobody
+        most = self._machines.level[machine][:, None]
+        behind = np.zeros(self._plays, dtype=np.int64)
+        head = self._line[:, : min(window, used)]
+        fits: Flags = self._level_of[self._rows[:, None], head] <= most
+        lacks = ~fits.any(axis=1) & (self._length > window)
+        if lacks.any():
+            who = np.flatnonzero(lacks & ~self._asides.holds(machine))
+            further = self._level_of[who[:, None], self._line[who, : LOOKS * window]] <= most[who]
+            place = further.argmax(axis=1)  # 0, where there is none
+            behind[who] = place - place % window
+            columns = np.minimum(behind[who, None] + np.arange(window), self._line.shape[1] - 1)
+            head = head.copy()
+            head[who] = self._line[who[:, None], columns]
+            fits[who] = self._level_of[who[:, None], head[who]] <= most[who]
+        return behind, head, fits
 
     def _lets_none_pass(self, machine: Ints, now: Floats, first: Ints, loading: Floats) -> Flags:
         """Return where the machine goes on with what it holds, whoever is first."""

@@ -18,7 +18,7 @@ from generation.scheduling.forecast import Forecast, forecast
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
 from generation.tiers import FREE_BEGINS, MOST_PASSES, yields
-from gpu_worker.job_choice import Bounds, Waiting, choose
+from gpu_worker.job_choice import LOOKS, Bounds, Waiting, choose
 from tests.properties import examples
 
 BUILDS = {"red": ("red", "shared"), "blue": ("blue", "shared"), "large": ("large",)}
@@ -345,3 +345,21 @@ def test_the_window_is_filled_by_tags_and_one_by_one() -> None:
     order = sorted(said.by_id, key=lambda id: said.by_id[id].start.mid)
     assert order[0] == "w0"
     assert Counter(id[0] for id in order) == {"w": 12, "q": 3}
+
+
+def test_a_card_that_can_hold_none_of_the_first_in_line_looks_further_as_the_worker_does() -> None:
+    window = Bounds().window
+    machines = (machine("small", budget=15), machine("large", budget=60, busy=50.0))
+    for large in (window, window + 4, LOOKS * window - 1):
+        line = (*(clip(f"l{n}", "large") for n in range(large)), clip("s"))
+        assert starts(said_of(snapshot(*machines, window=line), plays=2))["s"] == 0.0
+    line = (*(clip(f"l{n}", "large") for n in range(LOOKS * window)), clip("s"))
+    assert starts(said_of(snapshot(*machines, window=line), plays=2))["s"] > 50.0
+
+
+def test_what_was_taken_further_back_leaves_the_line_and_the_rest_of_it_stands() -> None:
+    line = (*(clip(f"l{n}", "large") for n in range(20)), clip("s0"), clip("l20", "large"), clip("s1"), clip("s2"))
+    machines = (machine("small", budget=15), machine("large", budget=60, busy=1e6))
+    said = starts(said_of(snapshot(*machines, window=line), plays=2))
+    assert [said[f"s{n}"] for n in range(3)] == [0.0, 17.0, 27.0]
+    assert [id for id in sorted(said, key=said.__getitem__) if id.startswith("l")] == [f"l{n}" for n in range(21)]
