@@ -21,7 +21,7 @@ from mcp.server.mcpserver import require_client_extension
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, RequestParams, TextContent
-from mcp_types.jsonrpc import INVALID_PARAMS
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -56,7 +56,10 @@ class Tasks(Extension):
             return result
         if result.is_error or not isinstance(result.structured_content, dict):
             return result
-        video, pause = await _asked(ctx, str(result.structured_content["id"]))
+        try:
+            video, pause = await _asked(ctx, str(result.structured_content["id"]))
+        except MCPError:  # the clip is made and paid, and whoever hears an error asks for another
+            return result
         return {"resultType": "task", **_task(video, pause)}
 
 
@@ -84,7 +87,7 @@ async def cancel(ctx: Ctx, params: TaskParams) -> HandlerResult:
             await _agent(ctx).asked("POST", f"{tools.path_of(params.task_id)}/cancel", body={})
         except Refused as refusal:  # it ended just now, or this key makes no clips
             if refusal.status != 409:
-                raise MCPError(INVALID_PARAMS, str(refusal)) from None
+                raise MCPError(INTERNAL_ERROR, str(refusal)) from None
     return {"resultType": "complete"}
 
 
@@ -103,15 +106,27 @@ async def _asked(ctx: Ctx, task_id: str) -> tuple[dict[str, Any], int | None]:
     """The clip, and after how many milliseconds to ask again.
 
     Raises:
-        MCPError: there is none, or it is another's.
+        MCPError: there is none, or it is another's; or the site does not say, in its own words.
     """
     try:
-        async with _agent(ctx).api.open("GET", tools.path_of(task_id)) as answer:
-            pause = answer.headers.get(b"openai-poll-after-ms", b"")
-            video: dict[str, Any] = tools.answer_of(answer.status, await answer.read())
-            return video, int(pause) if pause.isdigit() else None
+        path = tools.path_of(task_id)
     except ToolError as problem:
-        raise MCPError(INVALID_PARAMS, f"There is no such task: {problem}") from None
+        raise _no_task(problem) from None
+    async with _agent(ctx).api.open("GET", path) as answer:
+        pause = answer.headers.get(b"openai-poll-after-ms", b"")
+        try:
+            video: dict[str, Any] = tools.answer_of(answer.status, await answer.read())
+        except Refused as refusal:
+            if answer.status == 404:
+                raise _no_task(refusal) from None
+            later = answer.headers.get(b"retry-after", b"")
+            data = {"retryAfterSeconds": int(later)} if later.isdigit() else None
+            raise MCPError(INTERNAL_ERROR, str(refusal), data) from None
+    return video, int(pause) if pause.isdigit() else None
+
+
+def _no_task(problem: ToolError) -> MCPError:
+    return MCPError(INVALID_PARAMS, f"There is no such task: {problem}")
 
 
 def _task(video: dict[str, Any], pause: int | None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -18,10 +18,12 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from accounts.models import Workspace
+from generation.api import views
 from generation.models import Generation
 from generation.settlement import settle
 from gpu_worker.contract import Outcome, RenderError
 from loremotion.agents.tasks import IDENTIFIER
+from loremotion.refusals import TooMany
 from tests.accounts import factories as people
 from tests.agents.conftest import SITE, Act, browser, key_of
 from tests.generation import factories
@@ -175,3 +177,44 @@ def test_what_is_refused_is_refused_to_whoever_knows_tasks(studio: Workspace, ke
     asked = {"client_request_id": "1", "prompt": "a fox", "size": "1x1"}
     assert with_tasks(key, lambda agent: agent.call_tool("generate", asked), Tasks()).is_error
     assert with_tasks(key, lambda agent: agent.call_tool("models", {}), advertise(IDENTIFIER)).structured_content
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Has the API refuse to say how clips stand, from the moment it is called."""
+
+    def begin() -> None:
+        def refuse(*said: Any, **more: Any) -> NoReturn:
+            raise TooMany("slow_down", "Too many requests.", next_step="Wait a little.", retry_after_seconds=7)
+
+        monkeypatch.setattr(views.Video, "get", refuse)
+
+    return begin
+
+
+def test_a_refusal_is_not_told_as_a_task_that_is_not_there(
+    studio: Workspace, key: str, busy: Callable[[], None]
+) -> None:
+    clip = factories.submitted(studio)
+    busy()
+
+    async def act(agent: Agent) -> MCPError:
+        with pytest.raises(MCPError) as caught:
+            await ask(agent, "get", str(clip.id))
+        return caught.value
+
+    told = with_tasks(key, act, Tasks())
+    assert (told.code, told.data) == (-32603, {"retryAfterSeconds": 7})
+    assert "Too many requests" in told.message
+
+
+def test_a_clip_that_is_made_is_told_where_its_task_cannot_be(
+    studio: Workspace, key: str, busy: Callable[[], None]
+) -> None:
+    """It is paid, and who hears an error would ask for another."""
+    busy()
+    tasks = Tasks()
+    asked = {"client_request_id": "1", "prompt": "a fox"}
+    made = with_tasks(key, lambda agent: agent.call_tool("generate", asked), tasks)
+    assert (made.is_error, tasks.handles) == (False, [])
+    assert made.structured_content["id"] == str(Generation.objects.of(studio).get().id)
