@@ -133,11 +133,14 @@ class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
     def suspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
             workspaces.suspend(workspace, actor=_name_of(request), reason="by staff")
+            said = f"{whose.title_of(workspace)}: suspended. What ran is cancelled, clips and credits are kept."
+            self.message_user(request, said, messages.SUCCESS)
 
     @admin.action(description="Lift the suspension", permissions=["suspend"])
     def unsuspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
             workspaces.unsuspend(workspace, actor=_name_of(request))
+            self.message_user(request, f"{whose.title_of(workspace)}: the suspension is lifted.", messages.SUCCESS)
 
     def has_ban_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.add_ban")
@@ -250,6 +253,7 @@ class BanAdmin(RowActs, admin.ModelAdmin[Ban]):
         for ban in queryset.select_related("visitor__workspace"):
             bans.end(ban, actor=_name_of(request))
             self.log_change(request, ban, "Lifted the ban.")
+            self.message_user(request, f"{self.whom(ban)}: the ban is lifted.", messages.SUCCESS)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -18,3 +18,8 @@ class BoundedPaginator(Paginator[Any]):
     def count(self) -> int:
         rows = cast(QuerySet[Any], self.object_list)
         return rows.order_by()[:MOST_COUNTED].count()
+
+    @property
+    def bound(self) -> int | None:
+        """``MOST_COUNTED`` if counting ended there, and more rows may match than ``count``."""
+        return MOST_COUNTED if self.count == MOST_COUNTED else None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -27,7 +29,8 @@ class RowAct:
 
     label: str
     question: str = ""
-    """Asked first, in the row; empty: it is done at once, since doing it again or undoing it costs nothing."""
+    """Asked first, in the row and below the list; empty: it is done at once, since doing it again or undoing it costs
+    nothing."""
     is_offered: Callable[[Any], bool] = _always
 
 
@@ -48,6 +51,11 @@ class RowActs(admin.ModelAdmin[Any]):
     """By the name of the action."""
     row_links: ClassVar[tuple[RowLink, ...]] = ()
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Each says so where rows that it was for have left the list meanwhile."""
+        actions = super().get_actions(request)
+        return {name: (_of_those_in_the_list(each[0]), *each[1:]) for name, each in actions.items() if each}
+
     def get_list_display(self, request: HttpRequest) -> Any:
         columns = super().get_list_display(request)
         allowed = self.get_actions(request)
@@ -61,6 +69,27 @@ class RowActs(admin.ModelAdmin[Any]):
             return format_html_join("", "{}", ((part,) for part in _offered(row, acts, links)))
 
         return [*columns, doings]
+
+
+def _of_those_in_the_list(act: Callable[..., Any]) -> Callable[..., Any]:
+    """``act`` as the list calls it. Whoever presses a button may look at a list of a while ago: the rows that it was
+    for, as its filters said then, may be in another state by now, or gone."""
+
+    @wraps(act)
+    def done(page: admin.ModelAdmin[Any], request: HttpRequest, rows: QuerySet[Any]) -> Any:
+        asked = set(request.POST.getlist(ACTION_CHECKBOX_NAME))
+        left = 0 if request.POST.get("select_across") == "1" else len(asked) - rows.count()
+        if not left:
+            return act(page, request, rows)
+        if left == len(asked):
+            gone = "It is" if left == 1 else "They are"
+            page.message_user(request, f"{gone} not in this list any more; nothing was done.", messages.WARNING)
+            return None
+        said = f"{left} of the {len(asked)} chosen {'is' if left == 1 else 'are'} not in this list any more"
+        page.message_user(request, f"{said}: with {'it' if left == 1 else 'them'} nothing was done.", messages.WARNING)
+        return act(page, request, rows)
+
+    return done
 
 
 def _offered(row: Any, acts: Mapping[str, RowAct], links: list[RowLink]) -> Iterator[SafeString]:

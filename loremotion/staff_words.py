@@ -41,3 +41,10 @@ def as_words(event: str) -> str:
 def section(opts: Options[Any]) -> str:
     """The section of the side bar in which a model's rows stand."""
     return staff_sections.section_of(opts.app_label, opts.model_name or "")
+
+
+@register.filter
+def question_of(action: str, page: Any) -> str:
+    """What a list asks before it does an action to chosen rows: what the button in a row asks. Empty: nothing."""
+    acts = getattr(page, "row_acts", {})
+    return acts[action].question if action in acts else ""

@@ -14,8 +14,10 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from billing.shop.models import Pack
 from catalog.models import Alias
+from generation.admin import GenerationAdmin
 from generation.models import Generation, State
 from generation.scheduling import dispatch
+from loremotion import bounded_paginator
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content
 from loremotion.outbox.models import MailMessage
@@ -92,6 +94,61 @@ def test_who_may_do_nothing_to_rows_sees_no_column_of_it(workspace: Workspace) -
     assert 'form="do-cancel_selected"' not in page
 
 
+@pytest.mark.parametrize("chosen", [1, 2])
+def test_a_button_for_rows_that_have_left_the_list_says_that_nothing_was_done(
+    chosen: int, staff: Client, workspace: Workspace
+) -> None:
+    clips = [factories.submitted(workspace) for _ in range(chosen)]
+    Generation.objects.update(state=State.RUNNING)
+    said = {"action": "cancel_selected", "_selected_action": [str(clip.id) for clip in clips]}
+    answer = staff.post(f"{CLIPS}?state__exact=queued", said, follow=True).text
+    gone = "It is" if chosen == 1 else "They are"
+    assert f"{gone} not in this list any more; nothing was done." in answer
+    assert {*Generation.objects.values_list("state", flat=True)} == {State.RUNNING}
+
+
+def test_of_chosen_rows_those_that_have_left_the_list_are_counted(staff: Client, workspace: Workspace) -> None:
+    left, still = factories.submitted(workspace), factories.submitted(workspace)
+    Generation.objects.filter(id=left.id).update(state=State.RUNNING)
+    said = {"action": "cancel_selected", "_selected_action": [str(left.id), str(still.id)]}
+    answer = staff.post(f"{CLIPS}?state__exact=queued", said, follow=True).text
+    assert "1 of the 2 chosen is not in this list any more: with it nothing was done." in answer
+    assert Generation.objects.get(id=still.id).state == State.CANCELLED
+    assert Generation.objects.get(id=left.id).state == State.RUNNING
+
+
+def test_what_asks_first_in_a_row_asks_first_below_the_list(staff: Client, workspace: Workspace) -> None:
+    factories.submitted(workspace)
+    bar = staff.get(CLIPS).text.split('class="actions"')[1].split("</div>")[0]
+    sure = dict(re.findall(r'<details class="sure">.*?<p>(.*?)</p><button[^>]* value="(\w+)">', bar))
+    assert {*sure.values()} == {"cancel_selected", "retry_selected"}
+    assert "Its credits go back, less those of steps that ran. This goes for all that are chosen." in sure
+    Workspace.objects.filter(id=workspace.id).update(name="Acme")
+    bar = staff.get("/admin/accounts/workspace/").text.split('class="actions"')[1].split("</div>")[0]
+    assert bar.count("<details") == 1, "what can be undone is done at once"
+
+
+def test_all_that_match_are_no_number_once_counting_ends(
+    staff: Client, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_paginator, "MOST_COUNTED", 3)
+    monkeypatch.setattr(GenerationAdmin, "list_per_page", 1)
+    for _ in range(2):
+        factories.submitted(workspace)
+    assert "Choose all 2 generations" in staff.get(CLIPS).text or "Choose all 2 clips" in staff.get(CLIPS).text
+    factories.submitted(workspace)
+    page = staff.get(CLIPS).text
+    assert "Choose all that match (3+)" in page
+    assert "All that match are selected (3+)" in page
+    assert "All 3 selected" not in page
+
+
+def test_a_button_says_what_it_has_done(staff: Client, workspace: Workspace) -> None:
+    address = "/admin/accounts/workspace/"
+    assert ": suspended. What ran is cancelled" in press(staff, address, "suspend_selected", workspace.id)
+    assert ": the suspension is lifted." in press(staff, address, "unsuspend_selected", workspace.id)
+
+
 def test_mail_that_was_given_up_is_sent_again_from_its_row(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mail, "content_of", lambda _: Content("mail/nothing.txt", {}))
     terms = {"address": "x@example.org", "content": "x.y", "expires_at": timezone.now()}
@@ -100,7 +157,7 @@ def test_mail_that_was_given_up_is_sent_again_from_its_row(staff: Client, monkey
     sent = MailMessage.objects.create(**terms, about=about.replace("1", "2"), occasion="another", state="sent")
     address = "/admin/outbox/mailmessage/"
     assert f'form="do-retry_selected" name="_selected_action" value="{sent.pk}"' not in staff.get(address).text
-    press(staff, address, "retry_selected", dead.pk)
+    assert "it is sent again." in press(staff, address, "retry_selected", dead.pk)
     dead.refresh_from_db()
     assert dead.state == "waiting"
 

@@ -53,19 +53,21 @@ class ShareAdmin(RowActs, ExactSearchAdmin):
 
     @admin.action(description="Show on Explore", permissions=["change"])
     def feature(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
-        self._do(request, queryset, picks.feature)
+        self._do(request, queryset, picks.feature, "It is on Explore.")
 
     @admin.action(description="Take off Explore", permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
-        self._do(request, queryset, picks.withdraw)
+        self._do(request, queryset, picks.withdraw, "It is off Explore.")
 
     @admin.action(description="Revoke the link", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
-        self._do(request, queryset, picks.revoke)
+        self._do(request, queryset, picks.revoke, "The link is revoked.")
 
-    def _do(self, request: HttpRequest, queryset: QuerySet[Share], act: Callable[..., None]) -> None:
+    def _do(self, request: HttpRequest, queryset: QuerySet[Share], act: Callable[..., None], done: str) -> None:
         for link in queryset.select_related("clip__generation__workspace"):
             try:
                 act(link, actor=f"staff {request.user}")
             except Refusal as refusal:
                 self.message_user(request, f"{link.token[:8]}…: {refusal}", messages.WARNING)
+            else:
+                self.message_user(request, f"{link.token[:8]}…: {done}", messages.SUCCESS)

@@ -81,3 +81,4 @@ class DeliveryAdmin(RowActs, ExactSearchAdmin):
                 self.message_user(request, f"{delivery}: {refusal}", messages.WARNING)
             else:
                 self.log_change(request, delivery, "Sent the event again.")
+                self.message_user(request, f"{delivery}: it is sent again.", messages.SUCCESS)

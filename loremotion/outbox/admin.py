@@ -61,3 +61,4 @@ class MailMessageAdmin(RowActs, ExactSearchAdmin):
                 self.message_user(request, f"{message}: {refusal}", messages.WARNING)
             else:
                 self.log_change(request, message, "Sent the mail again.")
+                self.message_user(request, f"{message}: it is sent again.", messages.SUCCESS)
