@@ -32,8 +32,9 @@ _TICKS: Final = tuple(
 )
 _MOST_TICKS: Final = 6
 NOW: Final = "now"
-_BESIDE_NOW: Final = 84.0
-"""Percent of the width from where on "now", or what else the plot ends with, has the room."""
+_LETTER: Final = 2.4
+_BETWEEN: Final = 1.5
+"""What a letter under a plot takes, and what is free between two labels, in percent of the width on a phone: 284 px."""
 
 Value = float | None
 
@@ -112,7 +113,7 @@ def plot(
     ]
     every = _every(edges)
     span = f"at the end of every {every}" if is_level else f"per {every}"
-    return {"totals": totals, "end": end, **_frame(title, names, columns, edges, most, top, unit, span)}
+    return {"totals": totals, **_frame(title, names, columns, edges, most, top, unit, span, end)}
 
 
 @register.inclusion_tag("admin/plot.html")
@@ -145,10 +146,9 @@ def line_plot(
     # The first, which is dashed, is drawn over the others: where they are equal, both are seen.
     lines.reverse()
     return {
-        "end": end,
         "lines": lines,
         "totals": totals,
-        **_frame(title, names, columns, edges, largest, top, unit, f"every {_every(edges)}"),
+        **_frame(title, names, columns, edges, largest, top, unit, f"every {_every(edges)}", end),
     }
 
 
@@ -168,9 +168,11 @@ def _frame(
     top: float,
     unit: str,
     span: str,
+    end: str,
 ) -> dict[str, Any]:
     return {
         "title": title,
+        "end": end,
         "width": WIDTH,
         "height": HEIGHT,
         "columns": columns,
@@ -181,7 +183,7 @@ def _frame(
         "span": span,
         "is_empty": not any(column.said for column in columns),
         "id": slugify(title),
-        "ticks": _ticks(edges),
+        "ticks": _ticks(edges, end),
         "begins": columns[0].moment if columns else "",
         "rows": [column for column in columns if column.said],
     }
@@ -209,18 +211,21 @@ def _every(edges: Sequence[datetime]) -> str:
     return f"{minutes}\N{NO-BREAK SPACE}min"
 
 
-def _ticks(edges: Sequence[datetime]) -> list[Tick]:
-    """Round moments within the plot, of hours within two days, else of dates; none where "now" stands."""
+def _ticks(edges: Sequence[datetime], end: str) -> list[Tick]:
+    """Round moments within the plot, of hours within two days, else of dates; none that touches another, or ``end``."""
     if not edges:
         return []
     since, length = timezone.localtime(edges[0]), _step(edges) * len(edges)
     step = next((each for each in _TICKS if length <= _MOST_TICKS * each), _TICKS[-1])
     form = "H:i" if step < timedelta(days=1) else "j M"
     at = since.replace(hour=0, minute=0, second=0, microsecond=0)
-    found = []
-    while length and (x := 100 * (at - since) / length) < _BESIDE_NOW:
-        if x >= 0:
-            found.append(Tick(x, date_format(at, form)))
+    found, free_from, free_until = [], -math.inf, 100 - _LETTER * len(end) - _BETWEEN
+    while length and (x := 100 * (at - since) / length) < free_until:
+        text = date_format(at, form)
+        half = _LETTER * len(text) / 2
+        if x >= 0 and x - half >= free_from and x + half <= free_until:
+            found.append(Tick(x, text))
+            free_from = x + half + _BETWEEN
         at += step
     return found
 

@@ -50,6 +50,24 @@ def test_under_a_plot_stand_round_moments(count: int, each: timedelta, every: st
     assert all(0 <= tick.x < 84 for tick in shown["ticks"])
 
 
+@pytest.mark.parametrize(
+    ("days", "end", "ticks"),
+    [
+        (30, "30 Nov", ["1 Nov", "6 Nov", "11 Nov", "16 Nov", "21 Nov"]),
+        (30, plots.NOW, ["1 Nov", "6 Nov", "11 Nov", "16 Nov", "21 Nov", "26 Nov"]),
+        (365, "31 Oct", ["1 Nov", "31 Dec", "1 Mar", "30 Apr", "29 Jun"]),
+    ],
+)
+def test_on_a_phone_moments_do_not_touch_each_other_or_the_end(days: int, end: str, ticks: list[str]) -> None:
+    midnights = [datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=at) for at in range(days)]
+    shown = plots.plot("Clips", {"made": [1] * days}, midnights, end=end)
+    assert [tick.text for tick in shown["ticks"]] == ticks
+    letter, phone = 6.5, 284.0  # px
+    spans = [(phone * tick.x / 100, letter * len(tick.text)) for tick in shown["ticks"]]
+    lefts = [x - width / 2 for x, width in spans[1:]] + [phone - letter * len(end)]
+    assert all(left - (x + width / 2) >= 4 for (x, width), left in zip(spans, lefts, strict=True))
+
+
 def test_of_a_level_no_rate_is_told() -> None:
     assert plots.plot("Waiting", {"waiting": [1] * 24}, HOURS, is_level=True)["span"] == "at the end of every hour"
 
