@@ -72,6 +72,8 @@ class Clip(models.Model):
     of what was taken down are known: no two signed files are alike."""
     sign_at = models.DateTimeField(null=True)
     """When it is tried again to sign it; None where that is done, or not to be."""
+    left_out_credentials = models.BooleanField(default=False, db_default=False)
+    """Whether it was signed without Content Credentials that were to go along: they could not be read."""
 
     class Meta:
         indexes = [

@@ -99,13 +99,27 @@ def take_out(file: IO[bytes], *, carries: bool) -> Brought | None:
 
 
 def told_of(generation: Generation) -> str:
-    """``carried`` or ``left_out``, as what was sent for the clip had Content Credentials; empty where nothing had."""
-    rows = dict(generation.uploads.values_list("key", "sent_sha256")) if generation.inputs else {}
-    if not any(rows.values()):
+    """``carried`` or ``left_out``, as what was sent for the clip had Content Credentials; ``unreadable`` where they
+    were to go along, and could not in the end; empty where nothing had any."""
+    rows = _sent_with_some(generation)
+    if not rows:
         return ""
-    return (
-        "carried" if any(files.credentials_key(key) in rows for key, sha256 in rows.items() if sha256) else "left_out"
-    )
+    if not any(rows.values()):
+        return "left_out"
+    is_signed_without = hasattr(generation, "clip") and generation.clip.left_out_credentials
+    return "unreadable" if is_signed_without else "carried"
+
+
+def roles_to_carry(generation: Generation) -> set[str]:
+    """The roles of what was sent for the clip whose Content Credentials are to go into its own."""
+    to_carry = {key for key, goes_along in _sent_with_some(generation).items() if goes_along}
+    return {role for role, key in generation.inputs.items() if key in to_carry}
+
+
+def _sent_with_some(generation: Generation) -> dict[str, bool]:
+    """Key of what was sent with Content Credentials → whether these are to go along."""
+    rows = dict(generation.uploads.values_list("key", "sent_sha256")) if generation.inputs else {}
+    return {key: files.credentials_key(key) in rows for key, sha256 in rows.items() if sha256}
 
 
 def stored_beside(key: str) -> bytes:

@@ -29,7 +29,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from generation.models import Clip, Generation, Upload, manifest_key, signed_key
-from generation.provenance import certificate, manifest, media_types
+from generation.provenance import carried, certificate, manifest, media_types
 from generation.provenance.certificate import Credential
 from generation.provenance.signature_service import SignatureService
 from generation.storage import files
@@ -40,7 +40,11 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
 GIVEN_UP_AFTER: Final = timedelta(days=7)
+LEFT_OUT_AFTER: Final = timedelta(days=1)
+"""A clip that is unsigned so long, for whatever reason, is signed without what its files brought along, if that can be
+done: else a file that only looks sound could keep a clip from ever saying that a model made it."""
 WALL_SECONDS: Final = 15.0
+"""Without what reading the ingredients may take."""
 _PROGRAM: Final = Path(__file__).with_name("signing_sandbox.py")
 _READ_AT_ONCE_BYTES: Final = 1024**2
 _MOST_MANIFEST_BYTES: Final = 64 * 1024**2
@@ -48,6 +52,14 @@ _MOST_MANIFEST_BYTES: Final = 64 * 1024**2
 
 class NotSigned(Exception):
     """The clip could not be signed; the message says why."""
+
+
+class IngredientRefused(NotSigned):
+    """What the clip was made from cannot be read, and never will be."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"the Content Credentials of its {role} cannot be read.")
+        self.role = role
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +70,14 @@ class Signed:
     manifest_key: str
     size_bytes: int
     sha256: str
+    left_out_credentials: bool = False
+    """As of ``Clip``."""
 
     def facts(self) -> dict[str, Any]:
         """The values of the columns that make it the clip."""
-        now = timezone.now()
-        return {"size_bytes": self.size_bytes, "signed_sha256": self.sha256, "signed_at": now, "sign_at": None}
+        made = {"size_bytes": self.size_bytes, "signed_sha256": self.sha256}
+        made |= {"left_out_credentials": self.left_out_credentials}
+        return {**made, "signed_at": timezone.now(), "sign_at": None}
 
 
 @contextmanager
@@ -94,11 +109,15 @@ def unsigned_facts() -> dict[str, Any]:
 def sign(generation: Generation, sha256: str) -> Signed:
     """Sign the clip that its worker delivered with this digest, and store what comes out.
 
+    An ingredient that cannot be read is left out. Any other fault may pass, and is no reason to leave one out: whoever
+    asked for it to go along gets that with the next try.
+
     Raises:
         NotSigned: the file is gone, another, or none that can be signed, or the key service failed.
         Unusable: the site's certificate cannot be used.
     """
     credential, brought = certificate.current(), _brought(generation)
+    to_carry, is_overdue = carried.roles_to_carry(generation), _is_overdue(generation)
     database.give_back()
     with ExitStack() as stack:
         delivered = stack.enter_context(_copy_of(files.key(generation, files.CLIP)))
@@ -108,23 +127,43 @@ def sign(generation: Generation, sha256: str) -> Signed:
             raise NotSigned("its file is not the one that was reported.")
         ready, sidecar = stack.enter_context(TemporaryFile()), stack.enter_context(TemporaryFile())
         ingredients = _ingredients(generation, brought, stack)
-        try:
-            digest = _sign_with(generation, ready, sidecar, delivered, ingredients, brought, credential)
-        except NotSigned as problem:
-            sure = {role: each for role, each in ingredients.items() if not each["is_needed"]}
-            if sure == ingredients:
-                raise
-            logger.warning("%s is signed without what its start says of itself: %s", generation.id, problem)
-            for file in (ready, sidecar):
-                file.seek(0)
-                file.truncate()
-            digest = _sign_with(generation, ready, sidecar, delivered, sure, brought, credential)
+        digest = ""
+        while not digest:
+            try:
+                digest = _sign_with(generation, ready, sidecar, delivered, ingredients, brought, credential)
+            except NotSigned as problem:
+                refused = _refused(ingredients, problem, is_overdue=is_overdue)
+                if not refused:
+                    raise
+                logger.warning("%s is signed without its %s: %s", generation.id, ", ".join(refused), problem)
+                ingredients = {role: each for role, each in ingredients.items() if role not in refused}
+                for file in (ready, sidecar):
+                    file.seek(0)
+                    file.truncate()
         key = signed_key(generation.id, digest)
-        made = Signed(key, manifest_key(key), size_bytes=ready.tell(), sha256=digest)
+        made = Signed(
+            key,
+            manifest_key(key),
+            size_bytes=ready.tell(),
+            sha256=digest,
+            left_out_credentials=bool(to_carry - ingredients.keys()),
+        )
         for name, file in ((made.clip_key, ready), (made.manifest_key, sidecar)):
             file.seek(0)
             default_storage.save(name, File(file))
     return made
+
+
+def _is_overdue(generation: Generation) -> bool:
+    since = timezone.now() - LEFT_OUT_AFTER
+    return Clip.objects.filter(pk=generation.pk, created_at__lt=since).exists()
+
+
+def _refused(ingredients: Mapping[str, dict[str, Any]], problem: NotSigned, *, is_overdue: bool) -> set[str]:
+    """The roles of the ingredients without which the clip is to be signed after this fault; none where it may pass."""
+    if isinstance(problem, IngredientRefused):
+        return {problem.role} & ingredients.keys()
+    return {role for role, each in ingredients.items() if each["is_needed"]} if is_overdue else set()
 
 
 @contextmanager
@@ -204,11 +243,14 @@ def _sign_into(
             "ingredients": ingredients,
         }
         also_open = [service.descriptor, *(each["file"] for each in ingredients)]
+        wall_seconds = WALL_SECONDS + len(ingredients) * carried.WALL_SECONDS
         try:
-            with sandbox.reading(_PROGRAM, delivered, said, wall_seconds=WALL_SECONDS, also_open=also_open) as (
+            with sandbox.reading(_PROGRAM, delivered, said, wall_seconds=wall_seconds, also_open=also_open) as (
                 announced,
                 out,
             ):
+                if isinstance(role := announced.get("refused"), str):
+                    raise IngredientRefused(role)
                 sidecar.write(_part(out, announced.get("manifest_bytes"), most=_MOST_MANIFEST_BYTES))
                 left = announced.get("clip_bytes")
                 while isinstance(left, int) and left > 0:

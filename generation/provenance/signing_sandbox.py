@@ -8,7 +8,8 @@ the process keeps the network, which the stamp comes by.
         "socket": 5, "ingredients": [{"file": 6, "media_type": "video/mp4", "definition": {…}, "is_needed": false}]}' \\
         < clip
 
-Standard output: one line of JSON, ``{"manifest_bytes": …, "clip_bytes": …}``, then both.
+Standard output: one line of JSON, ``{"manifest_bytes": …, "clip_bytes": …}``, then both; or ``{"refused": …}`` with
+the label of a needed ingredient that cannot be read, which is no fault of whoever signs or stamps.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ CONTEXT = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
 }
+
+
+class IngredientRefused(Exception):
+    """A needed ingredient cannot be read. The message is its label."""
 
 
 def confine(*, keeps_network: bool) -> None:
@@ -55,14 +60,16 @@ def main() -> None:
     from gpu_worker.media import bounds
     from gpu_worker.media.reply import Reply
 
-    clip = BytesIO()
+    clip, reply = BytesIO(), Reply(sys.stdout.buffer)
     try:
         manifest = sign(said, clip)
+    except IngredientRefused as refused:
+        reply.say({"refused": str(refused)})
+        return
     except C2paError as problem:
         bounds.refuse(f"cannot be signed ({str(problem)[:200]}).")
     except (MemoryError, OverflowError, ValueError) as problem:
         bounds.refuse(f"cannot be signed ({type(problem).__name__}).")
-    reply = Reply(sys.stdout.buffer)
     reply.say({"manifest_bytes": len(manifest), "clip_bytes": clip.getbuffer().nbytes})
     reply.send_bytes(manifest)
     sys.stdout.buffer.write(clip.getbuffer())
@@ -89,8 +96,8 @@ def sign(said: dict[str, Any], clip: BytesIO) -> bytes:
                 try:
                     builder.add_ingredient(json.dumps(each["definition"]), each["media_type"], file)
                 except C2paError:
-                    if each["is_needed"]:
-                        raise  # else what cannot be read has nothing to say
+                    if each["is_needed"]:  # else what cannot be read has nothing to say
+                        raise IngredientRefused(each["definition"]["label"]) from None
         return bytes(builder.sign(signer, MEDIA_TYPE, sys.stdin.buffer, clip))
 
 

@@ -18,6 +18,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 from pytest_django import Settings
 
@@ -26,14 +27,15 @@ from accounts.models import Visitor
 from accounts.roles import VISITOR_MAY
 from catalog.models import Model
 from generation import workspace_data
-from generation.models import Generation, Upload
-from generation.provenance import carried
+from generation.models import Clip, Generation, Upload
+from generation.provenance import carried, signature_service, signing
+from generation.provenance.certificate import Credential
 from generation.storage import files, retention
 from generation.submission import uploads
 from gpu_worker import sandbox
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
-from tests.provenance.conftest import Delivered, settle_signed
+from tests.provenance.conftest import Delivered, settle_signed, sign_due
 from tests.provenance.test_invisible_id import reader_of
 from tests.provenance.test_signing import clip_of, content
 
@@ -95,6 +97,23 @@ class Camera:
 @pytest.fixture(scope="module")
 def camera(certificates: Path) -> Camera:
     return Camera(*((certificates / name).read_bytes() for name in ("certificate.pem", "key.pem")))
+
+
+class KeyServiceAway:
+    """In the place of what signs: it is away so often, and then does it."""
+
+    def __init__(self, times: int = 100) -> None:
+        self.asked, self._times, self._sign = 0, times, signature_service.sign
+
+    def __call__(self, data: bytes, credential: Credential) -> bytes:
+        self.asked += 1
+        if self.asked <= self._times:
+            raise ConnectionError("the key service is away")
+        return self._sign(data, credential)
+
+
+def page_of(client: Client, generation: Generation) -> str:
+    return client.get(f"/generations/{generation.id}/").content.decode()
 
 
 def sent(content: bytes) -> SimpleUploadedFile:
@@ -263,6 +282,38 @@ def test_what_cannot_be_carried_in_the_end_is_left_out(
     assert settle_signed(delivered(mine))
     (named,) = ingredients_of(manifests_in(content(clip_of(mine).key)))
     assert "left out" in named["description"]
+    mine = Generation.objects.get(id=mine.id)
+    assert carried.told_of(mine) == "unreadable"
+    assert "couldn't be read and are left out" in page_of(client_of(alice), mine)
+
+
+def test_a_fault_that_passes_leaves_nothing_out(
+    carrying: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = KeyServiceAway()
+    with monkeypatch.context() as patch:
+        patch.setattr(signature_service, "sign", away)
+        assert settle_signed(delivered(carrying))
+        Clip.objects.update(sign_at=timezone.now())
+        sign_due()
+    assert (away.asked, clip_of(carrying).signed_at) == (2, None), "no try without them"
+    assert carried.told_of(carrying) == "carried"
+    Clip.objects.update(sign_at=timezone.now())
+    sign_due()
+    assert makers_in(manifests_in(content(clip_of(carrying).key))) == {"LoreMotion", "A camera"}
+    assert carried.told_of(Generation.objects.get(id=carrying.id)) == "carried"
+
+
+def test_after_a_day_unsigned_it_is_tried_without_them(
+    carrying: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = KeyServiceAway(times=2)
+    monkeypatch.setattr(signature_service, "sign", away)
+    assert settle_signed(delivered(carrying))
+    Clip.objects.update(sign_at=timezone.now(), created_at=timezone.now() - signing.LEFT_OUT_AFTER)
+    sign_due()
+    assert makers_in(manifests_in(content(clip_of(carrying).key))) == {"LoreMotion"}
+    assert carried.told_of(Generation.objects.get(id=carrying.id)) == "unreadable"
 
 
 # --- who is asked, and how -------------------------------------------------------------------------------------------
