@@ -25,7 +25,7 @@ from generation.models import State
 from generation.storage import joining
 from generation.storyboards import keeping
 from generation.storyboards.models import Storyboard
-from generation.submission import batch, idempotency, scene_renders, scenes
+from generation.submission import idempotency, scene_renders, scenes
 from generation.submission.scene_cards import Card, cards_of, first_stale, sum_of, with_prices
 from loremotion import parameters
 from loremotion.refusals import Conflict, Invalid
@@ -116,11 +116,13 @@ class RenderStoryboard(VideoView):
             )
         part = scene_renders.Part(said.get("only", said.get("since")), is_alone="only" in said)
         key = idempotency.read_sending(self.site_request).key
-        sending = f"{storyboard_id}:{key}" if key else batch.new_sending()
-        scene_renders.render(
-            self.site_request, caller, board, part, sending=sending, most_credits=said.get("max_credits")
+        made = scene_renders.render(
+            self.site_request, caller, board, part, key=key, most_credits=said.get("max_credits")
         )
-        return _shown(self.site_request, caller, storyboard_id)
+        answer = _shown(self.site_request, caller, storyboard_id)
+        if made and made[0].is_repeated:
+            answer["Idempotent-Replayed"] = "true"
+        return answer
 
 
 @csrf_exempt

@@ -20,7 +20,7 @@ from generation.pages.ways_on import ways_on
 from generation.storage import joining
 from generation.storyboards import keeping
 from generation.storyboards.models import Storyboard
-from generation.submission import batch, intake, scene_renders, scenes
+from generation.submission import batch, idempotency, intake, scene_renders, scenes
 from generation.submission.scene_cards import cards_of, first_stale, sum_of, with_prices
 from loremotion.refusals import Conflict, Refusal
 
@@ -101,10 +101,11 @@ def _render(request: HttpRequest, caller: Caller, board: Storyboard, what: str) 
     name, _, scene_id = what.partition(":")
     credits = request.POST.get(f"credits-{what}", "")
     most = int(credits) if credits.isascii() and credits.isdigit() and len(credits) < 10 else None
-    sending = request.POST.get("sending") or batch.new_sending()
     part = scene_renders.Part(None if name == "all" else scene_id, is_alone=name == "only")
     try:
-        scene_renders.render(request, caller, board, part, sending=sending, most_credits=most)
+        scene_renders.render(request, caller, board, part, form=request.POST.get("sending", ""), most_credits=most)
+    except idempotency.KeyReused:
+        raise idempotency.form_reused() from None
     except intake.CostsMore as refusal:
         raise intake.price_has_changed(most, refusal) from None
 

@@ -34,7 +34,7 @@ from generation.submission.intake import Sound
 from generation.submission.submit import submit
 from generation.submission.wanted import Wanted, fetch, look_at, telling_which
 from loremotion.preferences import cancel_after_seconds
-from loremotion.refusals import Conflict, Invalid, TooLarge
+from loremotion.refusals import Invalid, TooLarge
 
 MOST_CLIPS: Final = 48
 MOST_TAKES: Final = 4
@@ -228,11 +228,7 @@ def _made_before(
     except Invalid:
         if not sending:
             raise
-        raise Conflict(
-            "sent_before",
-            "This form was already submitted with different contents.",
-            next_step="Press the button again.",
-        ) from None
+        raise idempotency.form_reused() from None
 
 
 def refuse_sum(

@@ -33,7 +33,7 @@ from catalog.requests import Ask
 from generation.models import Generation
 from generation.submission import retries
 from loremotion.preferences import preferred_seconds
-from loremotion.refusals import Invalid, Unavailable
+from loremotion.refusals import Conflict, Invalid, Unavailable
 
 KEPT_FOR = timedelta(hours=24)
 MOST_LIKE = 50
@@ -131,6 +131,12 @@ def read_sending(request: HttpRequest) -> Sending:
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     return Sending(sent or "", int(counted[0]) if counted is not None else 0, preferred_seconds(request))
+
+
+def named_by(sending: Sending, asked: Mapping[str, Any], *, caller: Caller) -> Repeat:
+    """What a request says that is sent so, and is for what ``asked`` says in JSON."""
+    digest = _digest(asked)
+    return Repeat(sending.key, sending.retry, digest, sender=str(_line_of(caller) or ""), last_release_digest=digest)
 
 
 def named(
@@ -279,12 +285,25 @@ def _line_of(caller: Caller) -> int | None:
     return caller.key.line_id if caller.key is not None else None
 
 
-def reused() -> Invalid:
-    """The refusal of a key that stands for something else already."""
-    return Invalid(
+class KeyReused(Invalid):
+    """A key stands for something else already."""
+
+
+def reused() -> KeyReused:
+    """The refusal of such a key."""
+    return KeyReused(
         "idempotency_key_reused",
         "This Idempotency-Key came with another request before, or its clip is deleted.",
         next_step="Use a new key for each request, and the same one for its repetitions only.",
+    )
+
+
+def form_reused() -> Conflict:
+    """The same of what a form has as its key, for whoever looks at that form."""
+    return Conflict(
+        "sent_before",
+        "This form was already submitted with different contents.",
+        next_step="Press the button again.",
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.http import Http404, HttpRequest
 
@@ -11,7 +12,8 @@ from accounts.caller import Caller
 from generation.models import Generation
 from generation.storyboards import keeping
 from generation.storyboards.models import Storyboard
-from generation.submission import scenes
+from generation.submission import batch, idempotency, scenes
+from generation.submission.idempotency import Repeat, Sending
 from generation.submission.scene_cards import Card, ask_of, cards_of, first_stale
 from loremotion.refusals import Conflict
 
@@ -32,20 +34,28 @@ def render(
     board: Storyboard,
     part: Part,
     *,
-    sending: str,
+    form: str = "",
+    key: str = "",
     most_credits: int | None = None,
 ) -> list[Generation]:
-    """Queue the clips of these scenes and make them the scenes' own. Returns none where nothing has to be rendered.
+    """Queue the clips of these scenes and make them the scenes' own. Returns none where nothing has to be rendered,
+    and the first of them alone where an earlier sending of the request made them.
 
     Args:
-        sending: as for ``scenes.take_in_order``: the same again pays for nothing.
+        form: what a form has to tell that it was sent twice. It speaks of all that the storyboard has in it.
+        key: the ``Idempotency-Key`` of a request, which speaks of ``part`` alone, however the scenes stand by then.
         most_credits: what all of them may cost; None for whatever they do.
 
     Raises:
-        Conflict: they are being made, the one before is not made yet, or somebody has just changed them.
+        Conflict: they are being made, the one before is not made yet, the first is another member's private clip, or
+            somebody has just changed them.
+        KeyReused: ``form`` or ``key`` stands for something else.
         CostsMore, Refusal: as ``scenes.take_in_order``. Nothing is left behind.
         Http404: the storyboard has no such scene.
     """
+    repeat = _repeat(caller, board, part, form=form, key=key)
+    if (made := idempotency.with_same_key(board.workspace, repeat, caller=caller)) is not None:
+        return [made]
     cards = cards_of(board, caller)
     numbers = _numbers(cards, part)
     if not numbers:
@@ -54,8 +64,14 @@ def render(
     if before is not None and not before.is_made:
         why, step = "is not made yet", "Render that one first, or all of them."
         if before.is_hidden:
-            why, step = "is another member's private clip", "Render all of them, or ask for it to be shared."
+            why, step = "is another member's private clip", "Render it and those after it, or ask for it to be shared."
         raise Conflict("no_beginning", f"Scene {numbers[0]} {why}.", next_step=step)
+    if part.scene_id is None and (first := cards[numbers[0]]).is_hidden and not first.is_open:
+        raise Conflict(
+            "hidden_clip",
+            f"Scene {numbers[0] + 1} has a clip already, which is private and not yours to see.",
+            next_step="Ask for it to be shared, or render it and those after it once more.",
+        )
     looked_at = [card.scene for card in cards[max(0, numbers[0] - 1) : numbers[-1] + 1]]
 
     def recheck() -> None:
@@ -64,7 +80,7 @@ def render(
         if not keeping.are_as_read(board, looked_at):
             raise Conflict(
                 "changed_meanwhile",
-                "These scenes were just changed or rendered in another tab or by another member.",
+                "These scenes were just changed or rendered by another request.",
                 next_step="Look at them, then render what is still to be rendered.",
             )
 
@@ -75,11 +91,21 @@ def render(
         request,
         asks,
         after=after,
-        sending=sending,
+        repeat=repeat,
         most_credits=most_credits,
         recheck=recheck,
         then=lambda made: keeping.show_clips(shown, made),
     )
+
+
+def _repeat(caller: Caller, board: Storyboard, part: Part, *, form: str, key: str) -> Repeat:
+    """How the request says that it may be sent again."""
+    asked: dict[str, Any] = {"storyboard": str(board.id), **asdict(part)}
+    if form:
+        asked["settings"] = [board.model, board.size, board.preset, board.seconds]
+        asked["scenes"] = [[scene.id, scene.prompt] for scene in board.scenes.all()]
+    name = f"form:{form[:64]}" if form else f"key:{key}" if key else batch.new_sending()
+    return idempotency.named_by(Sending(f"scenes:{board.id}:{name}"), asked, caller=caller)
 
 
 def _numbers(cards: Sequence[Card], part: Part) -> list[int]:

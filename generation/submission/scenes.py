@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
 
 from accounts import networks, tenancy
-from accounts.caller import Caller
-from accounts.models import Workspace
 from accounts.roles import Action
 from billing.plans import entitlements
 from catalog.models import Model
@@ -27,10 +24,10 @@ from generation.storage import files
 from generation.submission import idempotency, intake
 from generation.submission.audience import audience_of
 from generation.submission.batch import refuse_sum
-from generation.submission.idempotency import Repeat, Sending
+from generation.submission.idempotency import Repeat
 from generation.submission.submit import submit
 from generation.submission.wanted import Models, telling_which
-from loremotion.refusals import Conflict, Invalid
+from loremotion.refusals import Invalid
 
 FIRST, NEXT = "text", "image"
 """Modes: of a scene that begins a film, and of one that goes on from the one before."""
@@ -74,31 +71,29 @@ def take_in_order(
     asks: Sequence[Ask],
     *,
     after: Generation | None,
-    sending: str,
+    repeat: Repeat,
     most_credits: int | None = None,
     recheck: Callable[[], None] = lambda: None,
-    then: Callable[[list[Generation]], None] = lambda made: None,
+    then: Callable[[list[Generation]], None],
 ) -> list[Generation]:
     """Hold the price of all scenes and queue them, or none. Not within a transaction: their words are judged first,
     which may ask another service, and what is refused is counted.
 
     Args:
         after: the finished clip that the first of them goes on from; None where it begins with words alone.
-        sending: names this sending: the same again is answered with the clips that it made.
+        repeat: how the request says that it may be sent again: then it is answered with the first of its clips.
         most_credits: the price that was shown; None where none was.
         recheck: refuses what somebody else has asked for meanwhile. Called with the workspace locked, unless this
             sending has made its clips already.
-        then: what is done with the clips in the transaction that makes them, also with those of an earlier sending.
+        then: what is done with the clips in the transaction that makes them.
 
     Raises:
         CostsMore: the price of all is above ``most_credits`` by now.
+        KeyReused: the request's key stands for something else.
         Refusal: as ``submit``. Nothing is left behind.
     """
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request) if caller.key is None else ""
-    name = f"scenes:{sending[:64]}:{len(asks)}:{after.id if after else ''}"
-    begun: Any = {"files": {}, "clips": {}, "is_private": None, "caller": caller}
-    repeats = [idempotency.named(Sending(f"{name}:{number}"), ask, **begun) for number, ask in enumerate(asks)]
     offers = offers_of(request, asks, goes_on=after is not None)
     intake.refuse_dear(sum(offer.quote.credits for offer in offers), most_credits=most_credits)
     for number, offer in enumerate(offers, 1):
@@ -108,14 +103,15 @@ def take_in_order(
     may = entitlements(workspace.id)
     with transaction.atomic():
         tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
-        if made := _made_before(workspace, repeats, caller):
-            then(made)
-            return made
+        if (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
+            return [made]
         recheck()
         refuse_sum(workspace, caller, offers, may, network)
         taken: list[Generation] = []
-        for offer, repeat in zip(offers, repeats, strict=True):
+        for number, offer in enumerate(offers):
             before = taken[-1] if taken else None
+            if taken:
+                repeat = replace(repeat, key="", given_id=idempotency.id_behind(taken[0].id, number))
             taken.append(
                 submit(
                     workspace=workspace,
@@ -129,19 +125,6 @@ def take_in_order(
             )
         then(taken)
     return taken
-
-
-def _made_before(workspace: Workspace, repeats: Sequence[Repeat], caller: Caller) -> list[Generation]:
-    """The clips of an earlier sending: all of them or none, since they were made together."""
-    try:
-        found = [idempotency.with_same_key(workspace, repeat, caller=caller) for repeat in repeats]
-    except Invalid:
-        raise Conflict(
-            "sent_before",
-            "This form was already submitted with different contents.",
-            next_step="Press the button again.",
-        ) from None
-    return [made for made in found if made is not None]
 
 
 def _beginning_with(offer: Offer, before: Generation | None, after: Generation | None) -> Offer:

@@ -74,6 +74,35 @@ def test_one_scene_is_rendered_once_more_and_paid_once_however_often_it_is_sent(
     assert post(browser, f"/{board['id']}/render", only=last, since=last).status_code == 422
 
 
+def test_of_long_keys_that_begin_alike_each_is_a_request_of_its_own(
+    browser: Client, board: dict[str, Any], maker: Visitor
+) -> None:
+    path, last = f"/{board['id']}/render", board["scenes"][2]["id"]
+    for clip in clips_of(sound(browser, post(browser, path))):
+        end(clip)
+    for number in range(2):
+        made = sound(browser, post(browser, path, key="k" * 254 + str(number), only=last))
+        end(clips_of(made)[2])
+    assert Generation.objects.count() == 5
+
+
+def test_a_key_stands_for_one_render_whatever_became_of_the_scenes(
+    browser: Client, board: dict[str, Any], maker: Visitor
+) -> None:
+    path, (first, _, last) = f"/{board['id']}/render", [scene["id"] for scene in board["scenes"]]
+    for clip in clips_of(sound(browser, post(browser, path, key="all"))):
+        end(clip)
+    once = post(browser, path, key="last", only=last)
+    assert "Idempotent-Replayed" not in once
+    post(browser, path[: -len("/render")], scenes=[{"id": first, "prompt": "a crow"}, {"prompt": "new"}, {"id": last}])
+    for key, said in (("all", {}), ("last", {"only": last, "max_credits": 0})):
+        answer = post(browser, path, key=key, **said)
+        assert (answer.status_code, answer.get("Idempotent-Replayed")) == (200, "true"), answer.content
+    refused = post(browser, path, key="last", since=last)
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+    assert (Generation.objects.count(), held(maker)) == (4, PRICE)
+
+
 def test_scenes_are_put_in_another_order_added_and_taken_off(browser: Client, board: dict[str, Any]) -> None:
     first, second, _ = (scene["id"] for scene in board["scenes"])
     scenes = [{"id": second}, {"prompt": "a crow"}, {"id": first, "prompt": "a fox yawns"}]

@@ -264,7 +264,7 @@ def test_of_two_tabs_that_render_at_once_one_pays(
 
     monkeypatch.setattr(scene_renders, "ask_of", meanwhile)
     answer = change(browser, board, render="all", sending="this tab")
-    assert (answer.status_code, "in another tab or by another member" in answer.text) == (409, True)
+    assert (answer.status_code, "just changed or rendered by another request" in answer.text) == (409, True)
     assert (Generation.objects.count(), held(maker)) == (3, 3 * PRICE)
 
 
@@ -325,9 +325,22 @@ def test_scenes_that_another_member_renders_privately_are_not_paid_for_again(tea
         end(clip)
     page = unescape(other.get(f"/storyboards/{board.id}/").text)
     assert page.count("Another member's private clip") == 2
+    refused = change(other, board, render="all")
+    assert (refused.status_code, "Scene 1 has a clip already" in unescape(refused.text)) == (409, True)
     refused = change(other, board, render=f"only:{board.scenes.all()[1].id}")
     assert (refused.status_code, "Scene 1 is another member's private clip" in unescape(refused.text)) == (409, True)
     assert Generation.objects.count() == 2
+    change(other, board, render=f"since:{board.scenes.all()[0].id}")
+    assert Generation.objects.count() == 4, "that is asked for by name"
+
+
+def test_a_form_that_is_sent_again_with_other_words_is_no_repetition(browser: Client, board: Storyboard) -> None:
+    change(browser, board, render="all", sending="one")
+    for clip in clips(board):
+        end(clip)
+    answer = write(browser, board, "a crow wakes", render="all", sending="one")
+    assert (answer.status_code, "already submitted with different contents" in answer.text) == (409, True)
+    assert Generation.objects.count() == 3
 
 
 def test_a_price_that_has_risen_is_shown_before_anything_is_made(browser: Client, board: Storyboard) -> None:
