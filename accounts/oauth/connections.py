@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,12 +31,13 @@ from accounts.caller import Caller
 from accounts.models import ApiKey, Membership, User
 from accounts.roles import Action
 
-USED_KEPT_SECONDS: Final = 86_400
-"""How long a code or refresh token that comes again is known to have been used."""
+USED_CODE_KEPT_SECONDS: Final = 86_400
+"""How long a code that comes again is known to have been used."""
 UNUSED_CLIENT_KEPT: Final = timedelta(days=30)
 CLEANED_EVERY_SECONDS: Final = 3600
 KEY: Final = "key"
 """In a token's data: the id of its connection."""
+_signer: Final = signing.Signer(sep=".", salt="oauth:refresh")
 CODE, REFRESH = "authorization_code", "refresh_token"
 
 
@@ -104,11 +106,18 @@ def prove(said: Mapping[str, str]) -> Proof | None:
     """What the request for tokens proves, with its workspace locked until the transaction ends; None where it proves
     nothing. Ends the connection of what was used before: somebody else may have it."""
     is_code = said.get("grant_type") == CODE
-    digest = _digest(said.get("code" if is_code else "refresh_token", ""))
+    sent = said.get("code" if is_code else "refresh_token", "")
+    digest = _digest(sent)
     proof = _of_a_code(digest, said.get("code_verifier", "")) if is_code else _of_a_refresh_token(digest)
     if proof is None:
-        _end_used(digest)
+        _end(_noted(_used_name(digest)) if is_code else _key_of_used(sent))
     return proof
+
+
+def new_refresh_token(key: ApiKey) -> str:
+    """A refresh token that says of which connection it is, signed: so one that was used is known by itself for ever,
+    and nothing is kept of it."""
+    return _signer.sign(f"{key.id}.{secrets.token_urlsafe(64)}")
 
 
 def accept(proof: Proof, given: Mapping[str, Any]) -> None:
@@ -118,11 +127,11 @@ def accept(proof: Proof, given: Mapping[str, Any]) -> None:
         for token in Token.objects.filter(type=kind, hash=get_adapter().hash_token(given.get(name, ""))):
             token.data = {**(token.data or {}), KEY: proof.key.id}
             token.save(update_fields=["data"])
-    name = _used_name(proof.digest)
-    cache.set(name, signing.dumps(proof.key.id, salt=name), timeout=USED_KEPT_SECONDS)
     if not proof.is_first:
         return
     key = proof.key
+    name = _used_name(proof.digest)
+    cache.set(name, signing.dumps(key.id, salt=name), timeout=USED_CODE_KEPT_SECONDS)
     ApiKey.objects.filter(id=key.id).update(expires_at=proof.expires_at)
     assert key.created_by is not None
     assert key.oauth_client is not None
@@ -191,8 +200,18 @@ def _holds(key: ApiKey) -> bool:
     return key.is_live and key.created_by is not None and key.created_by.is_active
 
 
-def _end_used(digest: str) -> None:
-    key = _locked(_noted(_used_name(digest)))
+def _key_of_used(refresh_token: str) -> int | None:
+    """The id of the connection that a refresh token was of, unless it waits to be used still, or lapsed waiting."""
+    if Token.objects.by_value(refresh_token).filter(type=Token.Type.REFRESH_TOKEN).exists():
+        return None
+    try:
+        return int(_signer.unsign(refresh_token).partition(".")[0])
+    except signing.BadSignature:
+        return None
+
+
+def _end(key_id: int | None) -> None:
+    key = _locked(key_id)
     if key is not None:
         api_keys.revoke(key=key, actor=f"app {key.name}")
 

@@ -11,7 +11,8 @@ from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc import views
 from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.forms import ClientRegistrationForm
-from allauth.idp.oidc.internal.oauthlib.utils import respond_html_error
+from allauth.idp.oidc.internal.oauthlib.server import get_server
+from allauth.idp.oidc.internal.oauthlib.utils import convert_response, extract_params, respond_html_error
 from allauth.idp.oidc.models import Client
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -119,6 +120,7 @@ class Token(Readable, views.TokenView):
             proof = connections.prove(request.POST)
             if proof is None:
                 return _error("invalid_grant", "The code or refresh token doesn't hold. Connect the app again.")
+            self.proof = proof
             try:
                 response: HttpResponse = super().post(request)
             except ValidationError as error:
@@ -126,6 +128,12 @@ class Token(Readable, views.TokenView):
             if response.status_code == 200:
                 connections.accept(proof, json.loads(response.content))
             return response
+
+    def _create_token_response(self, request: HttpRequest, **_: Any) -> HttpResponse:
+        server = get_server()
+        server.default_token_type.refresh_token_generator = lambda _: connections.new_refresh_token(self.proof.key)
+        response: HttpResponse = convert_response(*server.create_token_response(*extract_params(request)))
+        return response
 
 
 @method_decorator(csrf_exempt, name="dispatch")

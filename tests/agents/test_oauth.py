@@ -270,6 +270,27 @@ def test_a_refresh_token_counts_once_and_one_that_comes_again_ends_the_connectio
     assert walk.refresh(second["refresh_token"]).json()["error"] == "invalid_grant"
 
 
+def test_a_refresh_token_is_known_to_have_been_used_however_long_ago(walk: Walk, studio: Workspace) -> None:
+    first = walk.tokens(studio)
+    last = first
+    for _ in range(2):
+        last = walk.refresh(last["refresh_token"]).json()
+    cache.clear()
+    assert me(last["access_token"]).status_code == 200
+    assert walk.refresh(first["refresh_token"]).json()["error"] == "invalid_grant"
+    assert me(last["access_token"]).json()["code"] == "disconnected"
+
+
+def test_nobody_ends_a_connection_with_a_token_that_it_never_had(walk: Walk, studio: Workspace) -> None:
+    given = walk.tokens(studio)
+    key, text = ApiKey.objects.get(), given["refresh_token"]
+    for forged in (f"{key.id}.x", f"{key.id}.x.x", f"{text}x", f"{text[:-1]}", "", "x.y.z"):
+        assert walk.refresh(forged).status_code == 400
+    Token.objects.filter(type=Token.Type.REFRESH_TOKEN).update(expires_at=timezone.now())
+    assert walk.refresh(text).json()["error"] == "invalid_grant"  # it lapsed, and was not used
+    assert me(given["access_token"]).status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["code", "refresh token"])
 def test_of_the_same_proof_sent_at_once_one_counts(walk: Walk, studio: Workspace, kind: str) -> None:
     proof = walk.code(studio) if kind == "code" else walk.tokens(studio)["refresh_token"]
