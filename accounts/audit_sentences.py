@@ -34,6 +34,7 @@ WORDS: Final = {
     "clip.shared": "showed the team the clip",
     "clip.unfeatured": "took off Explore the clip",
     "credits.adjusted": "adjusted the credits",
+    "credits.written_off": "wrote off owed credits",
     "key.changed": "changed the API key",
     "key.issued": "created the API key",
     "key.revoked": "revoked the API key",
@@ -95,20 +96,28 @@ class Sentence:
 
 _UNFINISHED: Final = (" of", " to", "invited", "removed")
 """Ends of words that somebody must follow."""
-_SAY_IT_ALL: Final = {"credits.adjusted", "visitor.banned"}
+_SAY_IT_ALL: Final = {"credits.adjusted", "credits.written_off", "visitor.banned"}
 """Events whose words have their subject in them, or whose subject says nothing to people."""
-_CREDITS_DONE: Final = {"done": ("gave", "took"), "waiting": ("proposed to give", "proposed to take")}
+_CREDITS_DONE: Final = {
+    "done": ("gave", "took", "wrote off"),
+    "waiting": ("proposed to give", "proposed to take", "proposed to write off"),
+    "approved": ("agreed to give", "agreed to take", "agreed to write off"),
+    "refused": ("refused to give", "refused to take", "refused to write off"),
+}
+"""How far it has come → what giving is called, taking, and giving up what is owed."""
 
 
 def _worded(entry: AuditEntry) -> tuple[str, dict[str, Any]]:
     """What was done, and of the details those that this leaves out."""
     detail = dict(entry.detail)
     amount = detail.get("amount")
-    if entry.event == "credits.adjusted" and isinstance(amount, int):
-        gave, took = _CREDITS_DONE.get(detail.pop("state", ""), _CREDITS_DONE["done"])
+    if entry.event in ("credits.adjusted", "credits.written_off") and isinstance(amount, int):
+        gave, took, wrote_off = _CREDITS_DONE.get(detail.pop("state", ""), _CREDITS_DONE["done"])
         del detail["amount"]
-        credits = f"{abs(amount):,} credit{'' if abs(amount) == 1 else 's'}"
-        return f"{gave if amount > 0 else took} {credits}", detail
+        credits = f"{abs(amount):,} {{}}credit{'' if abs(amount) == 1 else 's'}"
+        if entry.event == "credits.written_off":
+            return f"{wrote_off} {credits.format('owed ')}", detail
+        return f"{gave if amount > 0 else took} {credits.format('')}", detail
     if entry.event == "visitor.banned" and entry.subject:
         return "banned this visitor with their network", detail
     if entry.event == "staff.looked" and entry.subject:

@@ -1,6 +1,7 @@
 """What staff does to credits: small things at once and alone, larger ones only after a second member of staff agrees.
 
 What counts is what somebody has moved alone within a day, not one form, so that many small ones are no way around.
+What was done, proposed or decided is in the audit log of the workspace, once however often a form is sent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from django.db.models.functions import Abs
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from accounts import audit
+from accounts.models import Workspace
 from billing import ledger
 from billing.models import Proposal
 from loremotion.refusals import Conflict, Forbidden
@@ -102,6 +105,7 @@ def propose(
                 _carry_out(proposal)
                 transaction.set_rollback(True)
         proposal.save(force_insert=True)
+        _note(proposal, proposal.state, staff)
     return proposal
 
 
@@ -163,7 +167,23 @@ def _decided(proposal_id: UUID, state: Proposal.State, staff: Staff, reason: str
     proposal.state, proposal.decision, proposal.decided_at = state, reason, timezone.now()
     proposal.decided_by, proposal.decided_by_name = staff.pk, staff.get_username()
     proposal.save()
+    _note(proposal, "approved" if state == Proposal.State.DONE else state, staff)
     return proposal
+
+
+def has_log(account: UUID) -> bool:
+    """Whether the account's workspace is there to have an audit log. The ledger keeps accounts of erased ones."""
+    return Workspace.objects.filter(id=account).exists()
+
+
+def _note(proposal: Proposal, state: str, staff: Staff) -> None:
+    """Tell the workspace's log. Why it was decided so stays with staff."""
+    workspace = Workspace.objects.filter(id=proposal.account).first()
+    if workspace is None:
+        return
+    event = "credits.written_off" if proposal.kind == Proposal.Kind.WRITE_OFF else "credits.adjusted"
+    said: dict[str, Any] = {"amount": proposal.amount, "reason": proposal.reason, "state": state}
+    audit.record(workspace, event, actor=f"staff {staff.get_username()}", subject=str(proposal.id), **said)
 
 
 def _carry_out(proposal: Proposal) -> None:

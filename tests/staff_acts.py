@@ -181,11 +181,6 @@ def credits(amount: int) -> dict[str, Any]:
     return {"amount": amount, "reason": "an outage", "reference": uuid4()}
 
 
-@act("billing_account_adjust")
-def _(world: World) -> Act:
-    return Act(f"/admin/billing/account/{world.workspace.id}/adjust/", credits(5), world.workspace.id)
-
-
 @act("billing_account_write_off")
 def _(world: World) -> Act:
     account, grant = uuid4(), "test:grant"

@@ -35,7 +35,6 @@ ROOT = Path(__file__).resolve().parent.parent
 STANDARD = {"changelist", "add", "change", "delete", "history", "password_change"}
 OF_MODELS = {
     "auth_user_password_change": "accounts.change_user",
-    "billing_account_adjust": "billing.adjust_credits",
     "billing_account_write_off": "billing.adjust_credits",
     "billing_proposal_decide": "billing.decide_proposal",
     "catalog_model_versions": "catalog.view_model",

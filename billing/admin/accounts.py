@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -17,7 +16,7 @@ from django.urls import URLPattern, path
 from accounts import whose
 from billing import ledger, proposals
 from billing.admin.exact_search import LedgerAdmin
-from billing.admin.forms import AdjustmentForm, WriteOffForm
+from billing.admin.forms import WriteOffForm
 from billing.models import Account, Hold, Lot, Proposal
 from billing.shop import history
 from loremotion.number_column import number_column
@@ -61,9 +60,8 @@ class AccountAdmin(LedgerAdmin):
         return Q(id=wanted)
 
     def get_urls(self) -> list[URLPattern]:
-        adjust, write_off = map(self.admin_site.admin_view, (self.adjust_view, self.write_off_view))
+        write_off = self.admin_site.admin_view(self.write_off_view)
         return [
-            path("<uuid:account_id>/adjust/", adjust, name="billing_account_adjust"),
             path("<uuid:account_id>/write-off/", write_off, name="billing_account_write_off"),
             *super().get_urls(),
         ]
@@ -90,28 +88,27 @@ class AccountAdmin(LedgerAdmin):
             "is_raw": is_raw,
             "debts": ledger.debts(account=account.id),
             "proposals": Proposal.objects.waiting().filter(account=account.id)[:NEWEST_ROWS],
+            "has_customer": proposals.has_log(account.id),
             "may_adjust": request.user.has_perm("billing.adjust_credits"),
         }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
 
-    def adjust_view(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        """Give or take credits: at once, or after a second member of staff agrees."""
-        account = self._account(request, account_id)
-        form = AdjustmentForm(request.POST or None, initial={"reference": uuid4()})
-        if form.is_valid() and self._propose(request, form, account=account.id, kind=Proposal.Kind.ADJUST):
-            return redirect("admin:billing_account_change", account.id)
-        return self._ask(request, account, "Give or take credits", form)
-
     def write_off_view(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
-        """Give up what is owed, in the same way."""
+        """Give up what is owed: at once, or after a second member of staff agrees."""
         account = self._account(request, account_id)
         debts = ledger.debts(account=account.id)
         form = WriteOffForm(request.POST or None, debts=debts, initial={"reference": uuid4()})
-        if form.is_valid() and self._propose(
-            request, form, account=account.id, kind=Proposal.Kind.WRITE_OFF, grant=form.cleaned_data["grant"]
-        ):
+        if form.is_valid() and self._write_off(request, form, account.id):
             return redirect("admin:billing_account_change", account.id)
-        return self._ask(request, account, "Write debt off", form)
+        context = self.admin_site.each_context(request) | {
+            "title": "Write debt off",
+            "opts": self.model._meta,
+            "account": account,
+            "balance": ledger.balance(account=account.id),
+            "left_alone": proposals.left_to_do_alone(request.user),
+            "form": form,
+        }
+        return render(request, "admin/billing/account/write_off.html", context)
 
     def _account(self, request: HttpRequest, account_id: UUID) -> Account:
         if not request.user.has_perm("billing.adjust_credits"):
@@ -121,34 +118,18 @@ class AccountAdmin(LedgerAdmin):
             raise Http404("No account has this id: the workspace never had credits.")
         return account
 
-    def _ask(self, request: HttpRequest, account: Account, title: str, form: forms.Form) -> HttpResponse:
-        context = self.admin_site.each_context(request) | {
-            "title": title,
-            "opts": self.model._meta,
-            "account": account,
-            "balance": ledger.balance(account=account.id),
-            "left_alone": proposals.left_to_do_alone(request.user),
-            "form": form,
-        }
-        return render(request, "admin/billing/account/propose.html", context)
-
-    def _propose(
-        self, request: HttpRequest, form: forms.Form, *, account: UUID, kind: Proposal.Kind, grant: str = ""
-    ) -> bool:
+    def _write_off(self, request: HttpRequest, form: WriteOffForm, account: UUID) -> bool:
         wanted = form.cleaned_data
         try:
             proposal = proposals.propose(
                 proposal_id=wanted["reference"],
-                kind=kind,
+                kind=Proposal.Kind.WRITE_OFF,
                 account=account,
-                grant=grant,
+                grant=wanted["grant"],
                 amount=wanted["amount"],
                 reason=wanted["reason"],
                 staff=request.user,
             )
-        except ledger.NotEnoughCredits as refusal:
-            form.add_error("amount", f"Only {refusal.available:,} credits are available to take.")
-            return False
         except Refusal as refusal:
             form.add_error("amount", str(refusal))
             return False
@@ -156,7 +137,8 @@ class AccountAdmin(LedgerAdmin):
             messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
         else:
             messages.success(request, f"{proposal}: {proposal.reason}")
-        self.log_change(request, Account(id=account), f"{proposal.in_the_past}: {proposal.reason}")
+        if not proposals.has_log(account):
+            self.log_change(request, Account(id=account), f"{proposal.in_the_past}: {proposal.reason}")
         return True
 
 

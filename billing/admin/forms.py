@@ -9,25 +9,7 @@ from billing.ledger import Debt
 MOST_CREDITS_AT_ONCE = 1_000_000
 
 
-class AdjustmentForm(forms.Form):
-    """Credits to give or to take, and why."""
-
-    amount = forms.IntegerField(
-        min_value=-MOST_CREDITS_AT_ONCE,
-        max_value=MOST_CREDITS_AT_ONCE,
-        help_text="Credits to give; negative to take. They come as a lot of their own that does not expire.",
-    )
-    reason = forms.CharField(max_length=500, help_text="For whoever reads the history later, the workspace included.")
-    reference = forms.UUIDField(widget=forms.HiddenInput)
-
-    def clean_amount(self) -> int:
-        amount = int(self.cleaned_data["amount"])
-        if amount == 0:
-            raise forms.ValidationError("Nothing is no adjustment: give a number other than 0.")
-        return amount
-
-
-class MoveForm(AdjustmentForm):
+class MoveForm(forms.Form):
     """How many credits, and why; whether they are given or taken is said by the button that sends it."""
 
     amount = forms.IntegerField(
@@ -35,6 +17,8 @@ class MoveForm(AdjustmentForm):
         max_value=MOST_CREDITS_AT_ONCE,
         error_messages={"min_value": "Write how many credits, 1 or more: whether to give or take them is a button."},
     )
+    reason = forms.CharField(max_length=500, help_text="For whoever reads the history later, the workspace included.")
+    reference = forms.UUIDField(widget=forms.HiddenInput)
 
 
 class WriteOffForm(forms.Form):

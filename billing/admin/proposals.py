@@ -91,7 +91,8 @@ class ProposalAdmin(RowActs, LedgerAdmin):
                 form.add_error(None, str(refusal))
             else:
                 done = "Approved" if is_yes else "Refused"
-                self.log_change(request, proposal, f"{done} the proposal, {proposal}: {proposal.decision}")
+                if not proposals.has_log(proposal.account):
+                    self.log_change(request, proposal, f"{done} the proposal, {proposal}: {proposal.decision}")
                 messages.success(request, f"{proposal}: {proposal.get_state_display()}.")
                 return redirect("admin:billing_account_change", proposal.account)
         context = self.admin_site.each_context(request) | {

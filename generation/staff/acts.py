@@ -37,6 +37,7 @@ AREAS: Final = {
 """Section of the admin → what the audit log's events about it begin with."""
 THE_CUSTOMER: Final = "this workspace"
 """In sentences of a workspace's own log; where there are several, its name stands there: ``of_customer``."""
+_TO_OR_FROM: Final = ("to", "from")
 _DID: Final = re.compile(r"(?:[A-Z][a-z]+ed|Gave|Took|Brought|Sent|Had|Kept|Left|Wrote)\b")
 """A note that says what was done, as whoever did it goes before it."""
 
@@ -88,8 +89,8 @@ def of_entry(entry: AuditEntry, names: dict[str, str]) -> Act:
     who = names.get(address, address) or address if entry.actor.startswith(STAFF) else entry.actor
     clip = _clip_of(entry)
     words, detail = " ".join(part for part in (said.words, said.subject) if part), said.detail
-    if entry.event == "credits.adjusted":
-        way = "from" if int(entry.detail.get("amount", 0)) < 0 else "to"
+    if entry.event in ("credits.adjusted", "credits.written_off"):
+        way = "of" if entry.event == "credits.written_off" else _TO_OR_FROM[int(entry.detail.get("amount", 0)) < 0]
         words, detail = f"{words} {way} {THE_CUSTOMER}{_after(str(entry.detail.get('reason', '')), ': ')}", ""
     return Act(
         at=entry.at,

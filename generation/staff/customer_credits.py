@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.db import transaction
-
-from accounts import audit
 from accounts.models import User, Workspace
 from billing import ledger, proposals
 from billing.models import Proposal
@@ -36,23 +33,19 @@ def both(workspace: Workspace, amount: int, staff: User) -> list[Move]:
 
 
 def move(workspace: Workspace, name: str, *, amount: int, reason: str, reference: UUID, staff: User) -> Proposal:
-    """Give or take, at once or after a second member of staff agrees, noted in the workspace's audit log.
+    """Give or take, at once or after a second member of staff agrees.
 
     Raises:
         Refusal: it cannot be done. Nothing was written.
     """
-    with transaction.atomic():
-        proposal = proposals.propose(
-            proposal_id=reference,
-            kind=Proposal.Kind.ADJUST,
-            account=workspace.id,
-            amount=_SIGNS[name] * amount,
-            reason=reason,
-            staff=staff,
-        )
-        done: dict[str, Any] = {"amount": proposal.amount, "reason": proposal.reason, "state": proposal.state}
-        audit.record(workspace, "credits.adjusted", actor=f"staff {staff}", subject=str(proposal.id), **done)
-    return proposal
+    return proposals.propose(
+        proposal_id=reference,
+        kind=Proposal.Kind.ADJUST,
+        account=workspace.id,
+        amount=_SIGNS[name] * amount,
+        reason=reason,
+        staff=staff,
+    )
 
 
 def words_of(refusal: Refusal) -> str:

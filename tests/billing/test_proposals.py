@@ -16,10 +16,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from billing import ledger, proposals
 from billing.models import Proposal, Transaction
 from loremotion.refusals import Conflict, Forbidden
+from tests.accounts.factories import person
 from tests.billing.books import balance, empty_ledger, grant, spend
 from tests.patience import PATIENCE_SECONDS
 
@@ -234,11 +235,11 @@ def signed_in(user: User) -> Client:
 
 
 def test_staff_proposes_sees_what_waits_and_another_approves(ada: User, ben: User) -> None:
-    account = uuid4()
+    account = person("bob@example.org").memberships.get().workspace_id
     grant(account, 10)
     hers, his = signed_in(ada), signed_in(ben)
-    form = {"amount": 5_000, "reason": "lost a week of clips", "reference": uuid4()}
-    answer = hers.post(reverse("admin:billing_account_adjust", args=[account]), form, follow=True)
+    form = {"give": 5_000, "reason": "lost a week of clips", "reference": uuid4()}
+    answer = hers.post(reverse("admin:customer_credits", args=[account]), form, follow=True)
     assert "waits for somebody else on the staff" in answer.content.decode()
     proposal = Proposal.objects.get()
     decide = reverse("admin:billing_proposal_decide", args=[proposal.id])
@@ -253,9 +254,12 @@ def test_staff_proposes_sees_what_waits_and_another_approves(ada: User, ben: Use
     page = his.post(decide, {"reason": "true", "approve": "1"}, follow=True).content.decode()
     assert balance(account) == (5_010, 0, 0)
     assert "ada@example.org, approved by ben@example.org" in page
-    logged = {entry.user.email: entry.change_message for entry in LogEntry.objects.select_related("user")}
-    assert "Proposed to give 5,000 credits: lost a week" in logged["ada@example.org"]
-    assert "Approved the proposal, 5,000 credits given: true" in logged["ben@example.org"]
+    logged = AuditEntry.objects.filter(workspace=account, event="credits.adjusted").order_by("id")
+    assert [(entry.actor, entry.detail["state"]) for entry in logged] == [
+        ("staff ada@example.org", "waiting"),
+        ("staff ben@example.org", "approved"),
+    ]
+    assert not LogEntry.objects.exists(), "it is noted once"
     waiting = his.get(reverse("admin:billing_proposal_changelist")).context["cl"]
     done = his.get(reverse("admin:billing_proposal_changelist"), {"standing": "done"}).context["cl"]
     assert (waiting.result_count, done.result_count) == (0, 1)

@@ -92,13 +92,13 @@ def test_acts_of_both_logs_are_sentences_newest_first(staff: Client, ada: User, 
 
 def test_credits_that_were_given_are_said_in_credits(staff: Client, ada: User) -> None:
     workspace = factories.visitor(credits=100).workspace
-    form = {"amount": "1500", "reason": "an outage", "reference": "0190b3c8-7a1e-7000-8000-000000000001"}
+    form = {"reason": "an outage", "reference": "0190b3c8-7a1e-7000-8000-000000000001"}
     staff.post(f"/admin/customers/{workspace.id}/credits/", {**form, "give": "500"})
     form["reference"] = "0190b3c8-7a1e-7000-8000-000000000002"
-    staff.post(f"/admin/billing/account/{workspace.id}/adjust/", form)
+    staff.post(f"/admin/customers/{workspace.id}/credits/", {**form, "give": "1500"})
     done = shown(staff, about="Money")
     assert [f"{act.who} {act.words}" for act in done] == [
-        "Ada proposed to give 1,500 credits: an outage",
+        f"Ada proposed to give 1,500 credits to {whose.title_by_id(workspace.id)}: an outage",
         f"Ada gave 500 credits to {whose.title_by_id(workspace.id)}: an outage",
     ]
     assert {act.customer for act in done} == {workspace.id}

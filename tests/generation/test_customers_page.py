@@ -256,6 +256,51 @@ def test_credits_sent_twice_are_given_once(ada: User, staff: Client) -> None:
     give(staff, own(ada), 250, reference=reference)
     give(staff, own(ada), 250, reference=reference)
     assert ledger.balance(account=own(ada).id).available == 250
+    assert AuditEntry.objects.filter(event="credits.adjusted").count() == 1
+
+
+@pytest.mark.parametrize(("press", "state"), [("approve", "approved"), ("refuse", "refused")])
+def test_what_a_second_decides_is_in_the_customers_log_once(press: str, state: str, ada: User, staff: Client) -> None:
+    workspace = own(ada)
+    give(staff, workspace, 900_000)
+    decide = f"/admin/billing/proposal/{Proposal.objects.get().id}/decide/"
+    second = browser_of(person("second@example.com", is_staff=True))
+    for _ in range(2):
+        assert second.post(decide, {"reason": "between us", press: "1"}).status_code == 302
+    notes = AuditEntry.objects.filter(workspace=workspace, event="credits.adjusted").order_by("id")
+    assert [(note.actor, note.detail["state"]) for note in notes] == [
+        ("staff staff@example.com", "waiting"),
+        ("staff second@example.com", state),
+    ]
+    assert "between us" not in str(notes[1].detail)
+    verb = "agreed" if press == "approve" else "refused"
+    audit = staff.get("/admin/audit/", {"customer": str(workspace.id)}).context["rows"]
+    assert [act.words for act, *_ in audit] == [
+        f"{verb} to give 900,000 credits to {ada.email}: an outage",
+        f"proposed to give 900,000 credits to {ada.email}: an outage",
+    ]
+
+
+def test_a_debt_that_staff_writes_off_is_in_the_customers_log(ada: User, staff: Client) -> None:
+    workspace, clip = own(ada), uuid4()
+    ledger.grant(account=workspace.id, reference="order:1", amount=40, kind=ledger.LotKind.PACK)
+    ledger.hold(account=workspace.id, reference=clip, amount=40, quote={}, expires_at=timezone.now())
+    ledger.capture(reference=clip)
+    ledger.clawback(reference="order:1", target=30)
+    form = {"grant": "order:1", "amount": 30, "reason": "an outage", "reference": uuid4()}
+    staff.post(f"/admin/billing/account/{workspace.id}/write-off/", form)
+    assert ledger.balance(account=workspace.id).debt == 0
+    [row] = staff.get("/admin/audit/", {"customer": str(workspace.id)}).context["rows"]
+    assert row[0].words == f"wrote off 30 owed credits of {ada.email}: an outage"
+
+
+def test_the_ledger_leads_to_the_one_page_on_which_credits_are_moved(ada: User, staff: Client) -> None:
+    workspace = own(ada)
+    give(staff, workspace, 5)
+    ledger_page = staff.get(f"/admin/billing/account/{workspace.id}/change/").text
+    assert f'<a href="{page_of(workspace)}#credits">Give or take credits</a>' in ledger_page
+    assert staff.post(f"/admin/billing/account/{workspace.id}/adjust/", {"amount": 5}).status_code in (302, 404)
+    assert ledger.balance(account=workspace.id).available == 5
 
 
 def test_what_is_too_much_for_one_waits_for_a_second(ada: User, staff: Client) -> None:
