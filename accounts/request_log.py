@@ -2,7 +2,7 @@
 
 Kept in Valkey under the first key of a line, so that a rotated key goes on where it was, and for a week, also of a key
 that was revoked. A process that serves writes them behind its answers, those of a moment together, and no request waits
-for it; what a crash takes with it is a moment's. While Valkey is away nothing is noted.
+for it; what a crash, or a signal that ends it, takes with it is a moment's. While Valkey is away nothing is noted.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ class _Notes:
                 logger.warning("Requests of keys are not noted: %s", error)
 
     def write_behind(self) -> None:
-        """Write from now on by a thread of its own, those of a moment together; what waits at the end, at the end."""
+        """Write from now on by a thread of its own, those of a moment together, and what waits when Python ends. With
+        SIGTERM uvicorn does not end so: it finishes its answers and dies of the signal, with what waits just then."""
         if not self._is_behind:
             self._is_behind = True
             threading.Thread(target=self._go_on, name="request-log", daemon=True).start()
