@@ -95,20 +95,20 @@ def run_in_terminal(command: list[str | Path], folder: Path, environment: dict[s
     """What ``command`` writes to a terminal of ``COLUMNS`` by ``ROWS``.
 
     Raises:
-        CalledProcessError: it failed.
+        CalledProcessError: it failed; ``output`` is the last that it wrote.
     """
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(command, cwd=folder, env=environment, stdin=its, stdout=its, stderr=its)
     os.close(its)
-    before = time.monotonic()
+    before, last = time.monotonic(), b""
     while text := _read(ours):
         now = time.monotonic()
         yield Output(now - before, text)
-        before = now
+        before, last = now, text
     os.close(ours)
     if process.wait():
-        raise subprocess.CalledProcessError(process.returncode, command)
+        raise subprocess.CalledProcessError(process.returncode, command, last)
 
 
 def _read(terminal: int) -> bytes:
@@ -214,7 +214,10 @@ def record(folder: Path) -> list[Output]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="loremotion-gif-") as folder:
-        outputs = record(Path(folder))
+        try:
+            outputs = record(Path(folder))
+        except subprocess.CalledProcessError as failure:
+            raise SystemExit(f"{failure} {failure.output.decode(errors='replace')}") from None
     path = CLIENT / "README.gif"
     write_gif(list(replayed(outputs)), path)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:,.0f} kB")  # noqa: T201 - a command's answer
