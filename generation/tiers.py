@@ -6,8 +6,8 @@ other's shares. Wherever clips stand in line, a free one *yields*: a paid one th
 delay a paid one by what each worker has in hand when it comes, and no more.
 
 So that they do not starve, the first free clip in line is passed by at most ``MOST_PASSES`` paid ones. Then its tag
-becomes the paid clock's time, and it yields no more. One free clip is kept in line for that, however many paid ones
-wait. Of the paid ones before a clip, each sixteenth therefore brings one free clip with it.
+becomes the paid clock's time, and it yields no more. For that one free clip for each size of card is kept in line,
+however many paid ones wait. Of the paid ones before a clip, each sixteenth therefore brings one free clip with it.
 """
 
 from __future__ import annotations

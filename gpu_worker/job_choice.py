@@ -47,7 +47,8 @@ class Choice:
 
 LOOKS = 4
 """A card that can hold none of the first jobs looks further, at so many windows in all. The website sees to it that
-what larger cards alone can hold leaves one of them to the others (``scheduling.capacity``)."""
+what larger cards alone can hold, of both tiers, leaves the others one of their own in these
+(``scheduling.capacity``)."""
 PATIENT_LINES = 4
 """In a backlog everybody waits as long as the line before him takes. So many times that is what overtaking has made."""
 

@@ -23,6 +23,13 @@ JOBS_PER_WORKER = 12
 comes next waits behind them all, so more is not better."""
 JOBS_PER_WORKER_OF_MANY = 2
 """Many workers choose among the same first jobs: beyond those, one next for each and one in reserve is enough."""
+MOST_FOR_SOME = (LOOKS - 1) * Bounds().window
+"""How many jobs that only larger cards can hold may wait in RQ: the others still see some of their own behind them."""
+MOST_FREE_FOR_SOME = MOST_FOR_SOME // 2
+"""How many of those may be free. What is left to paid ones is more than a card chooses among, so none waits for it."""
+MOST_RESERVED_FOR_SOME = Bounds().window - 1
+"""While so many of those are free, none is let in beside the others for the sake of its turn. With them, one of the
+jobs in sight is still left."""
 LEAST_WINDOW = 2
 CARDS = 64
 ANYBODYS_BYTES = 2 * 2**30
@@ -34,9 +41,8 @@ def places_for(able: int, workers: int, *, jobs_per_worker: int = JOBS_PER_WORKE
 
     Where that is not all of them, no more than lets the others still see some of their own behind these.
     """
-    window = Bounds().window
-    most = min(jobs_per_worker * able, window + JOBS_PER_WORKER_OF_MANY * able)
-    return max(LEAST_WINDOW, most if able == workers else min(most, (LOOKS - 1) * window))
+    most = min(jobs_per_worker * able, Bounds().window + JOBS_PER_WORKER_OF_MANY * able)
+    return max(LEAST_WINDOW, most if able == workers else min(most, MOST_FOR_SOME))
 
 
 Beside = Callable[[Pipeline], object]

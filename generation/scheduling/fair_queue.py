@@ -214,7 +214,7 @@ def _first_of(level: Level) -> list[_Waiting]:
     sql: list[str] = []
     values: list[Any] = []
     for is_free, from_tag, below_tag in ((False, 0.0, FREE_BEGINS), (True, FREE_BEGINS, math.inf)):
-        most = level.places_left(is_free=is_free)
+        most = level.candidates(is_free=is_free)
         if most > 0:
             text, its_values = first_by_size(
                 "fair_finish, created_at, id, bytes",

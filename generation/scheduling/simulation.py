@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from generation.scheduling import arrivals
-from generation.scheduling.capacity import places_for
+from generation.scheduling.capacity import MOST_FOR_SOME, MOST_FREE_FOR_SOME, MOST_RESERVED_FOR_SOME, places_for
 from generation.scheduling.futures import Flags, Floats, Ints, draw_seconds
 from generation.scheduling.simulated_asides import SimulatedAsides
 from generation.scheduling.simulated_machines import SimulatedMachines
@@ -139,12 +139,11 @@ class Simulation:
         snapshot, plays = self._snapshot, self._plays
         lined = len(snapshot.window)
         sizes = [machine.budget_bytes for machine in snapshot.machines if machine.away is None]
+        able = [sum(size >= b for size in sizes) for b in self._levels]
         self._places = np.array(
-            [
-                places_for(sum(size >= b for size in sizes), len(sizes), jobs_per_worker=snapshot.jobs_per_worker)
-                for b in self._levels
-            ]
+            [places_for(each, len(sizes), jobs_per_worker=snapshot.jobs_per_worker) for each in able], dtype=np.int64
         )
+        self._is_for_some = np.array([each < len(sizes) for each in able], dtype=bool)
         width = max(lined, 2 * int(self._places.max(initial=0)) + len(self._levels)) + 1
         self._line = np.full((plays, width), self._nobody, dtype=np.int64)
         self._line[:, :lined] = np.arange(lined)
@@ -256,8 +255,7 @@ class Simulation:
         """Move the lowest tags into the line while there are places for their size and tier: see ``window``."""
         while (self._outside > 0).any():
             ahead, behind = self._taken
-            full = ahead >= self._places, (ahead + behind >= self._places) & (behind >= 1)
-            closed = np.stack([np.logical_or.accumulate(each, axis=1) for each in full])
+            closed = self._closed(ahead, behind)
             if closed[:, :, 0].all():
                 return
             queued, queued_tag, lane = self._next_queued(closed)
@@ -277,6 +275,20 @@ class Simulation:
             self._taken[tier, who] += self._level_of[who, what][:, None] >= self._all_levels
             self._entered[who, what] = now[moves]
             self._clock[tier, who] = np.maximum(self._clock[tier, who], least[moves])
+
+    def _closed(self, ahead: Ints, behind: Ints) -> Flags:
+        """Return for which tier, future and level there is no place: see ``window``."""
+        some = self._is_for_some
+        paid_places = np.where(some, MOST_FOR_SOME - np.minimum(behind, MOST_FREE_FOR_SOME), self._places)
+        full = (
+            ahead >= np.minimum(self._places, paid_places),
+            (ahead + behind >= self._places) | (some & (behind >= MOST_FREE_FOR_SOME)),
+        )
+        closed = np.stack([np.logical_or.accumulate(each, axis=1) for each in full])
+        own = behind - np.concatenate([behind[:, 1:], np.zeros_like(behind[:, :1])], axis=1)
+        may_reserve = np.logical_and.accumulate(~some | (behind < MOST_RESERVED_FOR_SOME), axis=1)
+        closed[1] &= ~(may_reserve & (own == 0))
+        return closed
 
     def _join_line(self, who: Ints, what: Ints) -> None:
         """Put a yielding clip at the end of the line, and any other before the first that yields."""

@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from generation.scheduling.capacity import LEAST_WINDOW, places_for
+from generation.scheduling.capacity import (
+    LEAST_WINDOW,
+    MOST_FOR_SOME,
+    MOST_FREE_FOR_SOME,
+    MOST_RESERVED_FOR_SOME,
+    places_for,
+)
 from gpu_worker.contract import REMOTE_BYTES
 
 JOBS_PER_REMOTE_WORKER = 2
@@ -26,19 +32,39 @@ class Level:
     above_bytes: int
     up_to_bytes: int
     places: int
+    is_for_some: bool = False
+    """Whether there are cards that can hold none of these."""
     paid: int = 0
     """In line, and larger ones too."""
     free: int = 0
+    own_free: int = 0
+    """In line, without larger ones."""
 
     def places_left(self, *, is_free: bool) -> int:
-        if is_free:
-            return max(self.places - self.paid - self.free, 1 - self.free)
-        return self.places - self.paid
+        """How many more of this tier may wait in line, of these and larger ones together."""
+        if not is_free:
+            return self._paid_places() - self.paid
+        left = self.places - self.paid - self.free
+        return min(left, MOST_FREE_FOR_SOME - self.free) if self.is_for_some else left
+
+    def _paid_places(self) -> int:
+        if not self.is_for_some:
+            return self.places
+        return min(self.places, MOST_FOR_SOME - min(self.free, MOST_FREE_FOR_SOME))
+
+    def candidates(self, *, is_free: bool) -> int:
+        """How many of this level's own might be let in now."""
+        return max(self.places_left(is_free=is_free), int(is_free and not self.own_free))
+
+    def may_reserve(self) -> bool:
+        """Whether one more free clip may be let in past the places, so that its turn comes."""
+        return not self.is_for_some or self.free < MOST_RESERVED_FOR_SOME
 
     def count(self, needs_bytes: int, *, is_free: bool) -> None:
         if needs_bytes > self.above_bytes:
             self.paid += not is_free
             self.free += is_free
+            self.own_free += is_free and needs_bytes <= self.up_to_bytes
 
 
 class InLine(NamedTuple):
@@ -52,8 +78,9 @@ class InLine(NamedTuple):
 class Window:
     """How many more requests of each size and tier RQ may hold now, with machines of these ``budgets`` in bytes.
 
-    Free requests take no places from paid ones, which go before them. One free request is let in even while paid ones
-    hold all places, so that its turn comes.
+    Free requests hold up no paid ones, which go before them. One free request of each level is let in even while others
+    hold all places, so that its turn comes. Of what some cards cannot hold, no more is in line than lets those cards
+    find what they can, however far both tiers fill it.
     """
 
     def __init__(self, budgets: Iterable[int], in_line: Iterable[InLine], remote_workers: int = 0) -> None:
@@ -69,7 +96,7 @@ class Window:
         above = -1
         for size in sorted(set(sizes)):
             machines = sum(budget >= size for budget in sizes)
-            self.levels.append(Level(above, size, places_for(machines, len(sizes))))
+            self.levels.append(Level(above, size, places_for(machines, len(sizes)), is_for_some=above >= 0))
             above = size
         for each in in_line:
             self._count(each.needs_bytes or 0, is_free=each.is_free)
@@ -77,17 +104,20 @@ class Window:
     def take(self, needs_bytes: int | None, *, is_free: bool) -> bool:
         """Take a place for a request of this size and tier. Return whether there was one."""
         needed = needs_bytes or 0
-        levels = self._levels_of(needed)
+        levels = [level for level in self._levels_of(needed) if level.above_bytes < needed]
         if not levels or needed > levels[-1].up_to_bytes:
             return False
-        if any(level.above_bytes < needed and level.places_left(is_free=is_free) <= 0 for level in levels):
+        is_reserved = is_free and not levels[-1].own_free and all(level.may_reserve() for level in levels)
+        if not is_reserved and any(level.places_left(is_free=is_free) <= 0 for level in levels):
             return False
         self._count(needed, is_free=is_free)
         return True
 
     def has_places(self, *, is_free: bool) -> bool:
+        """Whether it is worth looking who waits. A larger clip that has only its turn to come is let in beside those
+        that this is true for."""
         first = [*self.levels[:1], *self.remote]
-        return any(level.places_left(is_free=is_free) > 0 for level in first)
+        return any(level.candidates(is_free=is_free) > 0 for level in first)
 
     def _levels_of(self, needs_bytes: int) -> list[Level]:
         return self.remote if needs_bytes < 0 else self.levels

@@ -11,7 +11,7 @@ import redis
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.models import Visitor
@@ -20,7 +20,13 @@ from catalog import measurements
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, places, wait
-from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW, places_for
+from generation.scheduling.capacity import (
+    JOBS_PER_WORKER,
+    LEAST_WINDOW,
+    MOST_FREE_FOR_SOME,
+    MOST_RESERVED_FOR_SOME,
+    places_for,
+)
 from generation.scheduling.window import InLine, Window
 from generation.settlement import settle
 from generation.tiers import FREE_BEGINS
@@ -270,10 +276,65 @@ def test_many_machines_share_the_first_in_line_and_have_one_next_for_each() -> N
 def test_free_clips_take_no_place_from_others_and_one_of_them_is_always_in_line(
     machines: list[int], free: list[int | None], asking: list[int | None]
 ) -> None:
+    """Unless so many of the larger paid ones are in line already that no worker would look at one more."""
     beside_free, alone = Window(machines, [InLine(needed, is_free=True) for needed in free]), Window(machines, [])
+    larger = 0
     for needed in asking:
-        assert beside_free.take(needed, is_free=False) == alone.take(needed, is_free=False)
+        took = beside_free.take(needed, is_free=False)
+        larger += took and (needed or 0) > min(machines)
+        assert took == alone.take(needed, is_free=False) or larger >= MOST_FREE_FOR_SOME > Bounds().window
     assert alone.take(min(machines), is_free=True)
+
+
+def test_however_many_large_free_clips_wait_a_small_one_is_let_in() -> None:
+    """One small card and eight large ones, at night, and then with paid clips too."""
+    machines = [16, *[80] * 8]
+    window = Window(machines, [])
+    for is_free in (True, False):
+        while window.take(40, is_free=is_free):
+            pass
+    assert window.take(1, is_free=True)
+    assert not window.take(1, is_free=True)
+    assert window.take(1, is_free=False)
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=100),
+    st.lists(st.tuples(st.sampled_from(["paid", "free", "start", "promote"]), st.integers(1, 30), st.integers(1, 80))),
+)
+@example([1, *[80] * 99], [("free", 40, 80), ("paid", 40, 80), ("free", 1, 1)])
+@example([*range(1, 31)], [("paid", 30, 80), *[("free", needed, 1) for needed in range(1, 31)]])
+def test_a_card_of_each_size_sees_what_it_can_hold_whatever_is_dispatched(
+    machines: list[int], events: list[tuple[str, int, int]]
+) -> None:
+    line: list[InLine] = []
+    for event, needed, times in events:
+        window = Window(machines, line)
+        if event in ("paid", "free"):
+            asked = [InLine(needed, is_free=event == "free")] * times
+            line += [each for each in asked if window.take(each.needs_bytes, is_free=each.is_free)]
+        elif event == "start":
+            del line[: min(times, len(line))]
+        else:  # what was passed often enough, which only happens while paid ones are let in
+            first = next((n for n, each in enumerate(line) if each.is_free), None)
+            if first is not None and window.take(needed, is_free=False):
+                line += [InLine(needed, is_free=False)]
+                line[first] = line[first]._replace(is_free=False)
+        for size in machines:
+            assert sum((each.needs_bytes or 0) > size for each in line) < LOOKS * Bounds().window
+        for needs in set(machines):
+            has_one = any(each.is_free and needs_level(machines, each) == needs for each in line)
+            crowded = any(
+                sum(each.is_free and (each.needs_bytes or 0) > size for each in line) >= MOST_RESERVED_FOR_SOME
+                for size in machines
+                if size < needs
+            )
+            assert has_one or crowded or Window(machines, line).take(needs, is_free=True)
+
+
+def needs_level(machines: list[int], each: InLine) -> int:
+    """The smallest card that can hold it."""
+    return min((size for size in machines if size >= (each.needs_bytes or 0)), default=0)
 
 
 @given(budgets, requests)

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Forecast, forecast
 from generation.scheduling.service_times import Spread
+from generation.scheduling.simulation import Simulation
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+from generation.scheduling.window import InLine, Window
 from generation.tiers import FREE_BEGINS, MOST_PASSES, yields
 from gpu_worker.job_choice import LOOKS, Bounds, Waiting, choose
 from tests.properties import examples
@@ -363,3 +365,27 @@ def test_what_was_taken_further_back_leaves_the_line_and_the_rest_of_it_stands()
     said = starts(said_of(snapshot(*machines, window=line), plays=2))
     assert [said[f"s{n}"] for n in range(3)] == [0.0, 17.0, 27.0]
     assert [id for id in sorted(said, key=said.__getitem__) if id.startswith("l")] == [f"l{n}" for n in range(21)]
+
+
+@given(
+    st.lists(st.sampled_from([10, 20, 30]), min_size=1, max_size=30),
+    st.lists(st.tuples(st.sampled_from([10, 20, 30]), st.booleans(), st.integers(1, 30)), max_size=6),
+)
+@example([10, *[30] * 8], [(30, True, 24), (30, False, 24)]).via("a small free clip is let in, a large one is not")
+@settings(max_examples=examples(40), deadline=None)
+def test_the_played_window_has_places_for_whom_the_window_has(
+    budgets: list[int], lined: list[tuple[int, bool, int]]
+) -> None:
+    line = [InLine(needed, is_free) for needed, is_free, times in lined for _ in range(times)]
+    clips = tuple(
+        replace(clip(f"w{n}", tag=FREE_BEGINS if each.is_free else 0.0), needs_bytes=each.needs_bytes or 0)
+        for n, each in enumerate(line)
+        if (each.needs_bytes or 0) <= max(budgets)
+    )
+    machines = (machine(f"gpu-{n}", budget=budget) for n, budget in enumerate(budgets))
+    played = Simulation(snapshot(*machines, window=clips), np.random.default_rng(0), 1)
+    closed = played._closed(*played._taken)  # what it goes by from step to step
+    in_line = [each for each in line if (each.needs_bytes or 0) <= max(budgets)]
+    for is_free in (False, True):
+        places = [Window(budgets, in_line).take(size, is_free=is_free) for size in sorted(set(budgets))]
+        assert [not each for each in closed[int(is_free), 0]] == places
