@@ -207,9 +207,7 @@ class Fleet:
 
     def _uncount(self, order: Order, *, is_free: bool) -> None:
         for level in self._window.levels:
-            if order.build.needs_bytes > level.above_bytes:
-                level.free -= is_free
-                level.paid -= not is_free
+            level.count(order.build.needs_bytes, is_free=is_free, by=-1)
 
     def _dispatch(self) -> None:
         heads = {key: queue for key, queue in self._queues.items() if queue}

@@ -60,11 +60,15 @@ class Level:
         """Whether one more free clip may be let in past the places, so that its turn comes."""
         return not self.is_for_some or self.free < MOST_RESERVED_FOR_SOME
 
-    def count(self, needs_bytes: int, *, is_free: bool) -> None:
-        if needs_bytes > self.above_bytes:
-            self.paid += not is_free
-            self.free += is_free
-            self.own_free += is_free and needs_bytes <= self.up_to_bytes
+    def count(self, needs_bytes: int, *, is_free: bool, by: int = 1) -> None:
+        if needs_bytes <= self.above_bytes:
+            return
+        if not is_free:
+            self.paid += by
+            return
+        self.free += by
+        if needs_bytes <= self.up_to_bytes:
+            self.own_free += by
 
 
 class InLine(NamedTuple):
