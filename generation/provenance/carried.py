@@ -24,7 +24,7 @@ from generation.models import Generation
 from generation.provenance import certificate, media_types
 from generation.storage import files
 from gpu_worker import sandbox
-from loremotion import database
+from loremotion import database, page_deadline
 from loremotion.refusals import Unavailable
 
 MOST_BYTES: Final = 4 * 1024**2
@@ -77,7 +77,7 @@ def take_out(file: IO[bytes], *, carries: bool) -> Brought | None:
 
     Raises:
         NotCarried: they are to go along, and cannot.
-        Unavailable: those of other files are being read, and go on being so.
+        Unavailable: they are to go along, and those of other files are being read, and go on being so.
     """
     with tempfile.TemporaryFile(buffering=0) as own:  # the program shares its place in it
         file.seek(0)
@@ -85,8 +85,18 @@ def take_out(file: IO[bytes], *, carries: bool) -> Brought | None:
         file.seek(0)
         own.seek(0)
         sha256 = hashlib.file_digest(own, "sha256").hexdigest()
+        own.seek(0)
+        media_type = media_types.of(own)
+        if media_type is None:
+            if carries:
+                raise NotCarried("can't be read from a file of this format")
+            return Brought(sha256)
         try:
-            size, archive = _archive_of(own)
+            size, archive = _archive_of(own, media_type, wait_seconds=WAIT_SECONDS if carries else 0.0)
+        except Unavailable:
+            if carries:
+                raise
+            return Brought(sha256)  # nobody waits, or is sent away, for what is left out anyway
         except sandbox.FileUnreadable:
             if carries:
                 raise NotCarried("can't be read") from None
@@ -131,14 +141,10 @@ def stored_beside(key: str) -> bytes:
         return b""
 
 
-def _archive_of(own: IO[bytes]) -> tuple[int, bytes]:
+def _archive_of(own: IO[bytes], media_type: str, *, wait_seconds: float) -> tuple[int, bytes]:
     """How many bytes its Content Credentials have, and these, unless they are too many."""
-    own.seek(0)
-    media_type = media_types.of(own)
-    if media_type is None:
-        return 0, b""
     said = {"media_type": media_type, "most_bytes": MOST_BYTES}
-    with _place(), sandbox.reading(_PROGRAM, own, said, wall_seconds=WALL_SECONDS) as (announced, out):
+    with _place(wait_seconds), sandbox.reading(_PROGRAM, own, said, wall_seconds=WALL_SECONDS) as (announced, out):
         size = announced.get("bytes")
         if not isinstance(size, int) or size < 0:
             raise sandbox.FileUnreadable("is damaged.")
@@ -149,10 +155,10 @@ def _archive_of(own: IO[bytes]) -> tuple[int, bytes]:
 
 
 @contextmanager
-def _place() -> Iterator[None]:
+def _place(wait_seconds: float) -> Iterator[None]:
     """The block is one of the ``AT_ONCE`` that have a file read."""
     database.give_back()
-    if not _places.acquire(timeout=WAIT_SECONDS):
+    if not _places.acquire(timeout=max(0.0, min(wait_seconds, page_deadline.seconds_left()))):
         raise Unavailable(
             "busy", "We're reading a lot of files right now.", next_step="Nothing was charged. Try again in a minute."
         )

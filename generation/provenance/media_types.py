@@ -7,7 +7,13 @@ from typing import IO, Final
 MP4: Final = "video/mp4"
 MANIFESTS: Final = "application/c2pa"
 """Manifests without the file that they speak of."""
-_BEGINNINGS: Final = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+MP3: Final = "audio/mpeg"
+_BEGINNINGS: Final = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"ID3": MP3,  # a FLAC with Content Credentials too: they lie in such a tag, and are read the same
+    b"fLaC": "audio/flac",
+}
 _BRANDS: Final = {b"qt  ": "video/quicktime", b"avif": "image/avif", b"heic": "image/heic", b"M4A ": "audio/mp4"}
 _RIFF: Final = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/avi"}
 
@@ -20,4 +26,6 @@ def of(file: IO[bytes]) -> str | None:
         return _BRANDS.get(head[8:12], MP4)
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12])
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0 and head[1] & 0x06:  # a frame, and none of AAC
+        return MP3
     return next((kind for start, kind in _BEGINNINGS.items() if head.startswith(start)), None)

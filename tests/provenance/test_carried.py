@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, Final
 
 import pytest
@@ -33,8 +34,11 @@ from generation.provenance.certificate import Credential
 from generation.storage import files, retention
 from generation.submission import uploads
 from gpu_worker import sandbox
+from loremotion import page_deadline
+from loremotion.refusals import Unavailable
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
+from tests.media_files import write_sound
 from tests.provenance.conftest import Delivered, settle_signed, sign_due
 from tests.provenance.test_invisible_id import reader_of
 from tests.provenance.test_signing import clip_of, content
@@ -218,7 +222,7 @@ def test_of_a_file_without_any_nothing_is_said_and_no_program_is_started(
 ) -> None:
     picture = BytesIO()
     Image.new("RGB", (96, 64), "red").save(picture, "JPEG")
-    monkeypatch.setattr(carried, "_archive_of", lambda _: pytest.fail("it was read"))
+    monkeypatch.setattr(carried, "_archive_of", lambda *_, **__: pytest.fail("it was read"))
     mine = asked(client_of(alice), picture.getvalue(), carry_credentials="true")
     assert settle_signed(delivered(mine))
     assert ingredients_of(manifests_in(content(clip_of(mine).key))) == []
@@ -254,6 +258,33 @@ def test_more_than_can_go_along_is_refused_with_the_figures(
     assert not Upload.objects.exists()
     asked(client_of(alice), taken)
     assert Upload.objects.get().sent_sha256 == hashlib.sha256(taken).hexdigest()
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".flac"])
+def test_those_of_a_sound_go_along_too(camera: Camera, signing_site: Settings, tmp_path: Path, suffix: str) -> None:
+    plain = write_sound(tmp_path / f"sound{suffix}").read_bytes()
+    shot = camera.sign(plain, {".mp3": "audio/mpeg", ".flac": "audio/flac"}[suffix], name="A microphone")
+    brought = carried.take_out(BytesIO(shot), carries=True)
+    assert brought is not None
+    assert b"A microphone" in brought.archive
+
+
+def test_of_a_format_that_they_cannot_be_read_from_none_are_dropped_in_silence(signing_site: Settings) -> None:
+    odd = b"BM" + bytes(64) + carried.MARK
+    assert carried.take_out(BytesIO(odd), carries=False) == carried.Brought(hashlib.sha256(odd).hexdigest())
+    with pytest.raises(carried.NotCarried, match="format"):
+        carried.take_out(BytesIO(odd), carries=True)
+
+
+def test_while_others_are_read_only_who_wants_them_carried_is_sent_away(
+    camera: Camera, signing_site: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carried, "_places", BoundedSemaphore(1))
+    taken = camera.take()
+    with carried._places, page_deadline.within(0.0):
+        assert carried.take_out(BytesIO(taken), carries=False) == carried.Brought(hashlib.sha256(taken).hexdigest())
+        with pytest.raises(Unavailable):
+            carried.take_out(BytesIO(taken), carries=True)
 
 
 def test_a_site_that_signs_nothing_says_so(alice: Visitor, client_of: ClientOf, camera: Camera) -> None:
