@@ -61,6 +61,8 @@ class ToldRange(models.Model):
     high = models.FloatField()
     attempt = models.PositiveSmallIntegerField(db_default=0, default=0)
     """How many the clip had had when it was said: see generation.scheduling.misses.attempts_of."""
+    times_aside = models.PositiveSmallIntegerField(db_default=0, default=0)
+    """How often it had stepped aside when it was said: what the range knows of makes nothing late."""
     missed_by = models.CharField(max_length=20, blank=True, db_default="", default="")
     """A cause of generation.scheduling.misses, once the clip is late."""
 

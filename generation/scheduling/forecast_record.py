@@ -102,6 +102,7 @@ def note_told(
             low=told[str(clip.id)].ready.low,
             high=told[str(clip.id)].ready.high,
             attempt=misses.attempts_of(clip),
+            times_aside=clip.times_aside,
         )
         for clip, horizon in near
         if (clip.id, horizon) not in known

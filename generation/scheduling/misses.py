@@ -115,14 +115,15 @@ def cause_of(
         return Cause.HANDED_ON
     if clip.state == State.RUNNING and str(clip.id) in signing:
         return Cause.SIGNING
-    if clip.times_aside:
-        return Cause.ASIDE
-    if clip.state == State.RUNNING:
-        return Cause.LOADING if str(clip.id) in loading else Cause.SLOW
-    if is_held_up:
+    is_running = clip.state == State.RUNNING
+    if is_held_up and not is_running:
         return Cause.NO_STORAGE
-    if (clip.needs_bytes or 0) > largest_bytes or not largest_bytes:
+    if not is_running and ((clip.needs_bytes or 0) > largest_bytes or not largest_bytes):
         return Cause.NO_MACHINE
+    if clip.times_aside > told.times_aside:
+        return Cause.ASIDE
+    if is_running:
+        return Cause.LOADING if str(clip.id) in loading else Cause.SLOW
     came_since = (each for each in near if each.created_at > told.said_at and not yields(each.fair_finish))
     if yields(clip.fair_finish) and any(came_since):
         return Cause.OVERTAKEN

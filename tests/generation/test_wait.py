@@ -352,6 +352,8 @@ def test_whoever_was_promised_too_much_reads_that_and_why(
         ({"attempt": 3, "times_aside": 1}, Cause.HANDED_ON),
         ({"attempt": 2, "times_aside": 1}, Cause.ASIDE),
         ({"worker": "held up"}, Cause.NO_STORAGE),
+        ({"attempt": 2, "times_aside": 1, "worker": "held up"}, Cause.NO_STORAGE),
+        ({"attempt": 2, "times_aside": 1, "needs_bytes": 2**60}, Cause.NO_MACHINE),
     ],
 )
 def test_why_a_promise_is_missed(toy: Model, alice: Visitor, changes: dict[str, Any], cause: Cause) -> None:
@@ -365,6 +367,15 @@ def test_why_a_promise_is_missed(toy: Model, alice: Visitor, changes: dict[str, 
     )
     assert found == cause
     assert misses.sentence(cause)
+
+
+def test_a_step_aside_that_it_was_told_after_makes_no_promise_late(toy: Model, alice: Visitor) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    clip.state, clip.attempt, clip.times_aside = State.RUNNING, 2, 1
+    told = ToldRange(clip_id=clip.id, said_at=timezone.now(), attempt=1, high=1.0, times_aside=1)
+    assert misses.cause_of(clip, told, [clip], loading=(), largest_bytes=2**40) == Cause.SLOW
+    clip.attempt, clip.times_aside = 3, 2
+    assert misses.cause_of(clip, told, [clip], loading=(), largest_bytes=2**40) == Cause.ASIDE
 
 
 def test_a_free_clip_is_late_because_paid_ones_came(toy: Model, alice: Visitor) -> None:
