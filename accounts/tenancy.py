@@ -146,7 +146,9 @@ def _refuse_unless_now(now: Workspace | None, action: Action, *, caller: Caller 
     """Refuse what may not be done in this workspace, as it is once it is locked. Raises as ``lock_and_recheck``."""
     if now is None or now.merged_into_id is not None:
         raise Conflict(
-            "workspace_gone", "What was here was deleted, or moved to another workspace.", next_step="Reload the page."
+            "workspace_gone",
+            "What was here was deleted, or moved to another workspace.",
+            next_step="Look at what is there now.",
         )
     prints = caller.networks if caller is not None else ()
     ban = bans.against_workspace(now, prints=prints) if now.is_visitor else None

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.caller import Caller
 from accounts.roles import Action
 from generation.access import own_generation
 from generation.api import presentation
@@ -37,16 +38,17 @@ class FinishVideo(VideoView):
         return answer
 
 
-def told_of(generation: Generation) -> dict[str, Any] | None:
-    """What a clip is a draft of, what finishing it costs, and which clip that made; None of what is no draft."""
+def told_of(generation: Generation, caller: Caller) -> dict[str, Any] | None:
+    """What a clip is a draft of, what finishing it costs, and which clip that made, where the caller sees it; None of
+    what is no draft."""
     note = draft_of(generation)
     if note is None or note.generation_id != generation.id:
         return None
-    offered = finishing.offer_of(note)
+    offered, final = finishing.offer_of(note), finishing.final_of(note, caller)
     return {
         "preset": note.final_preset,
         "steps": note.final_steps,
         "credits_to_finish": offered.credits if offered is not None else None,
         "until": int(offered.until.timestamp()) if offered is not None else None,
-        "final_id": str(note.final_id) if note.final_id is not None else None,
+        "final_id": str(final.id) if final is not None else None,
     }

@@ -160,10 +160,10 @@ class Video(VideoView):
     """``GET`` says how one clip stands, ``POST`` changes who sees it, ``DELETE`` forgets all but its receipt."""
 
     def get(self, request: Request, generation_id: UUID) -> HttpResponseBase:
-        generation = own_generation(self.caller(Action.READ_CLIPS), generation_id)
+        generation = own_generation(caller := self.caller(Action.READ_CLIPS), generation_id)
         retries.note_read([generation])
         shown = presentation.video(generation)
-        shown["lm"]["draft"] = drafts.told_of(generation)
+        shown["lm"]["draft"] = drafts.told_of(generation, caller)
         answer = _as_it_stands(shown)
         return waiting.until_ended(self.site_request, generation, answer)
 

@@ -86,7 +86,8 @@ def _draft(caller: Caller, generation: Generation) -> dict[str, Any]:
         return {}
     if note.generation_id != generation.id:
         return {"draft": note.generation, "draft_cost": presentation.cost(note.generation)}
-    return {"is_draft": True, "note": note, "finish": finishing.offer_of(note) if caller.may(Action.GENERATE) else None}
+    finish = finishing.offer_of(note) if caller.may(Action.GENERATE) else None
+    return {"is_draft": True, "note": note, "finish": finish, "final": finishing.final_of(note, caller)}
 
 
 def _beside(caller: Caller, generation: Generation, *, is_newer: bool = False) -> Generation | None:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import networks, tenancy
+from accounts.caller import Caller
 from accounts.roles import Action
 from billing import statements
 from catalog import drafts, gates
@@ -101,16 +102,15 @@ def finish(request: HttpRequest, generation: Generation, *, most_credits: int | 
 
     Raises:
         CostsMore: it costs more than ``most_credits``.
-        Conflict: the clip is no draft, is not made yet, is gone or older than ``LASTS``, or its model is no longer
-            offered.
+        Conflict: the clip is no draft, is not made yet, is gone or older than ``LASTS``, its model is no longer
+            offered, or what was made of it is deleted or not the caller's to see.
         NotInPlan, NotLicensed: the caller may not use the version that made the draft, or the one of today.
         Refusal: as ``submit``.
     """
     caller, workspace = tenancy.caller_for(request, Action.GENERATE), generation.workspace
     note = _note(generation)
-    if note is not None and note.final is not None and _is_used(note):
-        note.final.is_repeated = True
-        return note.final
+    if note is not None and _is_used(note):
+        return _made_before(note, caller)
     intake.refuse_dear(_offered(note)[1].quote.credits, most_credits=most_credits)
     audience = audience_of(request, workspace)
     for version in (generation.version, version_for(generation.version.model, workspace.id)):
@@ -122,7 +122,7 @@ def finish(request: HttpRequest, generation: Generation, *, most_credits: int | 
         tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # so that two at once are one by one
         note = _note(generation)  # it may have been finished, deleted or made private meanwhile
         if note is not None and _is_used(note):
-            raise Conflict("finished_already", "This draft was finished a moment ago.", next_step="Reload the page.")
+            return _made_before(note, caller)
         note, offer = _offered(note)
         made = submit(
             workspace=workspace,
@@ -134,6 +134,25 @@ def finish(request: HttpRequest, generation: Generation, *, most_credits: int | 
         )
         Draft.objects.filter(generation=generation).update(final=made)
     return made
+
+
+def final_of(note: Draft, caller: Caller) -> Generation | None:
+    """The clip that finishing the draft made, or the last try at it, where it is kept and the caller sees it."""
+    if note.final_id is None:
+        return None
+    return Generation.objects.seen_by(caller).kept().for_display().filter(id=note.final_id).first()
+
+
+def _made_before(note: Draft, caller: Caller) -> Generation:
+    final = final_of(note, caller)
+    if final is None:
+        raise Conflict(
+            "finished_already",
+            "This draft was finished, and that clip is deleted or another member's private one.",
+            next_step="Remix the draft instead.",
+        )
+    final.is_repeated = True
+    return final
 
 
 def _note(generation: Generation) -> Draft | None:

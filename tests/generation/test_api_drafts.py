@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import Visitor
+from accounts.models import Membership, Visitor
+from accounts.roles import Role
+from billing import ledger
 from catalog.models import Model
 from generation.models import Generation
+from generation.moderation import gate
+from generation.settlement import deletion
+from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_drafts import DRAFT, WHOLE, charged, end
@@ -66,6 +71,46 @@ def test_finishing_costs_no_more_than_it_may(browser: Client) -> None:
         WHOLE - DRAFT,
     )
     assert Generation.objects.count() == 1
+
+
+@pytest.mark.parametrize("hidden", ["deleted", "private"])
+def test_a_finished_clip_is_handed_to_nobody_who_does_not_see_it(toy: Model, hidden: str) -> None:
+    studio = people.team(owner := people.person("owner@example.org"), plan="house")
+    members = [people.person(f"{name}@example.org") for name in ("one", "other")]
+    for user in members:
+        Membership.objects.create(workspace=studio, user=user, role=Role.MEMBER)
+    ledger.grant(account=studio.id, reference=f"bought:{owner.id}", amount=200, kind=ledger.LotKind.PACK)
+    mine, theirs, owners = (people.browser_of(user, studio) for user in (*members, owner))
+    draft = end(drafted(mine))
+    path = f"/v1/videos/{draft.id}"
+    whole = end(Generation.objects.get(id=post(mine, f"{path}/finish").json()["id"]))
+    assert post(theirs, f"{path}/finish").json()["id"] == str(whole.id)
+    if hidden == "private":
+        Generation.objects.filter(id=whole.id).update(is_private=True)
+    else:
+        deletion.delete(whole)
+    refused = post(theirs, f"{path}/finish")
+    assert (refused.status_code, refused.json()["code"]) == (409, "finished_already")
+    assert shown(theirs, draft)["lm"]["draft"]["final_id"] is None
+    assert str(whole.id) not in theirs.get(f"/generations/{draft.id}/").text
+    answer = post(owners, f"{path}/finish")
+    assert answer.status_code == (200 if hidden == "private" else 409)
+
+
+def test_of_two_that_finish_a_draft_at_once_both_get_the_same_clip(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = end(drafted(browser))
+    refuse, first = gate.refuse, []
+
+    def meanwhile(*said: Any, **named: Any) -> None:
+        monkeypatch.undo()
+        first.append(post(browser, f"/v1/videos/{draft.id}/finish").json()["id"])
+        refuse(*said, **named)
+
+    monkeypatch.setattr(gate, "refuse", meanwhile)
+    answer = post(browser, f"/v1/videos/{draft.id}/finish")
+    assert ([answer.json()["id"]], answer["Idempotent-Replayed"]) == (first, "true")
 
 
 def test_what_is_no_draft_is_not_finished(browser: Client, bob: Visitor, client_of: ClientOf) -> None:
