@@ -89,7 +89,7 @@ def make_default(request: HttpRequest, model_id: int) -> HttpResponse:
         "model": model,
         "before": now,
         "changes": default_swap.changes(now, after),
-        "touched": default_swap.touched(now, after),
+        "touched": list(default_swap.touched(now, after)),
         "is_default": after.is_default,
     }
     return TemplateResponse(request, "admin/generation/make_default.html", context)

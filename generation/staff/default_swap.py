@@ -35,6 +35,14 @@ class Change:
         return self.before != self.after
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Whom the swap touches and how, as a sentence."""
+
+    said: str
+    is_bad: bool = False
+
+
 def changes(before: Row | None, after: Row) -> list[Change]:
     """Return each figure and limit of the default now and of the next one. ``before`` None: there is no default."""
     return [*_figures(before, after), *_limits(before, after)]
@@ -91,28 +99,32 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
     yield Change("Licence", was_licence, _licence(after), "", bool(_newly(before, after)), "closed to some")
 
 
-def touched(before: Row | None, after: Row) -> list[str]:
-    """Return whom the swap touches and how, as sentences."""
+def touched(before: Row | None, after: Row) -> Iterator[Touched]:
+    """Say whom the swap touches and how."""
     name, plan = after.model.name, Plan(after.version.least_plan)
-    said = [
+    yield Touched(
         "Everybody who has not chosen a model: the front page begins with it, and so do requests to the API that name"
-        " no model, or default.",
-        "Nothing that was asked for already: queued clips are made by the model and at the price that they were"
-        " quoted.",
-    ]
-    if before is not None and before.ended:
-        said.append(
-            f"{before.model.name} made {before.ended:,} clips in the last 7 days, whether it was chosen or the default."
+        " no model, or default."
+    )
+    yield Touched(
+        "Nothing that was asked for already: queued clips are made by the model and at the price that they were quoted."
+    )
+    if before is not None and before.made:
+        clips = f"{before.made:,} clip{'' if before.made == 1 else 's'}"
+        yield Touched(
+            f"{before.model.name} made {clips} in the last 7 days, whether it was chosen or the default; those that"
+            " failed are not counted."
         )
     if plan != Plan.VISITOR:
         whom = "visitors" if plan == Plan.FREE else "everybody without a paid plan"
-        said.append(f"It is closed to {whom}: the front page shows it locked, and they have to choose another model.")
+        yield Touched(f"It is closed to {whom}: the front page shows it locked, and they have to choose another model.")
     if blocked := _newly(before, after):
-        said.append(f"Its licence leaves out {territories.join_names(blocked)}: people there cannot use {name}.")
-    if after.gpus and after.fits is not None and after.fits < after.gpus:
-        fitting = f"{after.fits} of {after.gpus} GPUs" if after.fits else "No GPU that is on"
-        said.append(f"{fitting} can make it: its clips wait longer than those that every GPU makes.")
-    return said
+        yield Touched(f"Its licence leaves out {territories.join_names(blocked)}: people there cannot use {name}.")
+    if after.runs_nowhere:
+        yield Touched("None of its clips begins until a larger GPU is on: no GPU that is on can make it.", is_bad=True)
+    elif after.fits is not None and after.fits < after.gpus:
+        fitting = f"{after.fits} of {after.gpus} GPUs"
+        yield Touched(f"{fitting} can make it: its clips wait longer than those that every GPU makes.")
 
 
 def _newly(before: Row | None, after: Row) -> list[str]:

@@ -47,6 +47,7 @@ class Row:
     was_rendered: bool
     ended: int
     """Clips of the last week that were made or failed."""
+    made: int
     poster: str = ""
     """Address of a picture of it; empty where there is none to show."""
 
@@ -139,6 +140,7 @@ def _row(
         gpus=len(budgets),
         was_rendered=was_rendered,
         ended=made.ended if made else 0,
+        made=made.made if made else 0,
     )
 
 

@@ -23,6 +23,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from generation.sharing.models import Share
+from generation.staff import default_swap
 from generation.staff.catalogue import repository_of
 from generation.submission import trials
 from gpu_worker.families import FAMILIES
@@ -141,9 +142,35 @@ def test_what_the_swap_changes_is_told_with_differences_and_whom_it_touches(toy:
     assert (changes["Margin"].after, changes["Margin"].difference) == ("not known", "")
     assert changes["Who may use it"].is_worse
     assert not changes["Begins from"].is_change
-    said = " ".join(page["touched"])
+    said = " ".join(each.said for each in page["touched"])
     assert "closed to visitors" in said
     assert "leaves out the United Kingdom" in said
+
+
+@pytest.mark.parametrize(
+    ("fits", "said", "is_bad"),
+    [
+        (0, "None of its clips begins until a larger GPU is on", True),
+        (1, "1 of 2 GPUs can make it: its clips wait longer", False),
+        (2, "", False),
+    ],
+)
+def test_a_default_that_no_gpu_can_make_is_no_longer_wait(
+    fits: int, said: str, is_bad: bool, toy: Model, staff: Client
+) -> None:
+    row = replace(rows(staff)["toy"], fits=fits, gpus=2)
+    found = [each for each in default_swap.touched(None, row) if "GPU" in each.said]
+    assert [(each.said.startswith(said), each.is_bad) for each in found] == ([(True, is_bad)] if said else [])
+
+
+def test_clips_that_failed_were_made_by_nobody(toy: Model, staff: Client) -> None:
+    row = rows(staff)["toy"]
+    [said] = [
+        each.said
+        for each in default_swap.touched(replace(row, ended=5, made=3), row)
+        if "in the last 7 days" in each.said
+    ]
+    assert said.startswith("Toy made 3 clips")
 
 
 def test_a_model_is_taken_out_of_the_offer_and_brought_back(toy: Model, staff: Client) -> None:
