@@ -48,7 +48,10 @@ def page(request: HttpRequest) -> HttpResponse:
         **money_figures.of(shown),
     }
     if user.has_perm("shop.view_payment"):
-        context["payments"] = _rows_of(_paid_in(shown).order_by("-paid_at", "-id")[:LATEST])
+        context["payments"] = _rows_of(
+            _paid_in(shown).order_by("-paid_at", "-id")[:LATEST],
+            names_customers=user.has_perm("accounts.view_workspace"),
+        )
     return TemplateResponse(request, "admin/shop/money.html", context)
 
 
@@ -71,12 +74,13 @@ def _paid_in(shown: MoneyRange) -> QuerySet[Payment]:
     return rows.select_related("price__plan", "price__pack")
 
 
-def _rows_of(payments: QuerySet[Payment]) -> list[dict[str, Any]]:
-    names = whose.titles(payment.workspace for payment in payments)
+def _rows_of(payments: QuerySet[Payment], *, names_customers: bool) -> list[dict[str, Any]]:
+    """Who may not look customers up reads ids, as in the lists."""
+    names = whose.titles(payment.workspace for payment in payments) if names_customers else {}
     return [
         {
             "payment": payment,
-            "customer": names.get(payment.workspace, ""),
+            "customer": names.get(payment.workspace, "" if names_customers else str(payment.workspace)),
             "amount": formatted(payment.amount_minor, payment.currency),
             "refunded": formatted(payment.refunded_minor, payment.currency) if payment.refunded_minor else "",
             "at_stripe": gateway.dashboard_address(payment.stripe_payment_intent_id or payment.stripe_invoice_id),

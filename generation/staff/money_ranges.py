@@ -17,6 +17,8 @@ _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
 MOST_DAYS: Final = 731
 """Of two dates: two years, so that no address has the whole history summed up."""
+FIRST_DAY: Final = date(2000, 1, 1)
+"""Nothing was sold before, and what it is compared with has to be on the calendar too."""
 MOST_COLUMNS: Final = 92
 """Of a plot; what is longer is told by the week."""
 
@@ -97,6 +99,8 @@ def _between(first_text: str, last_text: str, now: datetime) -> MoneyRange:
     days = (min(last, today) - first).days + 1
     if days > MOST_DAYS:
         return named(FIRST, now, f"Two years at once are the most: choose {MOST_DAYS} days or fewer.")
+    if first < FIRST_DAY:
+        return named(FIRST, now, f"The first day has to be {FIRST_DAY} or later.")
     return _of_days("", f"{_said(first)} – {_said(min(last, today))}", first, days, now)
 
 

@@ -217,7 +217,7 @@ def _every_count() -> list[list[Any]]:
     """Permission, page and count of whatever waits, whoever may see it."""
     lately = timezone.now() - LATELY
     each = [(kind.permission, _counted(kind, lately)) for kind in _KINDS]
-    each += [("generation.view_fleet", need) for need in _unfit()]
+    each += [("generation.view_fleet", need) for need in (*_unfit(), *_late())]
     return [[permission, urlsplit(need.address).path, need.count] for permission, need in each if need.count]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.core.cache import cache
 from django.utils import timezone
 
 from accounts.models import Visitor
@@ -18,7 +19,9 @@ from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.misses import Cause, Miss
 from generation.scheduling.overdue import overdue_clips
 from generation.settlement import forecasting, settle
+from generation.staff import needs
 from generation.tiers import FREE_BEGINS
+from tests.accounts.factories import person
 from tests.generation import factories
 from tests.generation.test_places import crowd
 from tests.generation.test_wait import machine
@@ -51,6 +54,20 @@ def test_what_is_later_than_was_said_is_told_with_by_how_much_and_why(
     settle.cancel(later)
     forecasting.put_up_forecast()
     assert list(overdue_clips()) == [late.id], "what has ended is late no more"
+
+
+def test_the_badge_of_the_fleet_counts_what_the_first_page_says_is_far_beyond_its_forecast(
+    toy: Model, alice: Visitor, valkey: redis.Redis
+) -> None:
+    cache.clear()
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    forecasting.put_up_forecast()
+    told(clip, seconds=60, ago=timedelta(hours=3))
+    forecasting.put_up_forecast()
+    staff = person("staff@example.com", is_staff=True)
+    assert [need.count for need in needs.of(staff) if need.one == "clip far beyond its forecast"] == [1]
+    assert needs.by_page(staff)["/admin/fleet/"] == 1
 
 
 def test_the_first_of_several_promises_says_by_how_much(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:

@@ -224,12 +224,19 @@ def test_a_range_that_is_over_does_not_end_now(staff: Client) -> None:
         ({"from": "2026-05-11", "to": "2026-05-12"}, "The first day has to be before the last"),
         ({"from": "2020-01-01", "to": "2026-05-01"}, "Two years at once are the most"),
         ({"from": "0001-01-01", "to": "9999-12-31"}, "Two years at once are the most"),
+        ({"from": "0001-01-01", "to": "0001-01-01"}, "The first day has to be 2000-01-01 or later."),
+        ({"from": "1999-12-31", "to": "2000-01-02"}, "The first day has to be 2000-01-01 or later."),
     ],
 )
 def test_a_range_that_cannot_be_shown_says_why(asked: dict[str, str], why: str) -> None:
     shown = money_ranges.chosen(asked, NOON)
     assert shown.problem.startswith(why)
     assert shown.name == "30d"
+
+
+def test_the_first_day_that_can_be_asked_for_is_shown(staff: Client) -> None:
+    page = staff.get("/admin/money/", {"from": "2000-01-01", "to": "2000-01-01"})
+    assert page.context["range"].title == "1 Jan 2000 – 1 Jan 2000"
 
 
 def test_the_page_says_why_a_range_is_another(staff: Client) -> None:
@@ -306,6 +313,18 @@ def test_the_latest_payments_lead_to_their_customer_and_to_stripe(staff: Client,
     assert f'<a href="/admin/customers/{workspace.id}/">ada@example.org</a>' in page
     assert 'href="https://dashboard.stripe.com/test/payments/pi_1"' in page
     assert '<span class="state bad">disputed, needs response</span>' in page
+
+
+def test_whose_a_payment_is_is_shown_to_those_alone_who_may_look_customers_up() -> None:
+    workspace = workspaces.personal_of(person("ada@example.org"))
+    Payment.objects.filter(id=paid(3_000, at=timezone.now()).id).update(workspace=workspace.id)
+    user = person("money@example.com")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    names = ["view_payment", "view_reconciliation", "view_liability", "view_revenue"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    page = browser_of(User.objects.get(id=user.id)).get("/admin/money/").text
+    assert "ada@example.org" not in page
+    assert str(workspace.id) in page
 
 
 @pytest.mark.parametrize(
