@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -34,6 +34,8 @@ from generation.staff.acts import AREAS, STAFF, Act
 from loremotion.list_parts import Chips
 from loremotion.row_number import row_number
 from loremotion.time_filter import WINDOWS, Period
+
+_Row = TypeVar("_Row", LogEntry, AuditEntry)
 
 PAGE: Final = 50
 MOST_ENTRIES: Final = 500
@@ -152,12 +154,29 @@ def _older(asked: Asked, shown: list[LogEntry | AuditEntry]) -> str:
 # --- what the two tables have ------------------------------------------------------------------------------------
 
 
+def _newest_first(rows: QuerySet[_Row], at: str, before: int | None, *, is_of_the_past: bool) -> QuerySet[_Row]:
+    """Order ``rows`` from the newest on, or from those older than the row ``before``.
+
+    By their ids; of a time that is over by their times, along whose index nothing newer is read.
+
+    Args:
+        at: the field that says when.
+    """
+    if not is_of_the_past:
+        ordered = rows.order_by("-id")
+        return ordered if before is None else ordered.filter(id__lt=before)
+    ordered = rows.order_by(f"-{at}", "-id")
+    last = None if before is None else rows.filter(id=before).values_list(at, flat=True).first()
+    if last is None:
+        return ordered
+    return ordered.filter(Q(**{f"{at}__lt": last}) | Q(id__lt=before), **{f"{at}__lte": last})
+
+
 def _notes(asked: Asked) -> QuerySet[LogEntry]:
     """Django's notes: whatever staff did in the admin that no workspace's log has."""
     since, until = asked.span
-    found = LogEntry.objects.select_related("user", "content_type").order_by("-id")
-    if asked.before[0] is not None:
-        found = found.filter(id__lt=asked.before[0])
+    found = LogEntry.objects.select_related("user", "content_type")
+    found = _newest_first(found, "action_time", asked.before[0], is_of_the_past=until is not None)
     if asked.by:
         found = found.filter(user__email=asked.by)
     if asked.area:
@@ -204,9 +223,7 @@ def _named_in_note(text: str) -> Q:
 def _entries(asked: Asked, *, may_look_up: bool) -> QuerySet[AuditEntry]:
     """The workspaces' logs: of what staff did there, or with ``everybody`` of all that changed access or money."""
     since, until = asked.span
-    found = AuditEntry.objects.order_by("-id")
-    if asked.before[1] is not None:
-        found = found.filter(id__lt=asked.before[1])
+    found = _newest_first(AuditEntry.objects.all(), "at", asked.before[1], is_of_the_past=until is not None)
     if asked.by:
         found = found.filter(actor__in=[f"{STAFF}{asked.by}", asked.by] if asked.everybody else [f"{STAFF}{asked.by}"])
     elif not asked.everybody:
