@@ -9,12 +9,13 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts import bans, impersonation, networks, whose, workspaces
+from accounts import bans, impersonation, networks, staff_roles, whose, workspaces
 from accounts.models import Ban, Membership, User, Visitor, Workspace
 from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.exact_search import any_of
@@ -33,6 +34,12 @@ class MembershipInline(admin.TabularInline[Membership, Workspace]):
 
     def has_change_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
+
+
+class RolesField(forms.ModelMultipleChoiceField[Group]):
+    def label_from_instance(self, obj: Group) -> str:
+        meaning = staff_roles.MEANING.get(obj.name)
+        return f"{obj.name}: {meaning}" if meaning else obj.name
 
 
 @admin.register(User)
@@ -59,9 +66,19 @@ class UserAdmin(DjangoUserAdmin[User]):
     paginator = BoundedPaginator
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
-        ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("Single permissions, beyond those of the roles", {"classes": ("collapse",), "fields": ("user_permissions",)}),
     )
+    filter_horizontal = ("user_permissions",)
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Roles are few, and ticked; each says what it is for."""
+        if db_field.name != "groups":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return db_field.formfield(
+            form_class=RolesField, widget=forms.CheckboxSelectMultiple, label="Roles", help_text="", **kwargs
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Superusers alone change rights: whoever may change users does not thereby become one."""

@@ -15,6 +15,14 @@ from django.utils.module_loading import import_string
 View = Callable[..., HttpResponseBase]
 
 
+class RightLacking(PermissionDenied):
+    """Somebody of the staff may not do this: says which permission it takes, ``app.codename``."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__()
+        self.permission = permission
+
+
 @dataclass(frozen=True, slots=True)
 class StaffPage:
     """A page, or with ``is_action`` what a button on one does."""
@@ -38,7 +46,7 @@ class StaffPage:
         @functools.wraps(self.view)
         def view(request: HttpRequest, **arguments: object) -> HttpResponseBase:
             if not self.opens_for(request.user):
-                raise PermissionDenied
+                raise RightLacking(self.permission)
             if self.is_action and request.method != "POST":
                 return HttpResponseNotAllowed(["POST"])
             return self.view(request, **arguments)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,6 +21,7 @@ from billing.shop import history
 from loremotion.number_column import number_column
 from loremotion.refusals import Refusal
 from loremotion.row_number import row_number
+from loremotion.staff_pages import RightLacking
 from loremotion.value_filter import ValueFilter
 
 WHERE_CREDITS_ARE = {
@@ -112,7 +112,7 @@ class AccountAdmin(LedgerAdmin):
 
     def _account(self, request: HttpRequest, account_id: UUID) -> Account:
         if not request.user.has_perm("billing.adjust_credits"):
-            raise PermissionDenied
+            raise RightLacking("billing.adjust_credits")
         account = Account.objects.filter(id=account_id).first()
         if account is None:
             raise Http404("No account has this id: the workspace never had credits.")

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,6 +18,7 @@ from billing.admin.forms import DecisionForm
 from billing.models import Proposal
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowActs, RowLink
+from loremotion.staff_pages import RightLacking
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -77,7 +77,7 @@ class ProposalAdmin(RowActs, LedgerAdmin):
     def decide_view(self, request: HttpRequest, proposal_id: UUID) -> HttpResponse:
         """What it would do, and a form to agree or refuse."""
         if not request.user.has_perm("billing.decide_proposal"):
-            raise PermissionDenied
+            raise RightLacking("billing.decide_proposal")
         proposal = get_object_or_404(Proposal, id=proposal_id)
         form = DecisionForm(request.POST or None)
         if form.is_valid():

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -32,6 +31,7 @@ from loremotion.exact_search import ExactSearchAdmin
 from loremotion.number_column import number_column
 from loremotion.refusals import Invalid, Refusal
 from loremotion.row_acts import RowAct, RowActs, RowLink
+from loremotion.staff_pages import RightLacking
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -172,7 +172,7 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     def liability(self, request: HttpRequest) -> HttpResponse:
         """Unspent and lapsed credits by the month in which they were paid for, as they were counted last."""
         if not request.user.has_perm("shop.view_revenue"):
-            raise PermissionDenied
+            raise RightLacking("shop.view_revenue")
         counted = liability.counted()
         rows = [
             (month, formatted(month.paid_minor, month.currency), formatted(month.unspent_minor, month.currency))
@@ -190,7 +190,7 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     def refund(self, request: HttpRequest, payment_id: int) -> HttpResponse:
         """First what it would do, then, sent again with a reason, doing it."""
         if not request.user.has_perm("shop.refund_payment"):
-            raise PermissionDenied
+            raise RightLacking("shop.refund_payment")
         payment = get_object_or_404(Payment.objects.select_related("price__plan", "price__pack"), pk=payment_id)
         left = formatted(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
         form = RefundForm(request.POST or None, initial={"amount": left})

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -23,6 +22,7 @@ from generation.storage import serving
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowActs, RowLink
+from loremotion.staff_pages import RightLacking
 
 
 class DecisionForm(forms.Form):
@@ -82,7 +82,7 @@ class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     def poster_view(self, request: HttpRequest, review_id: UUID) -> HttpResponseBase:
         """The picture of a clip that was kept back. Its workspace reads in its audit log that somebody looked."""
         if not request.user.has_perm("moderation.change_review") or request.user.is_anonymous:
-            raise PermissionDenied
+            raise RightLacking("moderation.change_review")
         review = get_object_or_404(Review.objects.select_related("workspace"), id=review_id, clip_id__isnull=False)
         key = output_key(str(review.clip_id), "poster")
         if not default_storage.exists(key):
@@ -94,7 +94,7 @@ class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     def decide_view(self, request: HttpRequest, review_id: UUID) -> HttpResponse:
         """The prompt, what the rules found in it, and a form to allow it or not."""
         if not request.user.has_perm("moderation.change_review") or request.user.is_anonymous:
-            raise PermissionDenied
+            raise RightLacking("moderation.change_review")
         review = get_object_or_404(Review.objects.select_related("workspace"), id=review_id)
         form = DecisionForm(request.POST or None)
         if form.is_valid():

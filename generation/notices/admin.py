@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -25,6 +24,7 @@ from generation.storage import serving
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowActs, RowLink
+from loremotion.staff_pages import RightLacking
 
 DONE: Final = {
     Notice.State.REMOVED: "Took down",
@@ -154,7 +154,7 @@ class NoticeAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
 
 def _decider(request: HttpRequest) -> User:
     if request.user.is_anonymous or not request.user.has_perm("notices.change_notice"):
-        raise PermissionDenied
+        raise RightLacking("notices.change_notice")
     return request.user
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth.models import PermissionsMixin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -23,6 +22,7 @@ from generation.staff import money_figures, money_ranges, needs
 from generation.staff.money_ranges import NAMED, MoneyRange
 from generation.staff.now import of_money
 from loremotion.csv_lines import csv_line
+from loremotion.staff_pages import RightLacking
 
 LATEST: Final = 12
 ROWS_AT_ONCE: Final = 500
@@ -63,7 +63,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     """
     user = cast(User, request.user)
     if not user.has_perm("shop.view_payment"):
-        raise PermissionDenied
+        raise RightLacking("shop.view_payment")
     shown = money_ranges.chosen(request.GET.dict(), timezone.now())
     name = f"payments-{shown.first}-{shown.last}.csv"
     return exports.csv_file(_lines_of(shown), name=name, reader=UUID(int=user.pk))
