@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from accounts.caller import Caller
 from generation.api.serializers import REFERENCE
-from generation.provenance import certificate
+from generation.provenance import carried, certificate
 from generation.submission import remote_files
 from gpu_worker.families import ROLES
 from loremotion.refusals import Invalid
@@ -38,7 +38,7 @@ def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
             it brings along is to be carried, and this site carries nothing.
     """
     if carries_credentials := bool(said.pop("carry_credentials", None)):
-        _refuse_unless_signed()
+        _refuse_unless_carried()
     given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
     if given.get(REFERENCE) and given.get("image"):
         raise Invalid(
@@ -53,7 +53,14 @@ def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
     return Asked(said, files, clips, addresses, carries_credentials)
 
 
-def _refuse_unless_signed() -> None:
+def _refuse_unless_carried() -> None:
+    if certificate.is_configured() and not carried.is_offered():
+        raise Invalid(
+            "not_carried",
+            "This site has its signatures time-stamped, and carries no Content Credentials along then.",
+            next_step="Leave carry_credentials out.",
+            field="carry_credentials",
+        )
     if not certificate.is_configured():
         raise Invalid(
             "not_signed",

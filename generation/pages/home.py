@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
@@ -33,7 +33,7 @@ from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, s
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again, to_vary
 from generation.pages.samples import SAMPLES
 from generation.pages.ways_on import ways_on
-from generation.provenance import carried, certificate
+from generation.provenance import carried
 from generation.sharing import public
 from generation.submission import batch, finishing
 from generation.submission.audience import audience_of
@@ -107,14 +107,14 @@ def create(request: HttpRequest) -> HttpResponse:
     sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
     if "look" in request.POST:
         form = GenerateForm(models=models, initial=_initial_of(request))
-        return _generate_page(request, form, has_credentials=any(map(carried.brings_some, sent.values())))
+        return _generate_page(request, form, has_credentials=_is_to_be_asked(sent.values()))
     form = GenerateForm(sent_values(request.POST, models), models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
         workspace = tenancy.caller_of(request).workspace
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
-        if not form.cleaned_data["credentials_known"] and any(map(carried.brings_some, files.values())):
+        if not form.cleaned_data["credentials_known"] and _is_to_be_asked(files.values()):
             return _generate_page(request, form, 422, has_credentials=True)
         clips = form.clips() if form.takes("video", workspace) else {}
         private, times = form.is_private(), form.clip_count()
@@ -147,6 +147,11 @@ def _cheaper(form: GenerateForm, refusal: Refusal | None, workspace: Workspace |
     if not isinstance(refusal, NotEnoughCredits) or model is None:
         return None
     return cheaper.within(refusal.available, form.ask(), version_for(model, workspace.id if workspace else None))
+
+
+def _is_to_be_asked(files: Iterable[UploadedFile[Any]]) -> bool:
+    """Whether it is for whoever sends them to say what becomes of their Content Credentials."""
+    return carried.is_offered() and any(map(carried.brings_some, files))
 
 
 def _generate_page(
@@ -194,7 +199,7 @@ def _generate_page(
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
         "cheaper": _cheaper(form, refusal, workspace),
         "notices": [CHOOSE_AGAIN, *notices] if has_credentials else notices,
-        "is_signed": certificate.is_configured(),
+        "may_carry_credentials": carried.is_offered(),
         "asks_for_credentials": has_credentials or bool(form["credentials_known"].value()),
         "steps": checklist.steps_of(request, caller),
         "is_fresh": not form.is_bound and not form.initial,

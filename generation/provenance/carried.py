@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import IO, Final
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 
 from generation.models import Generation
@@ -54,9 +55,15 @@ class Brought:
     """What goes into the clip's own; empty where it is left out."""
 
 
+def is_offered() -> bool:
+    """Whether this site lets them go along. It does not where signatures get a time stamp: that comes by the network,
+    which the program that signs has then, and no stranger's manifest is read with a network at hand."""
+    return certificate.is_configured() and not settings.C2PA_TIMESTAMP_URL
+
+
 def brings_some(file: IO[bytes]) -> bool:
-    """Whether the file has Content Credentials that this site could carry, by a look at its bytes. Leaves it at its
-    beginning."""
+    """Whether the file has Content Credentials, on a site that signs its clips, by a look at its bytes. Leaves it at
+    its beginning."""
     if not certificate.is_configured():
         return False
     file.seek(0)
@@ -79,6 +86,8 @@ def take_out(file: IO[bytes], *, carries: bool) -> Brought | None:
         NotCarried: they are to go along, and cannot.
         Unavailable: they are to go along, and those of other files are being read, and go on being so.
     """
+    if carries and not is_offered():
+        raise NotCarried("can't go along on this site")
     with tempfile.TemporaryFile(buffering=0) as own:  # the program shares its place in it
         file.seek(0)
         shutil.copyfileobj(file, own)

@@ -194,7 +194,7 @@ def _ingredients(generation: Generation, brought: Mapping[str, str], stack: Exit
     for role, key in sorted(generation.inputs.items()):
         if files.generation_of(key) is not None:
             stored, media_type = key, media_types.MP4
-        elif role in brought:
+        elif role in brought and carried.is_offered():
             stored, media_type = files.credentials_key(key), media_types.MANIFESTS
         else:
             continue

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -293,6 +295,25 @@ def test_a_site_that_signs_nothing_says_so(alice: Visitor, client_of: ClientOf, 
     assert (said["code"], said["error"]["param"]) == ("not_signed", "carry_credentials")
 
 
+def test_where_signatures_get_a_time_stamp_no_stranger_s_are_read_with_a_network_at_hand(
+    starter: Model, alice: Visitor, client_of: ClientOf, camera: Camera, signing_site: Settings
+) -> None:
+    client, taken = client_of(alice), camera.take()
+    before = asked(client, taken, carry_credentials="true")
+    signing_site.C2PA_TIMESTAMP_URL = "https://stamps.example.org"
+    said = refusal_of(client, taken, carry_credentials="true")
+    assert (said["code"], said["error"]["param"]) == ("not_carried", "carry_credentials")
+    assert 'id="credentials"' not in client.get("/").text
+    form = {"prompt": "it comes alive", "model": "toy", "toy-way": "image"}
+    carrying = {**form, "credentials_known": "1", "carry_credentials": "1"}
+    assert "can't go along on this site" in unescape(
+        client.post("/generations/", {**carrying, "image": sent(taken)}).text
+    )
+    assert client.post("/generations/", {**form, "image": sent(taken)}).status_code == 302
+    with ExitStack() as stack:
+        assert signing._ingredients(before, {"image": "0" * 64}, stack) == {}
+
+
 @pytest.mark.parametrize("announced", [{}, {"bytes": -1}, {"bytes": "9"}, {"bytes": 9}])
 def test_a_program_that_was_taken_over_gets_nothing_in(
     camera: Camera, signing_site: Settings, monkeypatch: pytest.MonkeyPatch, announced: dict[str, Any]
@@ -315,7 +336,7 @@ def test_what_cannot_be_carried_in_the_end_is_left_out(
     assert "left out" in named["description"]
     mine = Generation.objects.get(id=mine.id)
     assert carried.told_of(mine) == "unreadable"
-    assert "couldn't be read and are left out" in page_of(client_of(alice), mine)
+    assert "couldn't go along, and are left out" in page_of(client_of(alice), mine)
 
 
 def test_a_fault_that_passes_leaves_nothing_out(
