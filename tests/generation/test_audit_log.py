@@ -250,13 +250,13 @@ def test_what_is_read_of_a_month_that_is_over_does_not_grow_with_what_came_since
     bob, old = own("bob@example.org"), datetime(2025, 3, 20, 12, tzinfo=UTC)
     entries = [
         AuditEntry(workspace=bob, event="staff.looked", actor="staff ada@example.com", at=at)
-        for at in [old, *[timezone.now()] * 2_000]
+        for at in [*[old] * 1_000, *[timezone.now()] * 2_000]
     ]
     AuditEntry.objects.bulk_create(entries)
     with connection.cursor() as cursor, CaptureQueriesContext(connection) as queries:
-        assert len(shown(staff, when="2025-03")) == 1
-        [sql] = [each["sql"] for each in queries if 'FROM "accounts_auditentry"' in each["sql"]]
         cursor.execute("ANALYZE accounts_auditentry")
+        assert len(shown(staff, when="2025-03")) == audit_log.PAGE
+        [sql] = [each["sql"] for each in queries if 'FROM "accounts_auditentry" WHERE' in each["sql"]]
         cursor.execute("EXPLAIN (ANALYZE, TIMING off) " + sql.replace("%", "%%"))
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "audit_by_time" in plan, plan
