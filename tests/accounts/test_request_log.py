@@ -175,6 +175,8 @@ def test_staff_says_from_where_a_key_may_be_used_and_ends_it(
     key.refresh_from_db()
     assert key.origins == ["https://app.example"]
     assert "browsers of: https://app.example" in staff.get(address).text
+    asked = staff.get(address).text.split(f'action="{address}revoke/"')[1].split("</form>")[0]
+    assert asked.index("It can't be undone") < asked.index("<button"), "it is asked first"
     staff.post(f"{address}revoke/")
     key.refresh_from_db()
     assert key.revoked_at is not None
