@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.whose_column import workspaces_of
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
-from generation.staff import clips, late
+from generation.staff import charges, clips, late
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowAct, RowActs, RowLink
@@ -129,7 +129,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
         """With the owners' addresses, for whoever may look customers up."""
-        rows = super().get_queryset(request)
+        rows = charges.with_charged(super().get_queryset(request))
         return rows.prefetch_related(whose.owners("workspace__memberships")) if may_look_up(request) else rows
 
     @admin.display(description="customer")
@@ -150,9 +150,11 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
 
     @admin.display()
     def credits(self, generation: Generation) -> SafeString:
-        """With the unit, which only a phone shows: there the column has no heading."""
-        count = generation.credits_quoted
-        return format_html('{}<span class="unit"> credit{}</span>', intcomma(count), "" if count == 1 else "s")
+        """What was charged, and until it has ended what is held. The unit only a phone shows, which has no heading."""
+        charged = charges.charged_of(generation)
+        count = generation.credits_quoted if charged is None else charged
+        held = SafeString('<br><span class="quiet">held</span>') if charged is None else ""
+        return format_html('{}<span class="unit"> credit{}</span>{}', intcomma(count), "" if count == 1 else "s", held)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Generation], search_term: str
@@ -181,7 +183,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
         self._do(request, queryset, clips.cancel_as_staff)
 
-    @admin.action(description="Have it made by another attempt", permissions=["retry"])
+    @admin.action(description="Start again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
         self._do(request, queryset, clips.retry_as_staff)
 
@@ -208,7 +210,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
                 "why": explanation.explain(generation) if waiting.get("place_decides", True) else None,
                 **waiting,
                 "late": late.of([generation.id]).get(generation.id) if generation.is_open else None,
-                "charged": clips.charged(generation),
+                "charged": charges.charged_of(generation),
                 "timeline": clips.timeline(generation, names_members=may_look_up(request)),
                 "whose": whose.title_of(generation.workspace),
                 "waited": clips.seconds_between(generation.created_at, generation.started_at),

@@ -35,7 +35,7 @@ from loremotion.refusals import Conflict, Refusal
 from loremotion.time_filter import TimeFilter
 
 CANCELLED: Final = "Cancelled."
-RETRIED: Final = "Goes to another attempt."
+RETRIED: Final = "Started again: another attempt makes it."
 MOST_SENT: Final = 50
 """Mails, webhook events and entries of the audit log about one clip that its timeline shows."""
 
@@ -114,12 +114,6 @@ def waiting(generation: Generation) -> dict[str, Any]:
         "ready": found.in_words,
         "place_decides": not found.is_for_a_machine,
     }
-
-
-def charged(generation: Generation) -> int | None:
-    """Return the credits that were taken for it in the end; None while they are held."""
-    settled = Hold.objects.filter(id=generation.id, settled_at__isnull=False)
-    return settled.values_list("captured", flat=True).first()
 
 
 def seconds_between(begin: datetime | None, end: datetime | None) -> str:

@@ -21,6 +21,7 @@ from billing.shop.models import Customer, Payment, Subscription
 from billing.shop.money import formatted
 from generation.models import Generation
 from generation.staff import customer_credits, customer_search
+from generation.staff.charges import with_charged
 from generation.staff.customer_summary import flags_of
 from loremotion.refusals import Refusal
 
@@ -75,8 +76,10 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> 
         **(_bought(workspace) if user.has_perm("shop.view_payment") else {}),
     }
     if user.has_perm("generation.view_generation"):
-        clips = Generation.objects.filter(workspace=workspace).for_display().order_by("-created_at", "-id")
-        context["clips"] = list(clips[:SHOWN])
+        clips = with_charged(Generation.objects.filter(workspace=workspace).for_display()).order_by(
+            "-created_at", "-id"
+        )
+        context["clips"] = list(with_charged(clips)[:SHOWN])
     if user.has_perm("accounts.view_auditentry"):
         context["entries"] = AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
         context["keys"] = ApiKey.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]

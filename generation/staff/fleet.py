@@ -10,22 +10,17 @@ from typing import Final, cast
 
 import redis
 from django.contrib import admin, messages
-from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 
-from accounts import whose
 from accounts.models import User
 from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
-from generation.staff import fleet_commands, late, why_waiting
+from generation.staff import fleet_commands, late, line_of_clips
 from generation.staff.late import Late
-from generation.staff.tiles import duration
-from generation.tiers import FREE_BEGINS, yields
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import ResidentComponent, WorkerStatus
@@ -33,7 +28,6 @@ from loremotion.refusals import Refusal
 
 MOST_WORKERS: Final = 64
 MOST_COMPONENTS: Final = 24
-MOST_WAITING: Final = 30
 MOST_COUNTED: Final = 1000
 """Of the queue: how long it is beyond that changes nothing that staff does."""
 WIDTH: Final = 480
@@ -106,22 +100,6 @@ class Card:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One clip in the order in which they are made, and why it is not made yet."""
-
-    clip: Generation
-    whose: str
-    is_free: bool
-    why: str
-    ready: str
-    waited: str
-    """Since it was asked for, in words."""
-    is_stuck: bool
-    """Whether it waits for a machine that is not there, and not for its turn."""
-    late: Late | None
-
-
 def page(request: HttpRequest) -> HttpResponse:
     """Every living worker, and the first of the queue. Costs the same however many clips there are."""
     try:
@@ -130,7 +108,7 @@ def page(request: HttpRequest) -> HttpResponse:
         statuses, is_known = [], False
     shown = statuses[:MOST_WORKERS]
     shows_owners = request.user.has_perm("accounts.view_workspace")
-    line = _line(capacity.budgets_of(statuses), shows_owners=shows_owners) if is_known else []
+    line = line_of_clips.first(capacity.budgets_of(statuses), shows_owners=shows_owners) if is_known else []
     context = {
         **admin.site.each_context(request),
         "title": "GPUs and queue",
@@ -138,8 +116,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "is_known": is_known,
         "hidden": len(statuses) - len(shown),
         "line": line,
+        "late": late.by_cause(each.late for each in line if each.late),
         "handed": Generation.objects.filter(state=State.DISPATCHED)[:MOST_COUNTED].count(),
-        "most_waiting": MOST_WAITING,
+        "most_waiting": line_of_clips.MOST,
         "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
         "most_counted": MOST_COUNTED,
         "storage_pause": storage_pause.state(),
@@ -223,33 +202,6 @@ def _words(clip: Generation, status: WorkerStatus, seen: Progress | None, ready:
     if status.attempt > 1:
         said.append(f"attempt {status.attempt}")
     return f"{', '.join(said)}. {ready}".strip()
-
-
-def _line(budgets: Sequence[int], *, shows_owners: bool) -> list[Waiting]:
-    """The first that wait: those that a worker can already take, then the queue, in the order of ``fair_order``."""
-    rows = Generation.objects.select_related("version__model", "workspace")
-    if shows_owners:
-        rows = rows.prefetch_related(whose.owners("workspace__memberships"))
-    yielding = ExpressionWrapper(Q(fair_finish__gte=FREE_BEGINS), BooleanField())
-    taken = rows.filter(state=State.DISPATCHED).order_by(yielding, "dispatched_at", "fair_finish", "created_at", "id")
-    queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
-    clips = [*taken[:MOST_WAITING]]
-    clips += queued[: MOST_WAITING - len(clips)]
-    waits, now = wait.waits_of(clips) if clips else {}, timezone.now()
-    overdue = late.of([clip.id for clip in clips]) if clips else {}
-    return [
-        Waiting(
-            clip,
-            whose.title_of(clip.workspace),
-            yields(clip.fair_finish),
-            why_waiting.why(clip, waits[clip.id], budgets),
-            waits[clip.id].in_words,
-            duration(max(0.0, (now - clip.created_at).total_seconds())),
-            waits[clip.id].is_for_a_machine,
-            overdue.get(clip.id),
-        )
-        for clip in clips
-    ]
 
 
 # --- what the buttons do ---------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from catalog.models import Model
 from generation import reports
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.staff import clips
+from generation.staff import charges, clips
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.bounded_paginator import MOST_COUNTED
 from loremotion.outbox.models import MailMessage
@@ -202,6 +202,21 @@ def test_a_row_says_what_went_wrong_and_how_long_it_has_waited(toy: Model, alice
     assert '<td data-label="Wait" class="field-wait">3 h</td>' in page
     assert 'class="field-error"><span title="out_of_memory">Out of memory</span></td>' in page
     assert page.count("3 h</td>") == 1, "what is over waits no more"
+
+
+def test_a_row_shows_what_was_charged_and_of_what_is_open_what_is_held(
+    toy: Model, alice: Visitor, staff: Client
+) -> None:
+    waiting, failed = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
+    clips.cancel_as_staff(failed, by=User.objects.get(email="staff@example.com"))
+    rows = {clip.id: charges.charged_of(clip) for clip in listed(staff)}
+    assert rows == {waiting.id: None, failed.id: 0}
+    page = staff.get(LIST).text
+    assert f'{waiting.credits_quoted}<span class="unit"> credit' in page
+    assert '0<span class="unit"> credits</span></td>' in page
+    customer = staff.get(f"/admin/customers/{alice.workspace.id}/").text
+    assert f'data-label="Credits">{waiting.credits_quoted} held</td>' in customer
+    assert 'data-label="Credits">0</td>' in customer
 
 
 def test_the_list_takes_as_many_queries_and_counts_to_a_bound(toy: Model, alice: Visitor, staff: Client) -> None:

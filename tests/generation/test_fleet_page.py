@@ -87,10 +87,10 @@ def test_the_queue_says_why_each_clip_waits(toy: Model, alice: Visitor, staff: C
     heard(valkey)
     line = staff.get(PAGE).context["line"]
     assert [(each.clip.id, each.why) for each in line] == [
-        (first.id, "First in the queue."),
         (second.id, "Needs 24 GB of one GPU, and the largest that takes clips has 16 GB."),
-    ]
-    assert [each.is_stuck for each in line] == [False, True]
+        (first.id, "First in the queue."),
+    ], "what waits for a larger GPU stands on top"
+    assert [each.is_stuck for each in line] == [True, False]
 
 
 def reasons(staff: Client) -> dict[Any, str]:

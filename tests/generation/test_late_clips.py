@@ -14,6 +14,7 @@ from catalog.models import Model
 from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.settlement import forecasting
+from generation.staff.late import Late, by_cause
 from tests.generation import factories
 from tests.generation.test_fleet_page import heard
 from tests.generation.test_overdue import told
@@ -56,7 +57,26 @@ def test_the_line_says_by_how_much_each_is_late_and_why(clips: tuple[Generation,
     assert late[far.id].said == "3\N{NO-BREAK SPACE}h later than forecast."
     assert late[far.id].why == "The clips ahead of it took longer than we expected."
     assert (late[far.id].is_far, late[little.id].is_far) == (True, False)
-    assert page.text.count(late[far.id].why) == 1, "of what is a little late the place says enough"
+    assert "1 clip far beyond its forecast. The clips ahead of it took longer than we expected." in page.text
+    assert page.text.count(late[far.id].why) == 1, "said once, above the line"
+    assert "3\N{NO-BREAK SPACE}h late</span>" in page.text
+
+
+def test_of_several_clips_the_cause_is_told_once_and_of_them() -> None:
+    every = [
+        Late("8 min", "", is_far=True, cause=cause) for cause in ("busy", "handed_on", "busy", "from a release on")
+    ]
+    assert by_cause([*every, Late("2 min", "", is_far=False, cause="busy")]) == [
+        "2 clips far beyond their forecast. The clips ahead of them took longer than we expected.",
+        "1 clip far beyond its forecast. The GPU that was making it stopped, so another one took over.",
+        "1 clip far beyond its forecast.",
+    ]
+
+
+def test_staff_who_may_look_customers_up_go_on_from_the_line_to_whose_a_clip_is(
+    clips: tuple[Generation, Generation], staff: Client
+) -> None:
+    assert f'<a href="/admin/customers/{clips[0].workspace_id}/">' in staff.get("/admin/fleet/").text
 
 
 def test_the_clips_own_page_says_so_and_the_list_finds_it(clips: tuple[Generation, Generation], staff: Client) -> None:
