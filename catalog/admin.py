@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.models import User
-from catalog import catalogue_fieldsets, costs, licences, measurements, versions
+from catalog import at_a_look, catalogue_fieldsets, costs, licences, measurements, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
@@ -85,6 +85,9 @@ class ModelAdmin(admin.ModelAdmin[Model]):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         context["known_licences"] = licences.known()
+        model = context.get("original")
+        if model is not None and model.current is not None:
+            context["look"] = at_a_look.of(model, model.current)
         return super().render_change_form(request, context, *args, **kwargs)
 
     # --- saving ---

@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from catalog import catalogue_fieldsets, costs, gates, price_list, versions
+from catalog import at_a_look, catalogue_fieldsets, costs, gates, price_list, versions
 from catalog.cells import PricesField
 from catalog.columns import FIELDS
 from catalog.fields import WordsField
@@ -78,6 +78,10 @@ class CatalogueForm(forms.ModelForm[Model]):
         if (family := EVERY_FAMILY.get(str(self._value_in("family")))) is not None:
             shown = cast(forms.CheckboxSelectMultiple, self.fields["modes"].widget)  # the rest is refused in words
             shown.choices = [(name, f"{name}: {mode.title}") for name, mode in family.modes.items()]
+        current = self.instance.current
+        if current is not None and (credits := at_a_look.default_credits(current)) is not None:
+            unit = "credit" if credits == 1 else "credits"
+            self._prices.help_text += f" As saved, the default clip costs {credits} {unit}."
         self._prices.lay_out(
             self._value_in("presets"),
             _tiers(self._value_in("sizes")),

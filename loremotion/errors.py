@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import (
     DisallowedHost,
     PermissionDenied,
@@ -32,7 +32,6 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loremotion import staff_refusals
 from loremotion.form_parts import UnreadPart
 from loremotion.refusals import Forbidden, Refusal, TooLarge, TooMany, Unavailable
 
@@ -151,9 +150,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler for 403: staff mostly, at what others of them may do."""
-    if staff_refusals.is_in_the_admin(request) and admin.site.has_permission(request) and not wants_json(request):
-        return staff_refusals.answer(request, exception)
+    """The answer to what somebody may not do; of staff in the admin see ``staff_refusals``."""
     words = str(exception) or "Your account isn't allowed to do this."
     return refuse(request, Forbidden("forbidden", words, next_step="The people who run this site can allow it."))
 

@@ -10,18 +10,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from loremotion import errors
 from loremotion.staff_pages import RightLacking
 
 _TAKES: Final = {"changelist": "view", "history": "view", "add": "add", "delete": "delete"}
 """Page of a model → what it takes; a row's own page takes what is done there."""
 
 
-def is_in_the_admin(request: HttpRequest) -> bool:
-    return request.path.startswith(reverse("admin:index"))
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler for 403. In the admin it knows what is lacking; everywhere else there is less to say.
 
-
-def answer(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Return the page of a 403 in the admin, for whoever is of the staff."""
+    Apart from ``loremotion.errors``, which is imported before there are models.
+    """
+    is_in_the_admin = request.path.startswith(reverse("admin:index")) and admin.site.has_permission(request)
+    if not is_in_the_admin or errors.wants_json(request):
+        return errors.forbidden(request, exception)
     needed = exception.permission if isinstance(exception, RightLacking) else _permission_of(request)
     context = {
         **admin.site.each_context(request),

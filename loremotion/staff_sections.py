@@ -26,6 +26,8 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "System": ("outbox.mailmessage", "webhooks.endpoint", "webhooks.delivery", "legal.legalpage"),
 }
 """Section → models, ``app.model``, after *Today*, which is the first page."""
+SHOWN_BY: Final = {"catalog.model": "catalogue"}
+"""Model → name of the page of ours that lists its rows: in the list of pages that one stands for both."""
 REST: Final = "People"
 """The section of models that stand in none: ways to sign in, of the libraries that keep them."""
 
@@ -39,9 +41,10 @@ def section_of(app_label: str, model_name: str) -> str:
 def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:
     """Return the admin's list of apps as sections, each shown as an app is, with ``pages`` first in theirs."""
     models = {f"{app['app_label']}.{model['object_name'].lower()}": model for app in apps for model in app["models"]}
+    rows_at = {page: models.pop(name)["admin_url"] for name, page in SHOWN_BY.items() if name in models}
     found = {
         title: [
-            *(_listed(page) for page in pages if page.title and page.section == title),
+            *(_listed(page, rows_at.get(page.name)) for page in pages if page.title and page.section == title),
             *(models.pop(name) for name in names if name in models),
         ]
         for title, names in SECTIONS.items()
@@ -57,10 +60,11 @@ def marked(sections: list[dict[str, Any]], path: str, waiting: Mapping[str, int]
     """
     pages = [page for section in sections for page in section["models"]]
     # The longest: /admin/catalogue/ is in no other page, and /admin/catalogue/add/ would be in it.
-    inside = (page["admin_url"] for page in pages if page["admin_url"] and path.startswith(page["admin_url"]))
-    here = max(inside, key=len, default=None)
+    addresses = [(each, page) for page in pages for each in (page["admin_url"], page.get("rows_at")) if each]
+    inside = ((len(each), page["admin_url"]) for each, page in addresses if path.startswith(each))
+    here = max(inside, default=None)
     for page in pages:
-        page["is_current"] = here is not None and page["admin_url"] == here
+        page["is_current"] = here is not None and page["admin_url"] == here[1]
         page["waiting"] = waiting.get(page["admin_url"] or "", 0)
     for section in sections:
         section["is_current"] = any(page["is_current"] for page in section["models"])
@@ -68,13 +72,14 @@ def marked(sections: list[dict[str, Any]], path: str, waiting: Mapping[str, int]
     return sections
 
 
-def _listed(page: StaffPage) -> dict[str, Any]:
-    """A page as a model stands in Django's list."""
+def _listed(page: StaffPage, rows_at: str | None = None) -> dict[str, Any]:
+    """A page as a model stands in Django's list. ``rows_at``: where the rows that it lists have pages of their own."""
     return {
         "name": page.title,
         "object_name": page.name,
         "admin_url": reverse(f"admin:{page.name}"),
         "add_url": None,
+        "rows_at": rows_at,
         "view_only": True,
         "perms": {"view": True},
     }

@@ -7,7 +7,7 @@ from django.urls import include, path
 from loremotion import well_known
 
 handler400 = "loremotion.errors.bad_request"
-handler403 = "loremotion.errors.forbidden"
+handler403 = "loremotion.staff_refusals.forbidden"
 handler404 = "loremotion.errors.not_found"
 handler429 = "loremotion.errors.too_many"  # allauth's, for what is tried too often
 handler500 = "loremotion.errors.broken"

@@ -43,7 +43,7 @@ def page(request: HttpRequest) -> HttpResponse:
     shown = [row for row in rows if row.tab == tab]
     context = {
         **admin.site.each_context(request),
-        "title": "Prices, speed, margin",
+        "title": "Models",
         "tabs": [
             {
                 "title": title,
@@ -131,7 +131,8 @@ def add(request: HttpRequest) -> HttpResponse:
     models = versions.models_to_start_from()
     chosen = next((model for model in models if model.slug == like), None)
     is_of_another = chosen is not None and chosen.current is not None and chosen.current.family != family
-    if family in EVERY_FAMILY and source and not is_of_another:
+    is_back = "again" in request.GET  # from a later step, to change what was said here
+    if family in EVERY_FAMILY and source and not is_of_another and not is_back:
         name = name_of(source)
         asked = {"family": family, "source": source[:200], "revision": revision[:80], "name": name}
         asked |= {"slug": free_slug(name), "like": like, **_licence(request.GET.get("licence", ""), family)}
@@ -150,7 +151,7 @@ def add(request: HttpRequest) -> HttpResponse:
         "another": ANOTHER,
         "like": chosen,
         "is_of_another": is_of_another,
-        "is_incomplete": bool(request.GET) and not is_of_another,
+        "is_incomplete": bool(request.GET) and not is_of_another and not is_back,
     }
     return TemplateResponse(request, "admin/generation/add_model.html", context)
 

@@ -76,9 +76,9 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
     def sets(label: str, of: Callable[[Row], Sequence[str]]) -> Change:
         was, now = (list(of(before)) if before is not None else []), list(of(after))
         gone, new = [each for each in was if each not in now], [each for each in now if each not in was]
-        said = [f"{MINUS} {', '.join(gone)}"] if gone else []
-        said += [f"+ {', '.join(new)}"] if new and was else []
-        return Change(label, _listed(was), _listed(now), "; ".join(said), bool(gone), "takes away")
+        said = [f"loses {', '.join(gone)}"] if gone else []
+        said += [f"gains {', '.join(new)}"] if new and was else []
+        return Change(label, _listed(was), _listed(now), "; ".join(said), bool(gone), "")
 
     yield sets("Sizes", lambda row: row.version.delivered_sizes)
     longer = after.version.max_seconds - (before or after).version.max_seconds

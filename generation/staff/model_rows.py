@@ -7,18 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import redis
-from django.conf import settings
 
-from catalog import measurements
+from catalog import at_a_look, measurements
 from catalog.models import Measurement, Model, ModelVersion
-from catalog.offers import offer_with
-from catalog.requests import Ask
 from generation import figures
 from generation.figures import MadeOfModel
 from generation.scheduling import capacity
 from generation.staff import posters
 from loremotion.read_through import get_or_make
-from loremotion.refusals import Refusal
 
 KEPT_SECONDS: Final = 60
 LEAST_MARGIN: Final = 0.0
@@ -123,11 +119,7 @@ def _row(
     *,
     was_rendered: bool,
 ) -> Row:
-    credits, speed = _credits(version), speeds.get(version.build)
-    margin = None
-    if credits is not None and speed is not None:
-        cost_dollars = speed * version.default_seconds / 3600 * settings.GPU_DOLLARS_PER_HOUR
-        margin = 1 - cost_dollars / (credits * settings.CREDIT_DOLLARS)
+    credits = at_a_look.default_credits(version)
     needed = least.get(version.id)
     return Row(
         model=model,
@@ -135,20 +127,13 @@ def _row(
         credits=credits,
         render_seconds=made.render_seconds if made else None,
         failed_share=made.failed_share if made else None,
-        margin=margin,
+        margin=at_a_look.default_margin(version, credits, speeds.get(version.build)),
         fits=None if needed is None else sum(budget >= needed for budget in budgets),
         gpus=len(budgets),
         was_rendered=was_rendered,
         ended=made.ended if made else 0,
         made=made.made if made else 0,
     )
-
-
-def _credits(version: ModelVersion) -> int | None:
-    try:
-        return offer_with(version, Ask(prompt="a clip")).quote.credits
-    except Refusal:
-        return None
 
 
 def _budgets() -> list[int]:

@@ -21,7 +21,7 @@ def _of_customer(name: str, route: str, view: View, permission: str) -> StaffPag
 
 
 PAGES: Final = (
-    StaffPage("catalogue", "catalogue/", catalogue.page, "catalog.view_model", "Prices, speed, margin", "Catalogue"),
+    StaffPage("catalogue", "catalogue/", catalogue.page, "catalog.view_model", "Models", "Catalogue"),
     StaffPage("catalogue_add", "catalogue/add/", catalogue.add, "catalog.add_model"),
     StaffPage("make_default", "catalogue/<int:model_id>/default/", catalogue.make_default, "catalog.change_alias"),
     _action("enable_model", "catalogue/<int:model_id>/enable/", catalogue.enable, "catalog.change_model"),
