@@ -58,9 +58,7 @@ class RowActs(admin.ModelAdmin[Any]):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         columns = super().get_list_display(request)
-        allowed = self.get_actions(request)
-        acts = {name: act for name, act in self.row_acts.items() if name in allowed}
-        links = [link for link in self.row_links if request.user.has_perm(link.permission)]
+        acts, links = self._allowed(request)
         if not acts and not links:
             return columns
 
@@ -69,6 +67,15 @@ class RowActs(admin.ModelAdmin[Any]):
             return format_html_join("", "{}", ((part,) for part in _offered(row, acts, links)))
 
         return [*columns, doings]
+
+    def offered(self, request: HttpRequest, row: Any) -> SafeString:
+        """What this member of staff may do to the row now, as buttons."""
+        return format_html_join("", "{}", ((part,) for part in _offered(row, *self._allowed(request))))
+
+    def _allowed(self, request: HttpRequest) -> tuple[Mapping[str, RowAct], list[RowLink]]:
+        allowed = self.get_actions(request)
+        acts = {name: act for name, act in self.row_acts.items() if name in allowed}
+        return acts, [link for link in self.row_links if request.user.has_perm(link.permission)]
 
 
 def _of_those_in_the_list(act: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 
+from accounts import whose
 from accounts.whose_column import WhoseColumn
 from billing.models import LOT_TITLES
-from billing.shop import inbox, liability, refunds
-from billing.shop import reconciliation_admin as reconciliation_admin  # its pages are registered with these
+from billing.shop import disputes, gateway, liability, refunds
+from billing.shop import event_admin as event_admin  # its pages are registered with these, as are the next one's
+from billing.shop import reconciliation_admin as reconciliation_admin
 from billing.shop.list_filters import DisputedFilter, PaidFilter, StatusFilter
 from billing.shop.models import (
     Budget,
@@ -23,15 +25,17 @@ from billing.shop.models import (
     Payment,
     Plan,
     Price,
-    StripeEvent,
     Subscription,
 )
 from billing.shop.money import formatted, parse
+from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link, link_outside
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.number_column import number_column
 from loremotion.refusals import Invalid, Refusal
-from loremotion.row_acts import RowAct, RowActs, RowLink
+from loremotion.row_acts import RowLink
 from loremotion.staff_pages import RightLacking
+
+NOT_CONNECTED = "This site is not connected to Stripe: set STRIPE_SECRET_KEY, or refund it in Stripe's dashboard."
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -119,7 +123,7 @@ class RefundForm(forms.Form):
 
 
 @admin.register(Payment)
-class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
+class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
     """Money that came, the credits it brought, and the way back for both."""
 
     list_display = [
@@ -128,13 +132,13 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
         "price",
         "amount",
         "refunded",
-        "dispute_status",
+        "dispute",
         number_column("credits"),
         number_column("clawed_credits", "credits taken back"),
     ]
     fields = (
-        *("paid_at", "whose", "price", "amount", "refunded", "dispute_status", "credits", "clawed_credits"),
-        *("source", "stripe_invoice_id", "stripe_payment_intent_id", "invoice_url"),
+        *("paid_at", "whose", "price", "amount", "refunded", "dispute_status", "dispute_due_at", "credits"),
+        *("clawed_credits", "source", "stripe_invoice_id", "stripe_payment_intent_id", "invoice_url"),
     )
     readonly_fields = ("whose", "amount", "refunded")
     list_filter = [PaidFilter, DisputedFilter]
@@ -148,11 +152,10 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
             "Refund…",
             lambda payment: reverse("admin:shop_refund", args=[payment.pk]),
             "shop.refund_payment",
-            is_offered=lambda payment: payment.refunded_minor < payment.amount_minor,
+            is_offered=lambda payment: gateway.is_on() and payment.refunded_minor < payment.amount_minor,
         ),
     )
     change_list_template = "admin/shop/payment/change_list.html"
-    change_form_template = "admin/shop/payment/change_form.html"
 
     @admin.display(ordering="amount_minor")
     def amount(self, payment: Payment) -> str:
@@ -161,6 +164,47 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
     @admin.display(ordering="refunded_minor")
     def refunded(self, payment: Payment) -> str:
         return formatted(payment.refunded_minor, payment.currency) if payment.refunded_minor else ""
+
+    @admin.display(ordering="dispute_status")
+    def dispute(self, payment: Payment) -> str:
+        return disputes.in_words(payment)
+
+    def headline(self, payment: Payment) -> str:
+        return f"{self.amount(payment)} for {payment.price.item}"
+
+    def standing(self, payment: Payment) -> Standing:
+        if disputes.is_to_answer(payment):
+            why = "Answer it at Stripe in time: unanswered it is lost."
+            return Standing(capfirst(disputes.in_words(payment)), "bad", why)
+        if payment.dispute_status:
+            return Standing(capfirst(disputes.in_words(payment)), "away")
+        if payment.refunded_minor:
+            is_all = payment.refunded_minor >= payment.amount_minor
+            return Standing("Refunded in full" if is_all else f"{self.refunded(payment)} of it refunded", "away")
+        return Standing("Paid", "good")
+
+    def facts(self, request: HttpRequest, payment: Payment) -> list[Fact]:
+        title = whose.title_by_id(payment.workspace)
+        has_account = request.user.has_perm("billing.view_account")
+        account = admin_address("billing_account_change", payment.account) if has_account else ""
+        at_stripe = gateway.dashboard_address(payment.stripe_payment_intent_id or payment.stripe_invoice_id)
+        taken = f", {payment.clawed_credits:,} of them taken back" if payment.clawed_credits else ""
+        can_refund = gateway.is_on() or not request.user.has_perm("shop.refund_payment")
+        return [
+            Fact("Customer", customer_link(request, payment.workspace, title)),
+            Fact("Paid", f"{self.amount(payment)} on {at(payment.paid_at)}"),
+            Fact("Refunded", self.refunded(payment)),
+            Fact("Disputed", formatted(payment.disputed_minor, payment.currency) if payment.disputed_minor else ""),
+            Fact("Credits", link(account, f"{payment.credits:,} granted{taken}")),
+            Fact("At Stripe", link_outside(at_stripe, "The payment")),
+            Fact("Invoice", link_outside(payment.invoice_url, "The customer's invoice")),
+            Fact("Receipt", link_outside(payment.receipt_url, "The customer's receipt")),
+            Fact("Refund", "" if can_refund else NOT_CONNECTED),
+        ]
+
+    def links_out(self, payment: Payment) -> list[tuple[str, str]]:
+        address = gateway.dashboard_address(payment.stripe_payment_intent_id or "")
+        return [(address, "Answer at Stripe")] if address and disputes.is_to_answer(payment) else []
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -194,13 +238,15 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
         payment = get_object_or_404(Payment.objects.select_related("price__plan", "price__pack"), pk=payment_id)
         left = formatted(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
         form = RefundForm(request.POST or None, initial={"amount": left})
-        context: dict[str, Any] = {"title": f"Refund of {payment}", "payment": payment, "form": form}
+        context: dict[str, Any] = {"title": f"Refund {payment.price.item}", "payment": payment, "form": form}
+        context |= {"dispute": disputes.in_words(payment), "not_connected": "" if gateway.is_on() else NOT_CONNECTED}
+        context |= {"headline": self.headline(payment), "customer": whose.title_by_id(payment.workspace)}
         context["refunded_minor"] = payment.refunded_minor
         is_sound = form.is_valid()
         # It may have been done: what was confirmed is sent again as the same attempt, since a new one refunds anew.
         is_confirmed = "confirm" in request.POST and form.cleaned_data.get("attempt") is not None
         context["is_unanswered"] = is_confirmed
-        if is_sound:
+        if is_sound and gateway.is_on():
             try:
                 amount_minor = self._amount(form, payment)
                 if "confirm" in request.POST:
@@ -235,28 +281,3 @@ class PaymentAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
         self.log_change(request, payment, f"Refunded {formatted(amount_minor, payment.currency)}")
         self.message_user(request, f"{formatted(amount_minor, payment.currency)} go back.", messages.SUCCESS)
         return redirect("admin:shop_payment_change", payment.pk)
-
-
-@admin.register(StripeEvent)
-class StripeEventAdmin(RowActs, ExactSearchAdmin):
-    """The inbox. What failed says why, and can be replayed once that is mended."""
-
-    list_display = ["received_at", "type", "object_id", "state", "attempts", "heard_from", "last_error"]
-    list_filter = ["state"]
-    ordering = ["-received_at", "-id"]
-    found_by_text = ("event_id", "object_id")
-    search_help_text = "The whole id of an event, or of what it is about, at Stripe"
-    actions = ["replay"]
-    row_acts: ClassVar = {
-        "replay": RowAct("Do it again", is_offered=lambda event: event.state == StripeEvent.State.DEAD)
-    }
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("shop.change_stripeevent")
-
-    @admin.action(description="Do these again", permissions=["replay"])
-    def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
-        for event in queryset:
-            inbox.replay(event)
-            self.log_change(request, event, "Had the event done again.")
-        self.message_user(request, f"{len(queryset)} will be done again.")

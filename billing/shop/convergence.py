@@ -295,6 +295,7 @@ def _settle(payment: Payment, money: Money, *, reason: str) -> None:
         refunded_minor=money.refunded_minor,
         disputed_minor=money.disputed_minor,
         dispute_status=money.dispute_status,
+        dispute_due_at=money.dispute_due_at,
         clawed_credits=clawed,
         receipt_url=money.receipt_url,
         invoice_url=money.invoice_url,

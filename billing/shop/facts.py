@@ -40,6 +40,8 @@ class Money:
     refunded_minor: int = 0
     disputed_minor: int = 0
     dispute_status: str = ""
+    dispute_due_at: datetime | None = None
+    """Until when Stripe takes our answer to the dispute, where it says so."""
     receipt_url: str = ""
     invoice_url: str = ""
 
@@ -158,9 +160,15 @@ def money_of(payment_intent_id: str | None, *, amount_minor: int, currency: str,
         refunded_minor=sum(one.amount for one in refunds),
         disputed_minor=sum(one.amount for one in disputes if _took_money(one)),
         dispute_status=disputes[0].status if disputes else "",
+        dispute_due_at=_due(disputes[0]) if disputes else None,
         receipt_url=(charge.receipt_url or "") if isinstance(charge, stripe.Charge) else "",
         invoice_url=invoice_url,
     )
+
+
+def _due(dispute: stripe.Dispute) -> datetime | None:
+    due = dispute.evidence_details.due_by
+    return datetime.fromtimestamp(due, UTC) if due else None
 
 
 def _took_money(dispute: stripe.Dispute) -> bool:

@@ -181,6 +181,7 @@ class Payment(models.Model):
     refunded_minor = models.BigIntegerField(default=0)
     disputed_minor = models.BigIntegerField(default=0)
     dispute_status = models.CharField(max_length=30, blank=True)
+    dispute_due_at = models.DateTimeField(null=True, blank=True, help_text="Until when Stripe takes our answer.")
     clawed_credits = models.PositiveIntegerField(default=0)
     receipt_url = models.URLField(max_length=1000, blank=True)
     invoice_url = models.URLField(max_length=1000, blank=True)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import exports, whose
 from accounts.models import User
-from billing.shop import gateway, liability
+from billing.shop import disputes, gateway, liability
 from billing.shop.models import Payment
 from billing.shop.money import formatted, in_units
 from generation.staff import money_figures, money_ranges, needs
@@ -83,6 +83,8 @@ def _rows_of(payments: QuerySet[Payment], *, names_customers: bool) -> list[dict
             "customer": names.get(payment.workspace, "" if names_customers else str(payment.workspace)),
             "amount": formatted(payment.amount_minor, payment.currency),
             "refunded": formatted(payment.refunded_minor, payment.currency) if payment.refunded_minor else "",
+            "dispute": disputes.in_words(payment),
+            "is_to_answer": disputes.is_to_answer(payment),
             "at_stripe": gateway.dashboard_address(payment.stripe_payment_intent_id or payment.stripe_invoice_id),
         }
         for payment in payments

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import redis
 from django.contrib.auth.models import PermissionsMixin
-from django.db.models import Count, F, Min, QuerySet
+from django.db.models import Count, F, Max, Min
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,15 +20,13 @@ from generation.moderation.models import Review
 from generation.notices.models import Notice
 from generation.scheduling import capacity
 from generation.staff import late, model_rows
-from generation.staff.tiles import duration
+from generation.staff.need import MOST_COUNTED, Kind, Need
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
 from loremotion.read_through import get_or_make
 
 LATELY: Final = timedelta(days=7)
-MOST_COUNTED: Final = 1000
-"""Of what waits: a list that long is no number any more, and counting on would grow with it."""
 STUCK_AFTER: Final = timedelta(minutes=30)
 """For so long clips wait for their turn on a GPU that makes long ones; later, somebody looks whether it takes any."""
 MODELS_KEPT_SECONDS: Final = 60
@@ -38,52 +34,9 @@ COUNTS_KEPT_SECONDS: Final = 30
 """Of the list of pages, which every page of the admin shows; the first one counts anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Something that waits for staff."""
-
-    one: str
-    many: str
-    count: int
-    address: str
-    todo: str
-    """What to do about it."""
-    oldest_at: datetime | None = None
-    """Since when the first of them waits; None where nobody knows."""
-    is_broken: bool = False
-    """Whether something does not work until somebody mends it; else somebody decides."""
-
-    @property
-    def may_be_more(self) -> bool:
-        """Whether counting ended at its bound."""
-        return self.count == MOST_COUNTED
-
-    @property
-    def ago(self) -> str:
-        """How long the first of them waits, in words; empty where nobody knows."""
-        return duration(max(0.0, (timezone.now() - self.oldest_at).total_seconds())) if self.oldest_at else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    one: str
-    many: str
-    permission: str
-    page: str
-    rows: Callable[[datetime], QuerySet[Any]]
-    since: str
-    """The field that says since when a row waits."""
-    todo: str
-    query: str = ""
-    is_broken: bool = False
-    is_of_money: bool = False
-    says_since: bool = True
-    """Whether ``since`` says when it began to wait, and is no more than the order in which it came."""
-
-
 _SEND_AGAIN: Final = "Read why, then send it again."
 _KINDS: Final = (
-    _Kind(
+    Kind(
         *("clip handed to a GPU that has not begun it", "clips handed to GPUs that have not begun them"),
         *("generation.view_fleet", "generation_fleet"),
         lambda _: Generation.objects.filter(
@@ -94,7 +47,7 @@ _KINDS: Final = (
         "#queue",
         is_broken=True,
     ),
-    _Kind(
+    Kind(
         *("Stripe event that failed", "Stripe events that failed"),
         *("shop.view_stripeevent", "shop_stripeevent_changelist"),
         lambda lately: StripeEvent.objects.filter(state=StripeEvent.State.DEAD, received_at__gte=lately),
@@ -104,16 +57,17 @@ _KINDS: Final = (
         is_broken=True,
         is_of_money=True,
     ),
-    _Kind(
+    Kind(
         *("difference with Stripe", "differences with Stripe"),
         *("shop.view_reconciliation", "shop_reconciliation_changelist"),
         lambda _: Mismatch.objects.open(),
         "reconciliation__finished_at",
         "Compare the payment here and at Stripe.",
+        stands_on=("shop_reconciliation_change", "reconciliation_id"),
         is_broken=True,
         is_of_money=True,
     ),
-    _Kind(
+    Kind(
         *("dispute to answer", "disputes to answer", "shop.view_payment", "shop_payment_changelist"),
         lambda _: Payment.objects.filter(dispute_status__in=Payment.DISPUTES_TO_ANSWER),
         "paid_at",
@@ -121,8 +75,10 @@ _KINDS: Final = (
         "?disputed=to-answer",
         is_of_money=True,
         says_since=False,
+        due="dispute_due_at",
+        is_urgent=True,
     ),
-    _Kind(
+    Kind(
         *("plan whose payment failed", "plans whose payment failed"),
         *("shop.view_subscription", "shop_subscription_changelist"),
         lambda _: Subscription.objects.filter(status="past_due", past_due_since__isnull=False),
@@ -131,7 +87,7 @@ _KINDS: Final = (
         "?status=past_due",
         is_of_money=True,
     ),
-    _Kind(
+    Kind(
         *("mail that could not be delivered", "mails that could not be delivered"),
         *("outbox.view_mailmessage", "outbox_mailmessage_changelist"),
         lambda lately: MailMessage.objects.filter(state=MailState.DEAD, ended_at__gte=lately).exclude(last_error=""),
@@ -140,7 +96,7 @@ _KINDS: Final = (
         "?state__exact=dead",
         is_broken=True,
     ),
-    _Kind(
+    Kind(
         *("webhook endpoint that fails", "webhook endpoints that fail"),
         *("webhooks.view_endpoint", "webhooks_endpoint_changelist"),
         lambda _: Endpoint.objects.enabled().filter(failing_since__isnull=False),
@@ -149,7 +105,7 @@ _KINDS: Final = (
         "?failing=yes",
         is_broken=True,
     ),
-    _Kind(
+    Kind(
         *("webhook event that could not be delivered", "webhook events that could not be delivered"),
         *("webhooks.view_delivery", "webhooks_delivery_changelist"),
         lambda lately: Delivery.objects.filter(state=MailState.DEAD, ended_at__gte=lately),
@@ -158,19 +114,19 @@ _KINDS: Final = (
         "?state__exact=dead",
         is_broken=True,
     ),
-    _Kind(
+    Kind(
         *("report to decide", "reports to decide", "notices.view_notice", "notices_notice_changelist"),
         lambda _: Notice.objects.waiting(),
         "created_at",
         "Keep the clip or take it down.",
     ),
-    _Kind(
+    Kind(
         *("prompt to review", "prompts to review", "moderation.view_review", "moderation_review_changelist"),
         lambda _: Review.objects.waiting(),
         "created_at",
         "Allow the prompt or keep it refused.",
     ),
-    _Kind(
+    Kind(
         *("proposal to approve or refuse", "proposals to approve or refuse"),
         *("billing.view_proposal", "billing_proposal_changelist"),
         lambda _: Proposal.objects.waiting(),
@@ -189,7 +145,7 @@ def of(user: PermissionsMixin) -> list[Need]:
     for kind in _KINDS:
         if user.has_perm(kind.permission) and (need := _counted(kind, lately)).count:
             found.append(need)
-    return sorted([*found, *_of_models(user)], key=lambda need: not need.is_broken)
+    return sorted([*found, *_of_models(user)], key=_order)
 
 
 def of_money(user: PermissionsMixin) -> list[Need]:
@@ -197,7 +153,12 @@ def of_money(user: PermissionsMixin) -> list[Need]:
     lately = timezone.now() - LATELY
     kinds = [kind for kind in _KINDS if kind.is_of_money and user.has_perm(kind.permission)]
     found = [need for kind in kinds if (need := _counted(kind, lately)).count]
-    return sorted(found, key=lambda need: not need.is_broken)
+    return sorted(found, key=_order)
+
+
+def _order(need: Need) -> tuple[bool, bool]:
+    """What is lost in time first, then what is broken."""
+    return not need.is_urgent, not need.is_broken
 
 
 def by_page(user: PermissionsMixin) -> dict[str, int]:
@@ -218,16 +179,32 @@ def _every_count() -> list[list[Any]]:
     lately = timezone.now() - LATELY
     each = [(kind.permission, _counted(kind, lately)) for kind in _KINDS]
     each += [("generation.view_fleet", need) for need in (*_unfit(), *_late())]
-    return [[permission, urlsplit(need.address).path, need.count] for permission, need in each if need.count]
+    waiting = [(permission, need) for permission, need in each if need.count]
+    return [[permission, need.page or urlsplit(need.address).path, need.count] for permission, need in waiting]
 
 
-def _counted(kind: _Kind, lately: datetime) -> Need:
+def _counted(kind: Kind, lately: datetime) -> Need:
     """What waits of one kind, in one query. Past the bound the first that were counted need not be the oldest."""
-    rows = kind.rows(lately).annotate(waits_since=F(kind.since))[:MOST_COUNTED]
-    found = rows.aggregate(count=Count("pk"), oldest=Min("waits_since"))
-    oldest = found["oldest"] if found["count"] < MOST_COUNTED and kind.says_since else None
-    address = reverse(f"admin:{kind.page}") + kind.query
-    return Need(kind.one, kind.many, found["count"], address, kind.todo, oldest, kind.is_broken)
+    told = {"waits_since": F(kind.since)}
+    asked: dict[str, Any] = {"count": Count("pk"), "oldest": Min("waits_since")}
+    if kind.due:
+        told["is_due"], asked["due"] = F(kind.due), Min("is_due")
+    if kind.stands_on:
+        told["stands_on"], asked["row"] = F(kind.stands_on[1]), Max("stands_on")
+    found = kind.rows(lately).annotate(**told)[:MOST_COUNTED].aggregate(**asked)
+    page = reverse(f"admin:{kind.page}")
+    address = page + kind.query
+    if kind.stands_on and found["row"] is not None:
+        address = reverse(f"admin:{kind.stands_on[0]}", args=[found["row"]])
+    return Need(
+        *(kind.one, kind.many, found["count"], address),
+        todo=kind.todo,
+        oldest_at=found["oldest"] if found["count"] < MOST_COUNTED and kind.says_since else None,
+        is_broken=kind.is_broken,
+        due_at=found.get("due"),
+        is_urgent=kind.is_urgent,
+        page=page,
+    )
 
 
 def _unfit() -> list[Need]:
@@ -239,7 +216,7 @@ def _unfit() -> list[Need]:
     if not budgets:
         return []
     unfit = Generation.objects.filter(state=State.QUEUED, needs_bytes__gt=budgets[-1], needs_bytes__lt=AWAITS_ANOTHER)
-    kind = _Kind(
+    kind = Kind(
         *("queued clip that no GPU fits", "queued clips that no GPU fits"),
         *("generation.view_fleet", "generation_fleet"),
         lambda _: unfit,

@@ -12,13 +12,16 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts import whose
 from accounts.whose_column import WhoseColumn
 from generation.webhooks import endpoints
 from generation.webhooks.models import Delivery, Endpoint
+from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.outbox.models import State
+from loremotion.outbox.standing import outgoing_facts, outgoing_standing
 from loremotion.refusals import Refusal
-from loremotion.row_acts import RowAct, RowActs
+from loremotion.row_acts import RowAct
 
 
 class FailingFilter(admin.SimpleListFilter):
@@ -35,7 +38,7 @@ class FailingFilter(admin.SimpleListFilter):
 
 @admin.register(Endpoint)
 class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["name", "url", "whose", "failures", "failing_since", "disabled_at"]
+    list_display = ["name", "address", "whose", "failures", "failing_since", "disabled_at"]
     list_filter = [FailingFilter]
     ordering = ["-created_at", "-id"]
     whose_field = "workspace_id"
@@ -44,10 +47,14 @@ class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
     search_help_text = "The whole id of an endpoint or of a workspace, or the whole address"
     exclude = ["sealed_secret", "old_sealed_secret"]
 
+    @admin.display(ordering="url")
+    def address(self, endpoint: Endpoint) -> str:
+        return endpoint.url
+
 
 @admin.register(Delivery)
-class DeliveryAdmin(RowActs, ExactSearchAdmin):
-    list_display = ["written", "event_type", "endpoint", "clip", "state", "attempts", "last_status", "last_error"]
+class DeliveryAdmin(DetailPage, ExactSearchAdmin):
+    list_display = ["written", "event_type", "endpoint", "clip", "state", "attempts", "answer", "last_error"]
     list_select_related = ["endpoint"]
     list_filter = ["state"]
     ordering = ["-id"]
@@ -69,6 +76,36 @@ class DeliveryAdmin(RowActs, ExactSearchAdmin):
         address = reverse("admin:generation_generation_change", args=[delivery.video_id])
         return format_html('<a href="{}">{}…</a>', address, delivery.video_id.hex[:8])
 
+    @admin.display(description="HTTP status", ordering="last_status", empty_value="")
+    def answer(self, delivery: Delivery) -> int | None:
+        return delivery.last_status
+
+    def headline(self, delivery: Delivery) -> str:
+        return f"Webhook event {delivery.event_type} to {delivery.endpoint.name}"
+
+    def standing(self, delivery: Delivery) -> Standing:
+        return outgoing_standing(delivery)
+
+    def facts(self, request: HttpRequest, delivery: Delivery) -> list[Fact]:
+        endpoint = delivery.endpoint
+        may_look = request.user.has_perm("webhooks.view_endpoint")
+        its_page = admin_address("webhooks_endpoint_change", endpoint.pk) if may_look else ""
+        may_look = delivery.video_id is not None and request.user.has_perm("generation.view_generation")
+        clip = admin_address("generation_generation_change", delivery.video_id) if may_look else ""
+        answered = f"HTTP {delivery.last_status}" if delivery.last_status else ""
+        return [
+            Fact("Customer", customer_link(request, endpoint.workspace_id, whose.title_by_id(endpoint.workspace_id))),
+            Fact("Endpoint", link(its_page, endpoint.name)),
+            Fact("Address", endpoint.url),
+            Fact("Endpoint is", "" if endpoint.is_enabled else f"disabled: {endpoint.disabled_because}"),
+            Fact("Clip", link(clip, delivery.video_id) if delivery.video_id else ""),
+            Fact("Answered", answered),
+            Fact("With", delivery.last_answer[:500]),
+            Fact("Last try", at(delivery.last_attempt_at)),
+            *outgoing_facts(delivery),
+            Fact("Event", delivery.event_id),
+        ]
+
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.retry_delivery")
 
@@ -78,7 +115,7 @@ class DeliveryAdmin(RowActs, ExactSearchAdmin):
             try:
                 endpoints.redeliver(delivery)
             except Refusal as refusal:
-                self.message_user(request, f"{delivery}: {refusal}", messages.WARNING)
+                self.message_user(request, f"{self.headline(delivery)}: {refusal}", messages.WARNING)
             else:
                 self.log_change(request, delivery, "Sent the event again.")
-                self.message_user(request, f"{delivery}: it is sent again.", messages.SUCCESS)
+                self.message_user(request, f"{self.headline(delivery)}: it is sent again.", messages.SUCCESS)

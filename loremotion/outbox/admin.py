@@ -5,27 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, customer_link, link
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.outbox import mail
 from loremotion.outbox.models import MailMessage, State
+from loremotion.outbox.standing import outgoing_facts, outgoing_standing
 from loremotion.refusals import Refusal
-from loremotion.row_acts import RowAct, RowActs
+from loremotion.row_acts import RowAct
 from loremotion.staff_words import as_words
 
 
 @admin.register(MailMessage)
-class MailMessageAdmin(RowActs, ExactSearchAdmin):
+class MailMessageAdmin(DetailPage, ExactSearchAdmin):
     list_display = ["written", "what", "account", "state", "attempts", "ended_at", "last_error"]
     list_filter = ["state"]
     ordering = ["-id"]
     found_by_id = ("about",)
     search_help_text = "The whole id of what it is about, such as a clip, or the whole address of an account"
-    list_select_related = ["user"]
+    list_select_related = ["user", "workspace"]
     exclude = ["sealed", "address"]
     actions = ["retry_selected"]
     row_acts: ClassVar = {"retry_selected": RowAct("Try again", is_offered=lambda mail: mail.state == State.DEAD)}
@@ -49,6 +52,27 @@ class MailMessageAdmin(RowActs, ExactSearchAdmin):
         """Whoever reports a clip or signs up has no account, and is nobody that staff has to know."""
         return message.user.email if message.user is not None else "somebody without an account"
 
+    def headline(self, message: MailMessage) -> str:
+        said = mail.subject_of(message) or self.what(message)
+        return f"Mail to {self.account(message)}: {said}"
+
+    def standing(self, message: MailMessage) -> Standing:
+        return outgoing_standing(message)
+
+    def facts(self, request: HttpRequest, message: MailMessage) -> list[Fact]:
+        workspace = message.workspace
+        page, permission = settings.MAIL_IS_ABOUT.get(message.content, ("", ""))
+        about = admin_address(page, message.about) if page and request.user.has_perm(permission) else ""
+        user = message.user
+        may_look = user is not None and request.user.has_perm("accounts.view_user")
+        account = admin_address("accounts_user_change", user.pk) if user is not None and may_look else ""
+        return [
+            Fact("To", link(account, self.account(message))),
+            Fact("Customer", customer_link(request, workspace.pk, workspace.title) if workspace is not None else ""),
+            Fact("About", link(about, message.about)),
+            *outgoing_facts(message),
+        ]
+
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("outbox.retry_mailmessage")
 
@@ -58,7 +82,7 @@ class MailMessageAdmin(RowActs, ExactSearchAdmin):
             try:
                 mail.retry(message)
             except Refusal as refusal:
-                self.message_user(request, f"{message}: {refusal}", messages.WARNING)
+                self.message_user(request, f"{self.headline(message)}: {refusal}", messages.WARNING)
             else:
                 self.log_change(request, message, "Sent the mail again.")
-                self.message_user(request, f"{message}: it is sent again.", messages.SUCCESS)
+                self.message_user(request, f"{self.headline(message)}: it is sent again.", messages.SUCCESS)

@@ -133,6 +133,20 @@ def content_of(message: MailMessage) -> Content | None:
     raise UnknownContent(message.content)
 
 
+def subject_of(message: MailMessage) -> str:
+    """The mail's subject as of now; empty where there is nothing to say any more, or what it says is sealed."""
+    if message.sealed:
+        return ""
+    try:
+        content = content_of(message)
+        return str(_in_words(message, content).subject) if content is not None else ""
+    except UnknownContent:
+        return ""
+    except Exception:  # it may be why the mail was not sent: staff reads of that, not an error page
+        logger.warning("%s cannot be put into words", message, exc_info=True)
+        return ""
+
+
 def _note_refusal(message: MailMessage, error: SMTPRecipientsRefused) -> bool:
     """Note a refusal by the mail server: for good (5xx, no such mailbox) or for now (4xx, it is full)."""
     refusals = [(code, _as_text(answer)) for code, answer in error.recipients.values()]

@@ -19,6 +19,18 @@ MAIL_CONTENTS = [
     "generation.moderation.reviews.MAIL",
     "generation.notices.letters.MAIL",
 ]
+# What a mail is about, where the admin has a page of it: the page, and who may open it.
+MAIL_IS_ABOUT = {
+    "generation.settlement.notifications.clip_ended_content": (
+        "generation_generation_change",
+        "generation.view_generation",
+    ),
+    "generation.webhooks.letters.endpoint_disabled_content": ("webhooks_endpoint_change", "webhooks.view_endpoint"),
+    "generation.moderation.reviews.decided_content": ("moderation_review_change", "moderation.view_review"),
+    "generation.notices.letters.received_content": ("notices_notice_change", "notices.view_notice"),
+    "generation.notices.letters.decided_content": ("notices_notice_change", "notices.view_notice"),
+    "generation.notices.letters.concerned_content": ("notices_notice_change", "notices.view_notice"),
+}
 
 # smtp+tls://user:password@host:587 and the like. Without one, mail becomes files, which /mail/ shows on one machine.
 EMAIL_URL = env.str("EMAIL_URL", "")

@@ -13,6 +13,9 @@ from tests.fake_stripe.state import Object, State
 EVIDENCE = {"winning_evidence": "won", "losing_evidence": "lost"}
 """What test mode takes for evidence, and how a dispute ends for which it is submitted."""
 
+ANSWERED_WITHIN_SECONDS = 7 * 86_400
+"""For so long a dispute waits for evidence."""
+
 
 class Payments:
     def __init__(self, state: State) -> None:
@@ -156,6 +159,7 @@ class Payments:
                 "payment_intent": charge["payment_intent"],
                 "status": "needs_response",
                 "reason": "fraudulent",
+                "evidence_details": {"due_by": self.state.now() + ANSWERED_WITHIN_SECONDS},
                 "is_charge_refundable": False,
                 "balance_transactions": [],
                 "metadata": {},

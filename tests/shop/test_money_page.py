@@ -312,7 +312,7 @@ def test_the_latest_payments_lead_to_their_customer_and_to_stripe(staff: Client,
     page = staff.get("/admin/money/").text
     assert f'<a href="/admin/customers/{workspace.id}/">ada@example.org</a>' in page
     assert 'href="https://dashboard.stripe.com/test/payments/pi_1"' in page
-    assert '<span class="state bad">disputed, needs response</span>' in page
+    assert '<span class="state bad">dispute to answer</span>' in page
 
 
 def test_whose_a_payment_is_is_shown_to_those_alone_who_may_look_customers_up() -> None:
@@ -391,7 +391,7 @@ def test_what_waits_about_money_is_on_its_page(staff: Client) -> None:
     Payment.objects.filter(id=lost.id).update(dispute_status="lost")
     subscribe(workspaces.personal_of(person("late@example.org")), "studio")
     Subscription.objects.update(status="past_due", past_due_since=timezone.now())
-    assert needed(staff) == ["1 Stripe event that failed", "1 dispute to answer", "1 plan whose payment failed"]
+    assert needed(staff) == ["1 dispute to answer", "1 Stripe event that failed", "1 plan whose payment failed"]
     (need,) = [each for each in staff.get("/admin/money/").context["needs"] if each.one == "dispute to answer"]
     listed = staff.get(need.address).context["cl"].result_list
     assert [payment.id for payment in listed] == [open_one.id]
