@@ -42,6 +42,16 @@ LOT_TITLES: Final = {
     "adjustment": "Given by staff",
 }
 
+OTHER_CHANGES: Final = {
+    "expired": "expired",
+    "clawed": "taken back with a refund",
+    "adjusted": "taken by staff",
+    "moved": "moved on",
+    "repaid": "into debt",
+    "forgiven": "written off",
+}
+"""Column of a lot → what became of the credits that it counts, where they are neither left, held nor spent."""
+
 
 class Lot(models.Model):
     """Credits that came together and lapse together, and where each of them is now."""
@@ -71,6 +81,13 @@ class Lot(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def other_changes(self) -> str:
+        """What became of its credits beyond those that are left, held or spent, in words; empty where nothing did."""
+        return ", ".join(
+            f"{count:,} {words}" for name, words in OTHER_CHANGES.items() if (count := getattr(self, name))
+        )
 
     @property
     def title(self) -> str:
@@ -217,9 +234,11 @@ class Proposal(models.Model):
         ]
 
     def __str__(self) -> str:
+        """ "500 credits given", and until it is done "500 credits to be given"."""
+        to_be = "" if self.state == self.State.DONE else "to be "
         if self.kind == self.Kind.WRITE_OFF:
-            return f"{self.amount:,} owed credits written off"
-        return f"{abs(self.amount):,} credits {'given' if self.amount > 0 else 'taken'}"
+            return f"{self.amount:,} owed credits {to_be}written off"
+        return f"{abs(self.amount):,} credits {to_be}{'given' if self.amount > 0 else 'taken'}"
 
     @property
     def in_the_past(self) -> str:

@@ -57,12 +57,22 @@ def preview(*, account: UUID, amount: int, staff: Staff) -> Preview:
     """
     wanted = Proposal(id=uuid4(), kind=Proposal.Kind.ADJUST, account=account, amount=amount, reason="A preview")
     wanted.proposed_by_name = staff.get_username()
-    before = ledger.balance(account=account)
-    with transaction.atomic():
-        _carry_out(wanted)
-        after = ledger.balance(account=account)
-        transaction.set_rollback(True)
+    before, after = outcome(wanted)
     return Preview(before, after, waits=abs(amount) > left_to_do_alone(staff, account=account))
+
+
+def outcome(proposal: Proposal) -> tuple[ledger.Balance, ledger.Balance]:
+    """Return the account's balance now, and what it would be if the proposal were carried out. Nothing is written.
+
+    Raises:
+        NotEnoughCredits, NotOwed: there is less than shall be taken or written off.
+    """
+    before = ledger.balance(account=proposal.account)
+    with transaction.atomic():
+        _carry_out(proposal)
+        after = ledger.balance(account=proposal.account)
+        transaction.set_rollback(True)
+    return before, after
 
 
 def propose(

@@ -16,7 +16,7 @@ from accounts import whose
 from billing import ledger, proposals
 from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import WriteOffForm
-from billing.models import Account, Hold, Lot, Proposal
+from billing.models import LOT_TITLES, Account, Hold, Lot, Proposal
 from billing.shop import history
 from loremotion.number_column import number_column
 from loremotion.refusals import Refusal
@@ -151,6 +151,10 @@ class KindFilter(ValueFilter):
     title = parameter_name = "kind"
     values = tuple(ledger.LotKind)
 
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """As the column calls them."""
+        return [(kind, LOT_TITLES[kind]) for kind in self.values]
+
 
 @admin.register(Lot)
 class LotAdmin(LedgerAdmin):
@@ -158,10 +162,9 @@ class LotAdmin(LedgerAdmin):
 
     list_display = (
         *("whose", "title", "granted_at", "expires_at"),
-        *map(number_column, ("issued", "remaining", "held", "consumed", "expired")),
-        number_column("clawed", "clawed back"),
-        *map(number_column, ("adjusted", "moved", "repaid", "forgiven")),
-        "reference",
+        *map(number_column, ("issued", "remaining", "held")),
+        number_column("consumed", "spent"),
+        *("other_changes", "reference"),
     )
     list_display_links = ("reference",)
     list_filter = (KindFilter,)
@@ -172,6 +175,10 @@ class LotAdmin(LedgerAdmin):
     @admin.display(description="kind")
     def title(self, lot: Lot) -> str:
         return lot.title
+
+    @admin.display(description="other changes", empty_value="")
+    def other_changes(self, lot: Lot) -> str:
+        return lot.other_changes
 
     def get_fieldsets(self, request: HttpRequest, obj: Lot | None = None) -> Any:
         return _folded(self.get_fields(request, obj))
@@ -201,7 +208,7 @@ class HoldAdmin(LedgerAdmin):
 
     list_display = (
         *("held_at", "whose", number_column("amount", "held"), "state", number_column("captured", "charged")),
-        *(number_column("released", "given back"), "settled_at", "expires_at", "id"),
+        *(number_column("released", "given back"), "settled_at"),
     )
     list_display_links = ("held_at",)
     list_filter = ("state",)

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from accounts import whose
 from billing import ledger, proposals
 from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import DecisionForm
@@ -45,11 +46,22 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(**wanted.get(self.value(), {}))
 
 
+def _outcome(proposal: Proposal) -> dict[str, Any]:
+    """What it would do to the account as it is now, or why it cannot be done."""
+    if not proposal.is_waiting:
+        return {"before": ledger.balance(account=proposal.account)}
+    try:
+        before, after = proposals.outcome(proposal)
+    except Refusal as refusal:
+        return {"before": ledger.balance(account=proposal.account), "refusal": str(refusal)}
+    return {"before": before, "after": after}
+
+
 @admin.register(Proposal)
 class ProposalAdmin(RowActs, LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
-    list_display = ("proposed_at", "what", "whose", "reason", "proposed_by_name", "decided_by_name", "expires_at")
+    list_display = ("proposed_at", "what", "whose", "reason", "proposed_by", "decided_by", "expires_at")
     list_filter = (StateFilter,)
     whose_field = "account"
     ordering = ("-proposed_at", "-id")
@@ -69,6 +81,14 @@ class ProposalAdmin(RowActs, LedgerAdmin):
     @admin.display(description="What")
     def what(self, proposal: Proposal) -> str:
         return str(proposal)
+
+    @admin.display(ordering="proposed_by_name")
+    def proposed_by(self, proposal: Proposal) -> str:
+        return proposal.proposed_by_name
+
+    @admin.display(ordering="decided_by_name", empty_value="")
+    def decided_by(self, proposal: Proposal) -> str:
+        return proposal.decided_by_name
 
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide_view)
@@ -99,7 +119,8 @@ class ProposalAdmin(RowActs, LedgerAdmin):
             "title": "Approve or refuse",
             "opts": self.model._meta,
             "proposal": proposal,
-            "balance": ledger.balance(account=proposal.account),
+            "customer": whose.title_by_id(proposal.account),
+            **_outcome(proposal),
             "is_own": proposal.proposed_by == request.user.pk,
             "form": form,
         }

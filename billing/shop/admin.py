@@ -34,6 +34,7 @@ from loremotion.number_column import number_column
 from loremotion.refusals import Invalid, Refusal
 from loremotion.row_acts import RowLink
 from loremotion.staff_pages import RightLacking
+from loremotion.staff_words import as_words
 
 NOT_CONNECTED = "This site is not connected to Stripe: set STRIPE_SECRET_KEY, or refund it in Stripe's dashboard."
 
@@ -96,13 +97,17 @@ class OrderAdmin(WhoseColumn, ExactSearchAdmin):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["stripe_subscription_id", "whose", "price", "status", "period_end", "ends_at", "past_due_since"]
+    list_display = ["stripe_subscription_id", "whose", "price", "standing", "period_end", "ends_at", "past_due_since"]
     list_filter = [StatusFilter]
     ordering = ["-id"]
     found_by_id = ("workspace",)
     found_by_text = ("stripe_subscription_id",)
     search_help_text = "An email address, or the whole id of a workspace, or of a subscription at Stripe"
     list_select_related = ["price__plan"]
+
+    @admin.display(description="status", ordering="status")
+    def standing(self, subscription: Subscription) -> str:
+        return as_words(subscription.status)
 
 
 @admin.register(Budget)
@@ -238,7 +243,7 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
         payment = get_object_or_404(Payment.objects.select_related("price__plan", "price__pack"), pk=payment_id)
         left = formatted(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
         form = RefundForm(request.POST or None, initial={"amount": left})
-        context: dict[str, Any] = {"title": f"Refund {payment.price.item}", "payment": payment, "form": form}
+        context: dict[str, Any] = {"title": f"Refund {self.headline(payment)}", "payment": payment, "form": form}
         context |= {"dispute": disputes.in_words(payment), "not_connected": "" if gateway.is_on() else NOT_CONNECTED}
         context |= {"headline": self.headline(payment), "customer": whose.title_by_id(payment.workspace)}
         context["refunded_minor"] = payment.refunded_minor

@@ -22,6 +22,7 @@ from billing.shop.balance import Difference
 from billing.shop.facts import Money, Paying
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Mismatch, Order, Payment, Reconciliation, Subscription
+from billing.shop.money import formatted
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +200,13 @@ def _money_that_differs(since: datetime) -> Iterator[Difference]:
             continue
         theirs = (money.amount_minor, money.refunded_minor, money.disputed_minor)
         if ours != theirs:
-            yield Difference(payment.source, f"Paid, refunded, disputed: {theirs} at Stripe, {ours} here.")
+            at_stripe, here = (_sums_in_words(sums, payment.currency) for sums in (theirs, ours))
+            yield Difference(payment.source, f"At Stripe {at_stripe}; here {here}.")
+
+
+def _sums_in_words(sums: tuple[int, int, int], currency: str) -> str:
+    paid, refunded, disputed = (formatted(amount, currency) for amount in sums)
+    return f"{paid} paid, {refunded} refunded, {disputed} disputed"
 
 
 def _lots_that_differ(since: datetime) -> Iterator[Difference]:

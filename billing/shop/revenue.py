@@ -120,11 +120,6 @@ def sum_up_days() -> None:
         cursor.execute(_SUM_UP_SQL, [_midnight(timezone.now()) - timedelta(days=SUMMED_DAYS)])
 
 
-def by_part(*, since: datetime, until: datetime, parts: int) -> dict[str, list[int]]:
-    """Return currency → what was paid less what went back, in its smallest unit, in each of so many equal parts."""
-    return {currency: each.kept for currency, each in takings(since=since, until=until, parts=parts).items()}
-
-
 @dataclass(frozen=True, slots=True)
 class Fees:
     """What Stripe kept of an account, in its smallest unit, and on how many days that is known."""

@@ -54,7 +54,7 @@ def _count(shown: MoneyRange) -> dict[str, Any]:
         course = revenue.takings(since=span.since, until=span.until, parts=span.parts)
         now = revenue.takings(since=shown.since, until=shown.until)
     fees = revenue.fees(shown.first, shown.last) if shown.is_by_day else {}
-    tiles = _tiles(now, before, course, fees, shown)
+    tiles = _tiles(now, before, course, fees, _fees_before(shown), shown)
     return {
         "tiles": [asdict(tile) for tile in tiles],
         "edges": [edge.isoformat() for edge in span.edges],
@@ -62,11 +62,21 @@ def _count(shown: MoneyRange) -> dict[str, Any]:
     }
 
 
+def _fees_before(shown: MoneyRange) -> dict[str, revenue.Fees]:
+    """What Stripe kept of the range before, of as many days: of today no statement is there, so none of its like."""
+    if not shown.is_by_day:
+        return {}
+    since, until = shown.before
+    last = (until - timedelta(microseconds=1)).date() - shown.is_going_on * timedelta(days=1)
+    return revenue.fees(since.date(), last)
+
+
 def _tiles(
     now: dict[str, Takings],
     before: dict[str, Takings],
     course: dict[str, Takings],
     fees: dict[str, revenue.Fees],
+    fees_before: dict[str, revenue.Fees],
     shown: MoneyRange,
 ) -> list[Tile]:
     """What came in each currency of the payers, what Stripe kept in the account's, and what was left.
@@ -82,7 +92,10 @@ def _tiles(
     return [
         *(tile for sums in each for tile in _came(*sums)),
         *(_fees(fees, shown) if each or fees else ()),
-        *(_net(*sums, fees[sums[0]].minor if is_one_currency and sums[0] in fees else None) for sums in each),
+        *(
+            _net(*sums, *((kept.get(sums[0]) if is_one_currency else None) for kept in (fees, fees_before)))
+            for sums in each
+        ),
     ]
 
 
@@ -123,16 +136,25 @@ def _fees(fees: dict[str, revenue.Fees], shown: MoneyRange) -> list[Tile]:
     ]
 
 
-def _net(currency: str, now: Takings, before: Takings, course: Takings, fee_minor: int | None) -> Tile:
-    """What was left, less the fees where those are in the same currency."""
+def _net(
+    currency: str,
+    now: Takings,
+    before: Takings,
+    course: Takings,
+    fees: revenue.Fees | None,
+    fees_before: revenue.Fees | None,
+) -> Tile:
+    """What was left, less the fees where those are in the same currency, beside the same of the range before."""
     net, net_before = now.left[0], before.left[0]
-    was_before = _was(net, net_before, currency, before)
-    if fee_minor is None:
-        title, note = "Net before fees", was_before
+    if fees is None:
+        title, left, note = "Net before fees", net, _was(net, net_before, currency, before)
+    elif fees_before is None and before.payments[0]:  # of which nobody knows the fees
+        title, left = "Net", net - fees.minor
+        note = f"{formatted(net, currency)} before fees; {_was(net, net_before, currency, before)}"
     else:
-        title, note = "Net", f"{was_before} before fees"
-    left = formatted(net - (fee_minor or 0), currency)
-    return Tile(f"{title}, {currency.upper()}", left, note, course=course.left)
+        title, left = "Net", net - fees.minor
+        note = _was(left, net_before - (fees_before.minor if fees_before else 0), currency, before)
+    return Tile(f"{title}, {currency.upper()}", formatted(left, currency), note, course=course.left)
 
 
 def _was(now: int, before: int, currency: str, of: Takings) -> str:

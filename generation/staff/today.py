@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import PermissionsMixin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.shop import revenue
 from billing.shop.money import decimals_of, formatted
@@ -19,7 +20,8 @@ from catalog.models import Model
 from generation import figures
 from generation.figures import Span
 from generation.scheduling import fleet_samples
-from generation.staff import needs, now
+from generation.staff import money_ranges, needs
+from generation.staff import now as standing_now
 from generation.staff.tiles import LEAST_COMPARED, Tile, in_one_unit, pair, percent, plot, was, was_pair, was_share
 from loremotion.read_through import get_or_make
 
@@ -32,6 +34,7 @@ _CLIPS, _MONEY = "generation.view_generation", "shop.view_revenue"
 class Range:
     """A span to look at, and for how long its figures are shown again before they are counted anew."""
 
+    name: str
     title: str
     before: str
     """What its figures are compared with."""
@@ -55,10 +58,10 @@ class Range:
 
 
 RANGES: Final = {
-    "1h": Range("Last hour", "the hour before", timedelta(hours=1), 30, 5, "hour", is_refreshed=True),
-    "24h": Range("Last 24 hours", "the day before", timedelta(hours=24), 24, 20, "day", is_refreshed=True),
-    "7d": Range("Last 7 days", "the week before", timedelta(days=7), 28, 120, "week"),
-    "30d": Range("Last 30 days", "the 30 days before", timedelta(days=30), 30, 600, ""),
+    "1h": Range("1h", "Last hour", "the hour before", timedelta(hours=1), 30, 5, "hour", is_refreshed=True),
+    "24h": Range("24h", "Last 24 hours", "the day before", timedelta(hours=24), 24, 20, "day", is_refreshed=True),
+    "7d": Range("7d", "Last 7 days", "the week before", timedelta(days=7), 28, 120, "week"),
+    "30d": Range("30d", "Last 30 days", "the 30 days before", timedelta(days=30), 30, 600, ""),
 }
 
 
@@ -121,7 +124,7 @@ def _reachable(user: PermissionsMixin, tiles: list[dict[str, Any]]) -> list[dict
 
 def _clips(shown: Range) -> dict[str, Any]:
     """Tiles and plots of the span that ends now, as JSON can hold them."""
-    waiting, span = now.open_clips().waiting, shown.plotted
+    waiting, span = standing_now.open_clips().waiting, shown.plotted
     course, times = figures.course_of(span, waiting_now=waiting), figures.times_of(span)
     busy = fleet_samples.busy_by_part(span.since, span.until, parts=span.parts)
     shares = [None if share is None else 100 * share for share in busy]
@@ -214,27 +217,35 @@ def _over(counts: Sequence[int]) -> Sequence[int]:
 
 
 def _money(shown: Range) -> dict[str, Any]:
-    """Revenue of the span by currency."""
-    plotted, span = shown.plotted, shown.span
-    course = revenue.by_part(since=plotted.since, until=plotted.until, parts=plotted.parts)
-    paid, paid_before = (revenue.by_part(since=each.since, until=each.until, parts=1) for each in (span, span.before))
-    page = reverse("admin:money")
+    """What was paid by currency: the gross of the page of money, over the days that it shows under the same name.
+
+    An hour is too short for that page, which opens with its shortest range instead.
+    """
+    plotted, now = shown.plotted, timezone.now()
+    course = revenue.takings(since=plotted.since, until=plotted.until, parts=plotted.parts)
+    name, span = money_ranges.HOURS, shown.span
+    spans = ((span.since, span.until), (span.before.since, span.before.until))
+    if shown.name in money_ranges.NAMED:
+        same = money_ranges.named(shown.name, now)
+        name, spans = shown.name, ((same.since, same.until), same.before)
+    paid, paid_before = (revenue.takings(since=since, until=until) for since, until in spans)
+    page, none = f"{reverse('admin:money')}?range={name}", revenue.Takings.none(1)
     tiles = [
         Tile(
-            f"Revenue, {currency.upper()}",
-            formatted(sum(parts), currency),
-            f"was {formatted(sum(paid_before.get(currency, [0])), currency)}",
+            f"Gross, {currency.upper()}",
+            formatted(each.paid[0], currency),
+            f"was {formatted(paid_before.get(currency, none).paid[0], currency)}",
             page,
-            course=_over(course.get(currency, [])),
+            course=_over(course[currency].paid if currency in course else []),
         )
-        for currency, parts in sorted(paid.items())
+        for currency, each in sorted(paid.items())
     ]
     return {
-        "tiles": [asdict(tile) for tile in tiles or [Tile("Revenue", "none", address=page)]],
+        "tiles": [asdict(tile) for tile in tiles or [Tile("Gross", "none", address=page)]],
         "edges": [edge.isoformat() for edge in plotted.edges],
         "plots": [
-            plot(f"Revenue in {currency.upper()}", {"paid": _whole(parts, currency)})
-            for currency, parts in sorted(course.items())
+            plot(f"Gross in {currency.upper()}", {"paid": _whole(each.paid, currency)})
+            for currency, each in sorted(course.items())
         ],
     }
 
@@ -246,6 +257,6 @@ def _whole(parts: Sequence[int], currency: str) -> list[int]:
 
 
 _PARTS: Final = (
-    _Part("clips", _CLIPS, now.of_clips, _clips),
-    _Part("money", _MONEY, now.of_money, _money),
+    _Part("clips", _CLIPS, standing_now.of_clips, _clips),
+    _Part("money", _MONEY, standing_now.of_money, _money),
 )

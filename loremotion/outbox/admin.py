@@ -68,7 +68,7 @@ class MailMessageAdmin(DetailPage, ExactSearchAdmin):
         account = admin_address("accounts_user_change", user.pk) if user is not None and may_look else ""
         return [
             Fact("To", link(account, self.account(message))),
-            Fact("Customer", customer_link(request, workspace.pk, workspace.title) if workspace is not None else ""),
+            Fact("Customer", customer_link(request, workspace.pk, "their page") if workspace is not None else ""),
             Fact("About", link(about, message.about)),
             *outgoing_facts(message),
         ]

@@ -116,6 +116,18 @@ def test_a_lot_says_where_its_credits_are(owner: Client) -> None:
     assert found == [("Can be spent", "85"), ("Reserved for clips", "5"), ("Spent", "10")]
 
 
+def test_the_list_of_lots_and_its_filter_call_them_the_same_and_fold_what_is_rare(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 100, reference="in_44")
+    page = owner.get(reverse("admin:billing_lot_changelist"), {"kind": "pack"})
+    assert [lot.title for lot in page.context["cl"].result_list] == [LOT_TITLES["pack"]]
+    offered = [each["display"] for each in page.context["cl"].filter_specs[0].choices(page.context["cl"])]
+    assert {*offered[1:]} == {*LOT_TITLES.values()}
+    assert len(page.context["cl"].list_display) <= 11
+    lot = Lot(clawed=30, forgiven=1_000)
+    assert lot.other_changes == "30 taken back with a refund, 1,000 written off"
+
+
 def test_every_place_of_a_lots_credits_has_its_words() -> None:
     counted = {field.name for field in Lot._meta.fields if isinstance(field, BigIntegerField)} - {"id", "issued"}
     assert {*WHERE_CREDITS_ARE} == counted

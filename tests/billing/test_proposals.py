@@ -243,7 +243,7 @@ def test_staff_proposes_sees_what_waits_and_another_approves(ada: User, ben: Use
     assert "waits for somebody else on the staff" in answer.content.decode()
     proposal = Proposal.objects.get()
     decide = reverse("admin:billing_proposal_decide", args=[proposal.id])
-    assert "5,000 credits given" in his.get(reverse("admin:billing_proposal_changelist")).content.decode()
+    assert "5,000 credits to be given" in his.get(reverse("admin:billing_proposal_changelist")).content.decode()
     assert decide in his.get(reverse("admin:billing_account_change", args=[account])).content.decode()
     own = hers.get(decide).content.decode()
     assert "It is your own" in own
@@ -263,6 +263,30 @@ def test_staff_proposes_sees_what_waits_and_another_approves(ada: User, ben: Use
     waiting = his.get(reverse("admin:billing_proposal_changelist")).context["cl"]
     done = his.get(reverse("admin:billing_proposal_changelist"), {"standing": "done"}).context["cl"]
     assert (waiting.result_count, done.result_count) == (0, 1)
+
+
+def test_whoever_decides_sees_whose_it_is_and_what_it_would_leave(ada: User, ben: User) -> None:
+    account = uuid4()
+    grant(account, 10)
+    propose(ada, 5_000, account=account)
+    proposal = Proposal.objects.get()
+    page = signed_in(ben).get(reverse("admin:billing_proposal_decide", args=[proposal.id])).content.decode()
+    assert "<h2>5,000 credits to be given</h2>" in page
+    assert f'href="{reverse("admin:customer", args=[account])}"' in page
+    assert "10 → 5,010 available" in page
+    assert f'href="{reverse("admin:billing_proposal_changelist")}">Cancel</a>' in page
+    assert balance(account) == (10, 0, 0)
+
+
+def test_whoever_decides_reads_why_it_cannot_be_done_any_more(ada: User, ben: User) -> None:
+    account = uuid4()
+    grant(account, 2_000)
+    propose(ada, -1_500, account=account)
+    spend(account, 1_000)
+    proposal = Proposal.objects.get()
+    page = signed_in(ben).get(reverse("admin:billing_proposal_decide", args=[proposal.id])).content.decode()
+    assert "Not possible now" in page
+    assert "1,000 available" in page
 
 
 def test_a_proposal_is_refused_in_the_admin(ada: User, ben: User) -> None:

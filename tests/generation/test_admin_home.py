@@ -204,13 +204,13 @@ def test_revenue_is_for_whoever_may_see_it_and_by_currency(toy: Model) -> None:
     liability.count()
     finance, clips = staff_who_may("view_revenue"), staff_who_may("view_generation")
     page = finance.get(reverse("admin:index") + "?range=1h").context
-    (tile,) = (each for each in page["tiles"] if each["title"] == "Revenue, USD")
+    (tile,) = (each for each in page["tiles"] if each["title"] == "Gross, USD")
     assert (tile["value"], tile["note"]) == ("$20.00", "was $20.00")
     assert sum(tile["course"]) == 2_000
-    assert [each["title"] for each in page["tiles"]] == ["Revenue, USD"]
+    assert [each["title"] for each in page["tiles"]] == ["Gross, USD"]
     assert [each["title"] for each in page["now"]] == ["Unspent liability, USD", "Free GPU time left today"]
-    assert [plot["title"] for plot in page["plots"]] == ["Revenue in USD"]
-    assert "Revenue" not in clips.get(reverse("admin:index") + "?range=1h").text.split('id="content-main"')[0]
+    assert [plot["title"] for plot in page["plots"]] == ["Gross in USD"]
+    assert "Gross" not in clips.get(reverse("admin:index") + "?range=1h").text.split('id="content-main"')[0]
 
 
 def test_what_waits_is_counted_for_whoever_may_see_it(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:

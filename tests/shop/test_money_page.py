@@ -85,7 +85,7 @@ def test_what_came_is_summed_by_currency_and_part_with_what_went_back_of_it() ->
     assert found["usd"].refunded == [0, 0, 100]
     assert found["usd"].payments == [0, 1, 2]
     assert found["jpy"].kept == [0, 0, 999]
-    assert revenue.by_part(since=until - timedelta(days=3), until=until, parts=1)["usd"] == [1_600]
+    assert revenue.takings(since=until - timedelta(days=3), until=until)["usd"].kept == [1_600]
 
 
 def test_the_page_says_what_came_beside_the_range_before(staff: Client) -> None:
@@ -270,11 +270,34 @@ def test_fees_are_kept_by_day_and_make_the_net(staff: Client) -> None:
         fees_of(117)
     found = tiles(staff.get("/admin/money/"))
     assert found["Stripe's fees, USD"] == ("$1.17", "known of 29 of 30 days"), "today is not over"
-    assert found["Net, USD"] == ("$18.83", "was $0.00 before fees")
+    assert found["Net, USD"] == ("$18.83", "was $0.00")
     assert tiles(staff.get("/admin/money/?range=90d"))["Stripe's fees, USD"] == ("$1.17", "known of 34 of 90 days")
     assert tiles(staff.get("/admin/money/?range=24h"))["Stripe's fees"] == ("–", "known by whole days")
     over = staff.get("/admin/money/", {"from": f"{days_ago(3):%Y-%m-%d}", "to": f"{days_ago(1):%Y-%m-%d}"})
     assert tiles(over)["Stripe's fees, USD"] == ("$1.17", "as its statements say")
+
+
+def test_the_net_is_compared_with_the_net_of_the_range_before(staff: Client) -> None:
+    paid(3_000, at=days_ago(1))
+    paid(2_000, at=days_ago(33))
+    fees_of(117)
+    assert tiles(staff.get("/admin/money/"))["Net, USD"] == ("$28.83", "was $20.00")
+    FeeDay.objects.filter(day=days_ago(33).date()).update(fee_minor=80)
+    cache.clear()
+    assert tiles(staff.get("/admin/money/"))["Net, USD"] == ("$28.83", "was $19.20")
+    FeeDay.objects.filter(day__lte=days_ago(30).date()).delete()
+    cache.clear()
+    assert tiles(staff.get("/admin/money/"))["Net, USD"] == ("$28.83", "$30.00 before fees; was $20.00")
+
+
+@pytest.mark.parametrize("range_", ["24h", "7d", "30d"])
+def test_the_first_page_says_the_gross_that_it_leads_to(staff: Client, range_: str) -> None:
+    for days in (1, 6, 8, 29, 31):
+        paid(1_000 + days, at=timezone.now() - timedelta(days=days, minutes=-1), back=100)
+    (tile,) = (each for each in staff.get(f"/admin/?range={range_}").context["tiles"] if each["title"] == "Gross, USD")
+    page = staff.get(tile["address"])
+    assert page.context["range"].name == range_
+    assert tiles(page)["Gross, USD"][0] == tile["value"]
 
 
 @pytest.mark.parametrize("others", [["eur"], ["eur", "usd"]])
