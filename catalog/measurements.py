@@ -279,4 +279,4 @@ def _fit_row(label: str, version: ModelVersion, size: Size, seconds: float) -> F
         return computed.fit(usable_bytes(card_bytes), version.placement) if computed is not None else None
 
     by_card = {card: on(card * GIB) for card in CARDS_GIB}
-    return FitRow(label, str(size), num_frames / version.fps, by_card)
+    return FitRow(label, str(version.delivered(size)), num_frames / version.fps, by_card)

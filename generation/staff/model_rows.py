@@ -67,6 +67,8 @@ class Row:
     @property
     def runs_on(self) -> str:
         """On how many of the GPUs that are on its smallest clip can be made, in words."""
+        if self.version.family_facts.is_remote:
+            return "its maker's servers"
         if self.fits is None:
             return "not known"
         if not self.gpus:

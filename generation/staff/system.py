@@ -67,15 +67,17 @@ def page(request: HttpRequest) -> HttpResponse:
     except redis.RedisError:
         loads, statuses = [], []
     queued = Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count()
+    troubles = verdict.troubles(
+        cast(PermissionsMixin, request.user),
+        faults=faults,
+        readiness=readiness,
+        queued=queued,
+        takes_clips=any(takes_jobs(status) for status in statuses),
+    )
     context |= {
         "title": "Processes and queues",
-        "troubles": verdict.troubles(
-            cast(PermissionsMixin, request.user),
-            faults=faults,
-            readiness=readiness,
-            queued=queued,
-            takes_clips=any(takes_jobs(status) for status in statuses),
-        ),
+        "troubles": troubles,
+        "trouble_count": sum(each.count for each in troubles),
         "readiness": readiness,
         "processes": readiness.processes,
         "workers": [_worker(status) for status in statuses[:MOST_WORKERS]],

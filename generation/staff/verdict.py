@@ -22,6 +22,8 @@ class Trouble:
     next_step: str
     address: str = ""
     """Where to do it, if that is a page."""
+    count: int = 1
+    """How many things of its kind: each counts, as in the list of pages."""
 
 
 def troubles(
@@ -76,4 +78,4 @@ def _of_needs(user: PermissionsMixin) -> Iterator[Trouble]:
     for need in needs.of(user):
         if need.is_broken:
             count = f"{intcomma(need.count)}{'+' if need.may_be_more else ''}"
-            yield Trouble(f"{count} {need.one if need.count == 1 else need.many}", need.todo, need.address)
+            yield Trouble(f"{count} {need.one if need.count == 1 else need.many}", need.todo, need.address, need.count)

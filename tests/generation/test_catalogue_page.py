@@ -361,6 +361,48 @@ def shown(page: str) -> set[str]:
     return {name for body in opened for name in re.findall(r"form-row[^\"]* field-(\w+)", body)}
 
 
+def test_each_step_leads_back_to_those_before_it(toy: Model, staff: Client) -> None:
+    asked = {"family": "ltx", "source": "owner/quick"}
+    second = staff.get(f"{PAGE}add/", asked, follow=True).text
+    [back] = re.findall(r'<a href="(/admin/catalogue/add/[^"]*again=1)">Weights and family</a>', second)
+    first = staff.get(back.replace("&amp;", "&"))
+    assert first.status_code == 200, "it does not go on by itself"
+    assert 'value="owner/quick"' in first.text
+    assert "Name both" not in first.text
+    form = post_of(second) | {"summary": "Quick.", "default_seconds": "3", "licence": "MIT"}
+    third = staff.post(ADD, {**form, "prices.standard.360p": "", "_step": "3"}).text
+    assert re.search(r'name="_step" value="2">What it may be asked for</button>', third)
+    assert third.index('class="hidden" name="_save"') < third.index('class="as-link" name="_step"'), "Enter goes on"
+    draft = factories.model("draft-of-it", is_default=False)
+    Model.objects.filter(pk=draft.pk).update(status=Model.Status.DRAFT)
+    fourth = staff.get(f"/admin/catalog/model/{draft.pk}/versions/").text
+    assert f'<a href="/admin/catalog/model/{draft.pk}/change/">What it costs</a>' in fourth
+    assert f'disabled aria-describedby="not-yet">Enable {draft.name}' in fourth
+    assert "Compare the two" not in fourth
+
+
+def test_models_stand_once_in_the_list_of_pages_which_stays_with_them_on_their_own(toy: Model, staff: Client) -> None:
+    for address in (PAGE, ADD, f"/admin/catalog/model/{toy.pk}/change/"):
+        sections = staff.get(address).context["available_apps"]
+        [catalogue] = [each for each in sections if each["name"] == "Catalogue"]
+        assert [(page["name"], page["is_current"]) for page in catalogue["models"]] == [
+            ("Models", True), ("Aliases", False)
+        ]  # fmt: skip
+
+
+def test_a_models_page_begins_with_its_status_price_margin_and_last_render(toy: Model, staff: Client) -> None:
+    page = f"/admin/catalog/model/{toy.pk}/change/"
+    before = staff.get(page).text.split('id="look"')[1].split("</dl>")[0]
+    assert "Enabled" in before
+    assert f"{rows(staff)['toy'].credits} credits" in before
+    assert "none yet" in before
+    rendered(toy)
+    after = staff.get(page)
+    assert "none yet" not in after.text
+    assert after.context["look"].margin == rows(staff)["toy"].margin
+    assert f"As saved, the default clip costs {rows(staff)['toy'].credits} credits." in after.text
+
+
 def test_every_field_of_the_form_is_filled_in_at_some_step_or_has_a_default() -> None:
     every = {name for _, options in catalogue_fieldsets.of_new(2) for name in names_of(options["fields"])}
     later = {"canary_percent", "is_canary", "based_on"}

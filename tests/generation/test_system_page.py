@@ -68,6 +68,14 @@ def test_one_thing_needs_you_and_two_things_need_you(staff: Client) -> None:
         assert f'<h2 id="verdict">{heading}</h2>' in staff.get("/admin/system/").text
 
 
+def test_things_are_counted_one_by_one_as_in_the_list_of_pages(staff: Client) -> None:
+    for number in range(3):
+        StripeEvent.objects.create(event_id=f"evt_{number}", type="t", object_id="o", state="dead")
+    page = staff.get("/admin/system/")
+    assert '<h2 id="verdict">3 things need you</h2>' in page.text
+    assert page.context["waiting"] == 3
+
+
 def dead_mail() -> None:
     MailMessage.objects.create(
         address="x@example.org", content="x.y", about=uuid4(), state="dead", last_error="550 no such mailbox",
