@@ -104,7 +104,7 @@ def test_a_button_asks_for_the_permission_of_its_action(clip: Generation) -> Non
     user.user_permissions.add(Permission.objects.get(codename="view_mailmessage"))
     browser = browser_of(type(user).objects.get(id=user.id))
     address = f"/admin/outbox/mailmessage/{message.pk}/change/"
-    assert "Try again" not in browser.get(address).text
+    assert "Send again" not in browser.get(address).text
     sent = {"action": "retry_selected", "_selected_action": str(message.pk)}
     assert browser.post(address, sent).status_code == 403
     message.refresh_from_db()

@@ -31,7 +31,7 @@ class StripeEventAdmin(DetailPage, ExactSearchAdmin):
     search_help_text = "The whole id of an event, or of what it is about, at Stripe"
     actions = ["replay"]
     row_acts: ClassVar = {
-        "replay": RowAct("Do it again", is_offered=lambda event: event.state == StripeEvent.State.DEAD)
+        "replay": RowAct("Process again", is_offered=lambda event: event.state == StripeEvent.State.DEAD)
     }
 
     @admin.display(description="what", ordering="type")
@@ -73,12 +73,12 @@ class StripeEventAdmin(DetailPage, ExactSearchAdmin):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("shop.change_stripeevent")
 
-    @admin.action(description="Do these again", permissions=["replay"])
+    @admin.action(description="Process again", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
         for event in queryset:
             inbox.replay(event)
-            self.log_change(request, event, "Had the event done again.")
-        self.message_user(request, f"{len(queryset)} will be done again.")
+            self.log_change(request, event, "Had the event processed again.")
+        self.message_user(request, f"{len(queryset)} will be processed again.")
 
 
 def _about(object_id: str) -> tuple[UUID | None, Payment | None]:

@@ -222,7 +222,7 @@ class StripeEvent(Retried):
     class State(models.TextChoices):
         NEW = "new"
         DONE = "done"
-        DEAD = "dead"
+        DEAD = "dead", "Failed"
 
     MOST_ATTEMPTS = 16
     """About a day of them."""

@@ -31,7 +31,7 @@ class MailMessageAdmin(DetailPage, ExactSearchAdmin):
     list_select_related = ["user", "workspace"]
     exclude = ["sealed", "address"]
     actions = ["retry_selected"]
-    row_acts: ClassVar = {"retry_selected": RowAct("Try again", is_offered=lambda mail: mail.state == State.DEAD)}
+    row_acts: ClassVar = {"retry_selected": RowAct("Send again", is_offered=lambda mail: mail.state == State.DEAD)}
 
     def called(self, wanted: str) -> Q:
         """Mail to the account of this address."""
@@ -76,7 +76,7 @@ class MailMessageAdmin(DetailPage, ExactSearchAdmin):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("outbox.retry_mailmessage")
 
-    @admin.action(description="Try again what was given up", permissions=["retry"])
+    @admin.action(description="Send again", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[MailMessage]) -> None:
         for message in queryset:
             try:

@@ -18,7 +18,7 @@ from loremotion import log_ids
 class State(models.TextChoices):
     WAITING = "waiting"
     SENT = "sent"
-    DEAD = "dead"
+    DEAD = "dead", "Failed"
 
 
 class Retried(models.Model):
