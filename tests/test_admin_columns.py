@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import pytest
@@ -69,4 +70,4 @@ def test_people_have_a_role_and_no_crosses(staff: Client) -> None:
 def test_breadcrumbs_name_the_section_of_the_side_bar(staff: Client, path: str, trail: str) -> None:
     for page in (f"/admin/{path}", f"/admin/{path}add/"):
         found = staff.get(page).text.partition('class="breadcrumbs">')[2].partition("</div>")[0]
-        assert f"&rsaquo; {trail} &rsaquo;" in found.replace("\n", ""), page
+        assert f"&rsaquo; {trail} &rsaquo;" in re.sub("<[^>]+>|\n", "", found), page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -109,3 +110,19 @@ def test_a_button_asks_for_the_permission_of_its_action(clip: Generation) -> Non
     assert browser.post(address, sent).status_code == 403
     message.refresh_from_db()
     assert message.state == "dead"
+
+
+def test_an_endpoint_says_since_when_it_fails_and_leads_to_its_events(staff: Client, clip: Generation) -> None:
+    endpoint = Endpoint.objects.create(
+        workspace=clip.workspace,
+        name="Prod",
+        url="https://ada.example.org/hook",
+        event_types=["video.completed"],
+        failing_since=datetime(2026, 11, 4, 10, tzinfo=UTC),
+        failures=7,
+    )
+    page = staff.get(f"/admin/webhooks/endpoint/{endpoint.pk}/change/")
+    assert "Failing since 4 Nov 2026, 10:00 UTC" in page.text
+    facts = facts_of(page)
+    assert (facts["Failures in a row"], facts["Told of"]) == ("7", "video.completed")
+    assert f'href="/admin/webhooks/delivery/?q={endpoint.pk}"' in facts["What was sent"]

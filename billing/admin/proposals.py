@@ -17,8 +17,9 @@ from billing import ledger, proposals
 from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import DecisionForm
 from billing.models import Proposal
+from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link
 from loremotion.refusals import Refusal
-from loremotion.row_acts import RowActs, RowLink
+from loremotion.row_acts import RowLink
 from loremotion.staff_pages import RightLacking
 
 
@@ -58,7 +59,7 @@ def _outcome(proposal: Proposal) -> dict[str, Any]:
 
 
 @admin.register(Proposal)
-class ProposalAdmin(RowActs, LedgerAdmin):
+class ProposalAdmin(DetailPage, LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
     list_display = ("proposed_at", "what", "whose", "reason", "proposed_by", "decided_by", "expires_at")
@@ -66,7 +67,6 @@ class ProposalAdmin(RowActs, LedgerAdmin):
     whose_field = "account"
     ordering = ("-proposed_at", "-id")
     search_help_text = "A whole account id"
-    change_form_template = "admin/billing/proposal/change_form.html"
     row_links = (
         RowLink(
             "Approve or refuse…",
@@ -89,6 +89,30 @@ class ProposalAdmin(RowActs, LedgerAdmin):
     @admin.display(ordering="decided_by_name", empty_value="")
     def decided_by(self, proposal: Proposal) -> str:
         return proposal.decided_by_name
+
+    def headline(self, proposal: Proposal) -> str:
+        return str(proposal)
+
+    def standing(self, proposal: Proposal) -> Standing:
+        if proposal.is_waiting:
+            return Standing(f"Waits for a second member of staff until {at(proposal.expires_at)}", "away")
+        if proposal.state == Proposal.State.WAITING:
+            return Standing(f"Nobody decided until {at(proposal.expires_at)}", "away")
+        is_done = proposal.state == Proposal.State.DONE
+        return Standing(proposal.get_state_display().capitalize(), "good" if is_done else "bad", proposal.decision)
+
+    def facts(self, request: HttpRequest, proposal: Proposal) -> list[Fact]:
+        has_account = request.user.has_perm("billing.view_account")
+        account = admin_address("billing_account_change", proposal.account) if has_account else ""
+        decided = f"{proposal.decided_by_name}, {at(proposal.decided_at)}" if proposal.decided_by_name else ""
+        return [
+            Fact("Customer", customer_link(request, proposal.account, whose.title_by_id(proposal.account))),
+            Fact("Account", link(account, "Its credits and movements") if account else ""),
+            Fact("Why", proposal.reason),
+            Fact("Owed for", proposal.grant),
+            Fact("Proposed by", f"{proposal.proposed_by_name}, {at(proposal.proposed_at)}"),
+            Fact("Decided by", decided),
+        ]
 
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide_view)

@@ -17,7 +17,8 @@ from billing.models import LOT_TITLES
 from billing.shop import disputes, gateway, liability, refunds
 from billing.shop import event_admin as event_admin  # its pages are registered with these, as are the next one's
 from billing.shop import reconciliation_admin as reconciliation_admin
-from billing.shop.list_filters import DisputedFilter, PaidFilter, StatusFilter
+from billing.shop import subscription_admin as subscription_admin
+from billing.shop.list_filters import DisputedFilter, PaidFilter
 from billing.shop.models import (
     Budget,
     Order,
@@ -25,7 +26,6 @@ from billing.shop.models import (
     Payment,
     Plan,
     Price,
-    Subscription,
 )
 from billing.shop.money import formatted, parse
 from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link, link_outside
@@ -34,7 +34,6 @@ from loremotion.number_column import number_column
 from loremotion.refusals import Invalid, Refusal
 from loremotion.row_acts import RowLink
 from loremotion.staff_pages import RightLacking
-from loremotion.staff_words import as_words
 
 NOT_CONNECTED = "This site is not connected to Stripe: set STRIPE_SECRET_KEY, or refund it in Stripe's dashboard."
 
@@ -93,21 +92,6 @@ class OrderAdmin(WhoseColumn, ExactSearchAdmin):
     found_by_text = ("stripe_session_id",)
     search_help_text = "An email address, or the whole id of an order or of a workspace, or of a session at Stripe"
     list_select_related = ["price__plan", "price__pack"]
-
-
-@admin.register(Subscription)
-class SubscriptionAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["stripe_subscription_id", "whose", "price", "standing", "period_end", "ends_at", "past_due_since"]
-    list_filter = [StatusFilter]
-    ordering = ["-id"]
-    found_by_id = ("workspace",)
-    found_by_text = ("stripe_subscription_id",)
-    search_help_text = "An email address, or the whole id of a workspace, or of a subscription at Stripe"
-    list_select_related = ["price__plan"]
-
-    @admin.display(description="status", ordering="status")
-    def standing(self, subscription: Subscription) -> str:
-        return as_words(subscription.status)
 
 
 @admin.register(Budget)

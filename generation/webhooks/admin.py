@@ -37,7 +37,7 @@ class FailingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
+class EndpointAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
     list_display = ["name", "address", "whose", "failures", "failing_since", "disabled_at"]
     list_filter = [FailingFilter]
     ordering = ["-created_at", "-id"]
@@ -50,6 +50,31 @@ class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
     @admin.display(ordering="url")
     def address(self, endpoint: Endpoint) -> str:
         return endpoint.url
+
+    def headline(self, endpoint: Endpoint) -> str:
+        return f"Webhook endpoint {endpoint.name}"
+
+    def standing(self, endpoint: Endpoint) -> Standing:
+        if endpoint.disabled_at is not None:
+            return Standing(f"Disabled on {at(endpoint.disabled_at)}", "away", endpoint.disabled_because)
+        if endpoint.failing_since is not None:
+            why = "The customer's server does not accept events: tell them."
+            return Standing(f"Failing since {at(endpoint.failing_since)}", "bad", why)
+        return Standing("Takes events", "good")
+
+    def facts(self, request: HttpRequest, endpoint: Endpoint) -> list[Fact]:
+        is_failing = endpoint.is_enabled and endpoint.failing_since is not None
+        may_look = request.user.has_perm("webhooks.view_delivery")
+        sent = f"{admin_address('webhooks_delivery_changelist')}?q={endpoint.pk}" if may_look else ""
+        return [
+            Fact("Customer", customer_link(request, endpoint.workspace_id, whose.title_by_id(endpoint.workspace_id))),
+            Fact("Address", endpoint.url),
+            Fact("Failures in a row", f"{endpoint.failures:,}" if endpoint.failures else ""),
+            Fact("Left alone until", at(endpoint.resumes_at) if is_failing else ""),
+            Fact("What was sent", link(sent, "Its events") if sent else ""),
+            Fact("Told of", ", ".join(endpoint.event_types)),
+            Fact("Added", at(endpoint.created_at)),
+        ]
 
 
 @admin.register(Delivery)

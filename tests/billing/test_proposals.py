@@ -278,6 +278,14 @@ def test_whoever_decides_sees_whose_it_is_and_what_it_would_leave(ada: User, ben
     assert balance(account) == (10, 0, 0)
 
 
+def test_a_proposal_s_page_says_how_it_stands_and_leads_to_deciding_it(ada: User, ben: User) -> None:
+    propose(ada, 5_000, account=uuid4())
+    proposal = Proposal.objects.get()
+    page = signed_in(ben).get(reverse("admin:billing_proposal_change", args=[proposal.id])).content.decode()
+    assert "Waits for a second member of staff until" in page
+    assert f'href="{reverse("admin:billing_proposal_decide", args=[proposal.id])}">Approve or refuse…</a>' in page
+
+
 def test_whoever_decides_reads_why_it_cannot_be_done_any_more(ada: User, ben: User) -> None:
     account = uuid4()
     grant(account, 2_000)

@@ -14,8 +14,8 @@ from pytest_django import Settings
 
 from accounts import workspaces
 from accounts.models import User
-from billing.shop.models import Mismatch, Payment, Reconciliation, StripeEvent
-from tests.accounts.factories import browser_of, person
+from billing.shop.models import Mismatch, Payment, Reconciliation, StripeEvent, Subscription
+from tests.accounts.factories import browser_of, person, subscribe
 from tests.shop.shop_steps import ShopSteps
 from tests.shop.test_money_page import paid
 
@@ -160,3 +160,21 @@ def test_what_failed_of_stripe_says_why_whose_it_is_and_is_done_again_on_its_pag
     assert event.state == "new"
     again = staff.post(address, {"action": "replay", "_selected_action": str(event.pk)}, follow=True).text
     assert "nothing was done" in again
+
+
+def test_a_plan_whose_payment_failed_says_so_in_words(staff: Client, settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_1"
+    subscribe(workspaces.personal_of(person("late@example.org")), "studio")
+    subscription = Subscription.objects.get()
+    Subscription.objects.update(
+        status="past_due", past_due_since=DUE, failed_attempts=2, stripe_subscription_id="sub_1"
+    )
+    page = staff.get(f"/admin/shop/subscription/{subscription.pk}/change/")
+    assert page.context["title"] == "Studio of late@example.org"
+    assert "Past due since 4 Dec 2026, 10:00 UTC" in page.text
+    facts = facts_of(page)
+    assert (facts["Declined"], facts["Plan kept until"]) == ("2 times", "11 Dec 2026, 10:00 UTC")
+    assert "https://dashboard.stripe.com/test/subscriptions/sub_1" in facts["At Stripe"]
+    listed = staff.get("/admin/shop/subscription/").text
+    assert ">Past due</td>" in listed
+    assert ">past_due<" not in listed
