@@ -153,7 +153,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
         """What was charged, and until it has ended what is held. The unit only a phone shows, which has no heading."""
         charged = charges.charged_of(generation)
         count = generation.credits_quoted if charged is None else charged
-        held = SafeString('<br><span class="quiet">held</span>') if charged is None else ""
+        held = format_html('<br><span class="quiet">{}</span>', "held") if charged is None else ""
         return format_html('{}<span class="unit"> credit{}</span>{}', intcomma(count), "" if count == 1 else "s", held)
 
     def get_search_results(
