@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from accounts import tenancy
-from accounts.caller import state_of
+from accounts.caller import Caller, state_of
 from accounts.roles import Action
 from generation.api import presentation
 from generation.api.readers import may_still_read
@@ -64,7 +64,8 @@ async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
         return may_still_read(request, generation_id)
 
     slot = _watchers.take(_reader_of(request), most=MOST_WATCHED_AT_ONCE)
-    response = LimitedStream(_follow(generation_id, after, is_let_in), slot=slot, content_type="text/event-stream")
+    body = _follow(generation_id, after, is_let_in, state_of(request).caller)
+    response = LimitedStream(body, slot=slot, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -93,7 +94,7 @@ def _anybody() -> bool:
 
 
 async def _follow(
-    generation_id: UUID, after: str, is_let_in: Callable[[], bool] = _anybody
+    generation_id: UUID, after: str, is_let_in: Callable[[], bool] = _anybody, caller: Caller | None = None
 ) -> AsyncGenerator[str, None]:
     """The stream until it says ``done``. While it is silent, the database says how things stand."""
     now = asyncio.get_running_loop().time
@@ -106,12 +107,12 @@ async def _follow(
                 if not await sync_to_async(is_let_in)():
                     return
                 checked_at = now()
-            message = await _message(generation_id, news)
+            message = await _message(generation_id, news, caller)
             yield (retry + message) if message else ": still here\n\n"
             retry = "" if message else retry
 
 
-async def _message(generation_id: UUID, news: Update) -> str:
+async def _message(generation_id: UUID, news: Update, caller: Caller | None) -> str:
     """The event for what came; empty where there is nothing to tell."""
     if isinstance(news, Entry):
         is_known = news.event in _FROM_STREAMS and order_of(news.id) < order_of(ENDED)
@@ -120,7 +121,7 @@ async def _message(generation_id: UUID, news: Update) -> str:
         return ""
     if not news.is_over:
         return _block("late", json.dumps({"missed": news.missed})) if news.missed else _block("queue", news.wait)
-    return _block(DONE, await sync_to_async(_outcome)(generation_id), ENDED)
+    return _block(DONE, await sync_to_async(_outcome)(generation_id, caller), ENDED)
 
 
 def _in_words_of_the_api(data: str) -> str:
@@ -136,10 +137,10 @@ def _in_words_of_the_api(data: str) -> str:
     return json.dumps({**told, "progress": progress.percent_of(said.percent)})
 
 
-def _outcome(generation_id: UUID) -> str:
+def _outcome(generation_id: UUID, caller: Caller | None) -> str:
     """The Video object at the end, or that it is deleted."""
     try:
-        return json.dumps(presentation.as_it_stands(generation_id))
+        return json.dumps(presentation.as_it_stands(generation_id, caller))
     finally:
         database.give_back()
 

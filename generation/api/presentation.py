@@ -10,9 +10,11 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
+from accounts.caller import Caller
 from billing import statements
 from billing.statements import Receipt
 from catalog.offers import Offer
+from generation.api import draft_facts
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling.wait import Wait, wait_of
@@ -54,21 +56,27 @@ def videos(generations: list[Generation]) -> list[dict[str, Any]]:
     ]
 
 
-def video(generation: Generation) -> dict[str, Any]:
-    """One Video object, with all that is known of how it stands."""
+def video(generation: Generation, caller: Caller | None = None) -> dict[str, Any]:
+    """One Video object, with all that is known of how it stands, and for ``caller`` of the draft that it is."""
     ours = _ours(generation, None if generation.is_open else statements.receipt(reference=generation.id))
     seen = progress.latest(generation.id) if generation.state == State.RUNNING else None
     if seen is not None:
         ours |= {"stage": seen.stage, "step": seen.step, "steps": seen.steps_total, "preview": seen.preview}
     if generation.is_open:
         ours["queue"] = wait_of(generation).to_json()
+    if caller is not None:
+        ours["draft"] = draft_facts.told_of(generation, caller)
     return _video(generation, seen=seen, ours=ours)
 
 
-def as_it_stands(generation_id: UUID) -> dict[str, Any]:
-    """The Video object of a clip that whoever asks was let in to before; or that it is deleted by now."""
+def as_it_stands(generation_id: UUID, caller: Caller | None) -> dict[str, Any]:
+    """The Video object of a clip that ``caller`` was let in to before; or that it is deleted by now."""
     found = Generation.objects.for_display().filter(id=generation_id, deleted_at=None).first()
-    return {"id": str(generation_id), "object": "video.deleted", "deleted": True} if found is None else video(found)
+    return (
+        {"id": str(generation_id), "object": "video.deleted", "deleted": True}
+        if found is None
+        else video(found, caller)
+    )
 
 
 def page(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:

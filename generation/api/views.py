@@ -19,7 +19,7 @@ from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation
-from generation.api import batches, drafts, listing, presentation, waiting
+from generation.api import batches, listing, presentation, waiting
 from generation.api.asked import DEFAULT_ALIAS, asked_in, by_their_names
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
@@ -162,9 +162,7 @@ class Video(VideoView):
     def get(self, request: Request, generation_id: UUID) -> HttpResponseBase:
         generation = own_generation(caller := self.caller(Action.READ_CLIPS), generation_id)
         retries.note_read([generation])
-        shown = presentation.video(generation)
-        shown["lm"]["draft"] = drafts.told_of(generation, caller)
-        answer = _as_it_stands(shown)
+        answer = _as_it_stands(presentation.video(generation, caller))
         return waiting.until_ended(self.site_request, generation, answer)
 
     def post(self, request: Request, generation_id: UUID) -> Response:

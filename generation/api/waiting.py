@@ -19,6 +19,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.response import Response
 
+from accounts.caller import state_of
 from generation.api import presentation
 from generation.api.readers import may_still_read
 from generation.live.following import follow
@@ -90,7 +91,9 @@ async def _body(
 
 def _standing(request: HttpRequest, generation_id: UUID, known: dict[str, Any]) -> dict[str, Any]:
     try:
-        return presentation.as_it_stands(generation_id) if may_still_read(request, generation_id) else known
+        if not may_still_read(request, generation_id):
+            return known
+        return presentation.as_it_stands(generation_id, state_of(request).caller)
     except Exception:
         logger.exception("Of clip %s is told what was known when it was asked for", generation_id)
         return known
