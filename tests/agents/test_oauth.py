@@ -111,7 +111,11 @@ def connected(storage: Storage, browser: Client, said: Mapping[str, Any], act: A
                 code=came_back.get("code", ""), state=came_back["state"], iss=came_back["iss"]
             )
 
-        metadata = OAuthClientMetadata(redirect_uris=[BACK], client_name="Fox Agent", token_endpoint_auth_method="none")  # type: ignore[list-item]
+        metadata = OAuthClientMetadata(
+            redirect_uris=[BACK],  # type: ignore[list-item]  # pydantic makes an address of the text
+            client_name="Fox Agent",
+            token_endpoint_auth_method="none",
+        )
         storage.flow = flow = OAuthClientProvider(f"{SITE}/mcp", metadata, storage, agree, come_back)
         async with (
             httpx2.AsyncClient(transport=transport, base_url=SITE, auth=flow) as http,
