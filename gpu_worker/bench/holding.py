@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from gpu_worker.bench.subjects import Subject
-from gpu_worker.bench.weights import make
+from gpu_worker.bench.weights import transformer_of
 from gpu_worker.engine.errors import EngineError
 from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.devices import Device
@@ -45,10 +45,8 @@ class Holding:
     def __init__(self, subject: Subject, size: str, device: Device, folder: Path, *, steps: int) -> None:
         self._device, self._steps = device, steps
         scale = subject.scales[size]
-        self._part = Part("transformer", folder / "transformer", "diffusers", subject.transformer)
+        self._part = transformer_of(subject, size, folder)
         self._loader = Loader(QuantisedStore(folder / "quantised"))
-        if not self._part.folder.is_dir():
-            make(self._part, scale.transformer)
         self.size_bytes = sum(file.stat().st_size for file in self._part.folder.glob("*.safetensors"))
         torch.manual_seed(0)
         self._inputs = subject.inputs(subject.latents(size), scale.text_width)
@@ -96,7 +94,7 @@ class Holding:
         )
 
     def _component(self, quantisation: str) -> Component:
-        return Component(f"bench:{self._part.folder}:{quantisation}", self._part, "bfloat16", quantisation)
+        return component_of(self._part, quantisation)
 
     @contextmanager
     def _plain(self) -> Iterator[torch.nn.Module]:
@@ -128,7 +126,7 @@ class Holding:
         with held() as module:
             self._device.synchronize()
             load_seconds = time.perf_counter() - began
-            inputs = {name: self._moved(value) for name, value in self._inputs.items()}
+            inputs = placed(self._inputs, self._device)
             with torch.inference_mode():
                 module(**inputs)  # warms up
                 self._device.synchronize()
@@ -140,11 +138,21 @@ class Holding:
                     seconds.append(time.perf_counter() - began)
             return Row(name, load_seconds, statistics.median(seconds), self._device.peak_bytes())
 
-    def _moved(self, value: Any) -> Any:
+
+def component_of(part: Part, quantisation: str) -> Component:
+    return Component(f"bench:{part.folder}:{quantisation}", part, "bfloat16", quantisation)
+
+
+def placed(inputs: Mapping[str, Any], device: Device) -> dict[str, Any]:
+    """A step's inputs on the device, as its weights are."""
+
+    def of_one(value: Any) -> Any:
         if not isinstance(value, torch.Tensor):
             return value
-        moved = value.to(self._device.torch_device)
+        moved = value.to(device.torch_device)
         return moved.to(torch.bfloat16) if moved.dim() > 1 else moved
+
+    return {name: of_one(value) for name, value in inputs.items()}
 
 
 def _medians(times: int, *actions: Callable[[], object]) -> list[float]:

@@ -33,7 +33,7 @@ from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.video.clip import Frames
 from gpu_worker.engine.video.frames import taken_one_by_one
 from gpu_worker.engine.video.pipelines import replace_method
-from gpu_worker.engine.video.speed import with_speed_settings
+from gpu_worker.engine.video.speed import RenderFacts, with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
@@ -73,6 +73,8 @@ def settings(mag_ratios: list[float]) -> dict[str, Speed]:
             for threshold in (0.1, 0.5)
         },
         "mag_cache": {"mag_cache": {"threshold": 0.06, "mag_ratios": mag_ratios}},
+        "sea_cache": {"sea_cache": {}},
+        "sea_cache: 0.5": {"sea_cache": {"threshold": 0.5}},
         "taylorseer_cache": {"taylorseer_cache": {"cache_interval": 3, "disable_cache_before_step": 3}},
         "eight_bit_products: int8": {"eight_bit_products": True},
         "fused_qkv": {"fused_qkv": True},
@@ -192,13 +194,12 @@ class SpeedBench:
         answers: list[torch.Tensor] = []
         with ExitStack() as held:
             modules = held.enter_context(self._residency.lease(components))
+            pipeline = self._pipeline(modules)
             held.enter_context(
                 with_speed_settings(
                     [modules["transformer"]],
                     speed,
-                    steps=self._steps,
-                    device=self._device.torch_device,
-                    dtype=torch.bfloat16,
+                    RenderFacts(self._steps, self._device.torch_device, torch.bfloat16, pipeline, self._scale.clip),
                 )
             )
             listening = modules["transformer"].register_forward_hook(
@@ -208,7 +209,7 @@ class SpeedBench:
             gc.collect()
             self._device.release_cached()
             self._device.start_peak()
-            began, denoised, decoded, frames = self._render(modules)
+            began, denoised, decoded, frames = self._render(pipeline)
             weights_bytes = sum(map(self._residency.size_bytes, components))
             return Take(
                 denoising_seconds=denoised - began,
@@ -219,11 +220,14 @@ class SpeedBench:
                 frames=frames,
             )
 
-    def _render(self, modules: Mapping[str, torch.nn.Module]) -> tuple[float, float, float, Frames]:
-        """When denoising began, when decoding did and when that ended, in seconds; and the clip."""
+    def _pipeline(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         cls = getattr(diffusers, self._subject.pipeline)
         pipeline = cls(scheduler=self._subject.scheduler(), text_encoder=None, tokenizer=None, **modules)
         pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def _render(self, pipeline: Any) -> tuple[float, float, float, Frames]:
+        """When denoising began, when decoding did and when that ended, in seconds; and the clip."""
         at: list[float] = []
 
         def timed(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -269,7 +273,7 @@ class SpeedBench:
             transformer.enable_cache(MagCacheConfig(calibrate=True, num_inference_steps=self._steps))
             try:
                 with contextlib.redirect_stdout(said):  # where diffusers writes them, and nowhere else
-                    self._render(modules)
+                    self._render(self._pipeline(modules))
             finally:
                 transformer.disable_cache()
         ratios: list[float] = json.loads(next(line for line in said.getvalue().splitlines() if line.startswith("[1")))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import init_empty_weights
 
+from gpu_worker.bench.subjects import Subject
 from gpu_worker.engine.weights.checkpoint import Part
+
+
+def transformer_of(subject: Subject, size: str, folder: Path) -> Part:
+    """Return the denoiser of a subject, made in ``folder`` unless it is there."""
+    part = Part("transformer", folder / "transformer", "diffusers", subject.transformer)
+    if not part.folder.is_dir():
+        make(part, subject.scales[size].transformer)
+    return part
 
 
 def make(part: Part, config: Any) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_worker import log_context
 from gpu_worker.contract import ModelSpec, Progress, RenderJob, Stage
-from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
+from gpu_worker.engine.cards.shared_render import NotShared, PartDone, SharedRender
+from gpu_worker.engine.compiled_shapes import CompiledShapes
+from gpu_worker.engine.errors import (
+    DoesNotFit,
+    EngineError,
+    FatalDeviceError,
+    OutOfMemory,
+    RenderStopped,
+    UnsupportedHere,
+)
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory import main_memory
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.headroom import Headroom
@@ -33,8 +44,9 @@ from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.writer import ClipWriter
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
+from gpu_worker.families.speed import without_caches
 from gpu_worker.snapshot_files import SnapshotFiles
-from gpu_worker.worker_status import ResidentComponent
+from gpu_worker.worker_status import CardStatus, ResidentComponent
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +67,8 @@ class EngineStatus(NamedTuple):
     used_bytes: int
     residents: tuple[ResidentComponent, ...]
     counters: dict[str, float]
+    cards: tuple[CardStatus, ...] = ()
+    """Where there are several: see ``gpu_worker.engine.cards``."""
 
 
 class Engine:
@@ -70,6 +84,7 @@ class Engine:
         self._loader = Loader(QuantisedStore(cache / "quantised"), device.torch_device)
         self._stager = Stager()
         self._residency = Residency(device, self._loader.load, policy=POLICIES[policy])
+        self._compiled_shapes = CompiledShapes(cache / "compiled-shapes.json")
         self._records = RecordFile(cache / "components.json")
         self._residency.records.update(self._records.read())
         self._room = Room(
@@ -109,6 +124,7 @@ class Engine:
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
         snapshots: SnapshotFiles | None = None,
+        part: SharedRender | None = None,
     ) -> RenderedFrames:
         """Make the frames of ``job``: all of the render that takes the card. What is left is to write them into
         ``folder``, which may be done on another thread while the engine renders the next job, or to discard them.
@@ -118,22 +134,18 @@ class Engine:
 
         ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and sound (``Audio``) by role. ``should_stop``
         is asked after every step, and between stages, components and tensors; what it raises ends the render there.
+        With ``part`` the steps are made together with other cards.
 
         Raises:
             RenderStopped: ``should_stop`` turned true.
+            NotShared: they cannot be made together; without ``part`` they can.
             EngineError: this render failed, with a stable code; the engine stays usable.
             FatalDeviceError: the device is lost; the process has to end.
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
         self._stager.cancel()  # this job loads for itself now, from where the reading has come
         with log_context.bound(job_id=job.job_id):
-            kept = RenderSnapshots(
-                snapshots,
-                generation_id=job.generation_id,
-                attempt=job.attempt,
-                speed=job.model.speed,
-                device=self.device.torch_device,
-            )
+            kept = self._kept(snapshots, job)
             writer = ClipWriter(
                 folder / "clip.mp4",
                 job.fps,
@@ -143,10 +155,33 @@ class Engine:
                 stop_if_asked=stages.stop_if_asked,
             )
             try:
-                return self._render_frames(job, inputs, folder, stages, kept, writer)
+                return self._render_frames(job, inputs, folder, stages, kept, writer, part)
             except BaseException:
                 writer.close()
                 raise
+
+    def render_part(
+        self, job: RenderJob, *, inputs: Mapping[str, Any], part: SharedRender, snapshots: SnapshotFiles | None
+    ) -> None:
+        """Make this card's part of the steps of a clip that the first card makes; done when the steps are.
+
+        Raises:
+            EngineError: this card cannot take part; the engine stays usable.
+            FatalDeviceError: this card or another one is lost; the process has to end.
+        """
+        stages = StageClock(steps_total=job.steps, on_progress=lambda _: None, should_stop=lambda: False)
+        self._stager.cancel()
+        with self._device_errors(), suppress(NotShared, PartDone):
+            self._rendering(job, inputs, stages, self._kept(snapshots, job), unheard, part).run()
+
+    def _kept(self, snapshots: SnapshotFiles | None, job: RenderJob) -> RenderSnapshots:
+        return RenderSnapshots(
+            snapshots,
+            generation_id=job.generation_id,
+            attempt=job.attempt,
+            speed=job.model.speed,
+            device=self.device.torch_device,
+        )
 
     def _render_frames(
         self,
@@ -156,16 +191,18 @@ class Engine:
         stages: StageClock,
         snapshots: RenderSnapshots,
         writer: ClipWriter,
+        part: SharedRender | None,
     ) -> RenderedFrames:
         _, mode = mode_of(job, inputs)
         with self._device_errors(), self._asking(stages):
             stages.enter(Stage.LOADING)
             # What continues a video stands behind it in the file, so nothing of it is written before all is there.
             on_frame = unheard if mode.is_continuation else writer.put
-            rendering = self._rendering(job, inputs, stages, snapshots, on_frame)
+            rendering = self._rendering(job, inputs, stages, snapshots, on_frame, part)
             raw = rendering.run()
         stages.pause()  # what is left may have to wait for the delivery before it
         self._records.write(self._residency.records)
+        self._compiled_shapes.note(job, inputs)
         frames = RenderedFrames(
             job=job,
             mode=mode,
@@ -178,17 +215,47 @@ class Engine:
             resumed_from_step=snapshots.resumed_from_step,
         )
         if job.is_compared and not snapshots.resumed_from_step:  # else the first call is another one
-            frames.compare(lambda: self._similarity(job, rendering, stages))
+            frames.compare(lambda: self._similarity(job, inputs, rendering, stages))
         return frames
 
-    def _similarity(self, job: RenderJob, rendering: Rendering, stages: StageClock) -> float | None:
+    def _similarity(
+        self, job: RenderJob, inputs: Mapping[str, Any], rendering: Rendering, stages: StageClock
+    ) -> float | None:
         stages.enter(Stage.LOADING, "Comparing with the whole weights")
         try:
             with self._device_errors(), self._asking(stages):
-                return rendering.first_calls.similarity(job.model, self._room)
-        except OutOfMemory as problem:
-            log.warning("What quantisation changes of %s is not measured: %s", job.model.slug, problem)
+                found = [
+                    rendering.first_calls.similarity(job.model, self._room),
+                    self._similarity_without_cache(job, inputs, rendering, stages),
+                ]
+        except EngineError as problem:
+            log.warning(
+                "What smaller weights or skipped steps change of %s is not measured: %s", job.model.slug, problem
+            )
             return None
+        return min((figure for figure in found if figure is not None), default=None)
+
+    def _similarity_without_cache(
+        self, job: RenderJob, inputs: Mapping[str, Any], rendering: Rendering, stages: StageClock
+    ) -> float | None:
+        """Make the steps of ``job`` once more, none of them skipped; None where its row skips none."""
+        speed = without_caches(job.model.speed)
+        if speed == job.model.speed:
+            return None
+        whole = replace(job, model=replace(job.model, speed=speed))
+
+        def is_done() -> bool:
+            stages.stop_if_asked()
+            return clock.steps_done >= clock.steps_total
+
+        clock = StageClock(steps_total=job.steps, on_progress=lambda _: None, should_stop=is_done)
+        again = self._rendering(whole, inputs, clock, self._kept(None, whole), unheard, None)
+        try:
+            again.run()
+        except RenderStopped:
+            if clock.steps_done < clock.steps_total:
+                raise
+        return rendering.last_latents.similarity(again.last_latents)
 
     def _rendering(
         self,
@@ -197,13 +264,14 @@ class Engine:
         stages: StageClock,
         snapshots: RenderSnapshots,
         on_frame: OnFrame,
+        part: SharedRender | None,
     ) -> Rendering:
         check_row(job.model, self.device.torch_device)
         model = self._library.open(job.model)
         own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
         self._residency.upcoming = [own, *self._upcoming_keys()]
         return Rendering(
-            job, inputs, model, self._room, stages, snapshots, on_denoising=self._prefetch, on_frame=on_frame
+            job, inputs, model, self._room, stages, snapshots, on_denoising=self._prefetch, on_frame=on_frame, part=part
         )
 
     @contextmanager
@@ -280,7 +348,8 @@ class Engine:
         return None
 
     def preload(self, model: ModelSpec) -> None:
-        """Bring a model's components onto the device before anybody asks for them.
+        """Bring a model's components onto the device before anybody asks for them, and where its row compiles blocks,
+        make the first step of what it has made on this host.
 
         Raises:
             EngineError: it is not there, cannot be read or does not fit.
@@ -288,6 +357,22 @@ class Engine:
         components = self._library.open(model).components
         with self._device_errors(), self._residency.lease(components.values()):
             self._records.write(self._residency.records)
+        for job, inputs in self._compiled_shapes.missing(model):
+            self._compile(job, inputs)
+
+    def _compile(self, job: RenderJob, inputs: Mapping[str, Any]) -> None:
+        """Make one step of ``job``, with which its blocks are compiled. What goes wrong costs the warm-up alone."""
+        stages = StageClock(
+            steps_total=job.steps, on_progress=lambda _: None, should_stop=lambda: stages.steps_done > 0
+        )
+        try:
+            with self._device_errors():
+                self._rendering(job, inputs, stages, self._kept(None, job), unheard, None).run()
+        except RenderStopped:
+            self._compiled_shapes.note(job, inputs)
+            log_event(log, "blocks compiled", size=f"{job.width}x{job.height}", frames=job.num_frames)
+        except EngineError as problem:
+            log.warning("Blocks of %s are not compiled in advance: %s", job.model.slug, problem)
 
     def evict(self, key: str) -> bool:
         """Take a component off the device. False when it is in use or not there."""

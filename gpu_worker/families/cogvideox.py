@@ -62,7 +62,9 @@ FAMILY = Family(
             encodes_whole_clip=True,
         ),
     },
+    sharing="guidance",
     size_multiple=16,
+    caches=("first_block_cache", "mag_cache", "taylorseer_cache"),  # SeaCache is for models of straight flow
     sizes=("720x480",),
     frames=FrameRule(step=8, offset=1, least=9, most=161),
     fps=8,

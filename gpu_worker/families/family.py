@@ -200,6 +200,9 @@ class Family:
     """Arguments that each run the transformer once more in a step, unless they are 1 or less."""
     steps_total: Callable[[RenderJob], int] | None = None
     """Steps of a whole render, where the pipeline's own figure times the passes is not all of them."""
+    sharing: str = ""
+    """How several cards share a step: by ``sequence`` or ``guidance`` (``gpu_worker.engine.cards``); empty: they do
+    not."""
     has_audio: bool = False
     fuses_qkv: bool = False
     """Whether its attention uses fused projections; the others would have them beside the rest, unused."""

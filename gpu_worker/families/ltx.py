@@ -96,6 +96,7 @@ FAMILY = Family(
             reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
     },
+    sharing="sequence",
     size_multiple=32,
     sizes=("768x512", "512x768", "512x512", "1216x704", "704x1216"),
     frames=FrameRule(step=8, offset=1, least=9, most=1441),

@@ -95,6 +95,7 @@ FAMILY = Family(
             reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
     },
+    sharing="sequence",
     size_multiple=32,
     sizes=("768x512", "512x768", "1280x704", "704x1280", "1920x1088"),
     frames=FrameRule(step=8, offset=1, least=9, most=481),

@@ -42,6 +42,7 @@ FAMILY = Family(
             arguments=_sound,
         )
     },
+    sharing="sequence",
     size_multiple=ltx2.FAMILY.size_multiple,
     sizes=ltx2.FAMILY.sizes,
     frames=ltx2.FAMILY.frames,

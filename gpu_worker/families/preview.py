@@ -56,6 +56,8 @@ FAMILY = Family(
             reads_last_frames=1,
         ),
     },
+    sharing="guidance",
+    caches=("first_block_cache", "mag_cache", "taylorseer_cache"),  # SeaCache is for models of straight flow
     size_multiple=16,
     sizes=("48x48",),
     frames=FrameRule(step=1, offset=0, least=16, most=16),

@@ -12,6 +12,7 @@ from gpu_worker.families.numbers import number_problem, numbers_problem, shown
 
 _FLAG, _WORD = "true or false", "a word"
 _COUNT, _NUMBER, _NUMBERS = "a whole number", "a number", "a list of numbers"
+_ORDER = "0 or 1"
 
 CACHES: Mapping[str, Mapping[str, str]] = {
     "first_block_cache": {"threshold": _NUMBER},
@@ -20,6 +21,13 @@ CACHES: Mapping[str, Mapping[str, str]] = {
         "max_skip_steps": _COUNT,
         "retention_ratio": _NUMBER,
         "mag_ratios": _NUMBERS,
+    },
+    "sea_cache": {
+        "threshold": _NUMBER,
+        "residual_order": _ORDER,
+        "retention_steps": _COUNT,
+        "cache_end_steps": _COUNT,
+        "max_consecutive_cached": _COUNT,
     },
     "taylorseer_cache": {
         "cache_interval": _COUNT,
@@ -39,12 +47,19 @@ SETTINGS = ("attention_backend", "compile_repeated_blocks", *CACHES, *_FLAGS)
 The last two change how weights are laid out: what has them is a component of its own. The others are switched on for
 one render and off after it, so that rows with different settings share their weights.
 """
+CARDS = ("auto", "one")
+"""Values of ``cards``, beside those settings: whether a worker of several cards shares a row's clips among them."""
 
 
 def held_beside(speed: Mapping[str, Any]) -> str:
     """Which settings of a row change what a step holds beside the weights, by their names: caches keep answers of the
     transformer on the card, and products in eight bits come as wider numbers."""
     return ",".join(name for name in (*CACHES, EIGHT_BIT_PRODUCTS) if name in speed)
+
+
+def without_caches(speed: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a row but its step cache."""
+    return {name: value for name, value in speed.items() if name not in CACHES}
 
 
 def products_problem(speed: Mapping[str, Any], quantisation: str) -> str | None:
@@ -66,8 +81,8 @@ def problems(speed: Any, made_by: Family, modes: Iterable[str] = ()) -> Iterator
         yield "Write one line for each setting: `attention_backend: flash`."
         return
     for name, value in speed.items():
-        if name not in SETTINGS:
-            yield f"There is no {name!r}. There are: {', '.join(SETTINGS)}."
+        if name not in (*SETTINGS, "cards"):
+            yield f"There is no {name!r}. There are: {', '.join(SETTINGS)}, cards."
         elif problem := _value_problem(name, value):
             yield f"{name}: {problem}"
     if len(caches := sorted(CACHES.keys() & speed.keys())) > 1:
@@ -87,6 +102,8 @@ def _value_problem(name: str, value: Any) -> str | None:
                 "a kernel of the Hub is code that nobody here has read; install one and name it: native, flash, sage."
             )
         return None if isinstance(value, str) and value else "a name of diffusers, such as native or flash."
+    if name == "cards":
+        return None if value in CARDS else f"{' or '.join(CARDS)}."
     if name in _FLAGS:
         return None if value is True else "true, or leave it out."
     if not isinstance(value, Mapping):
@@ -105,5 +122,7 @@ def _argument_problem(kind: str, value: Any) -> str | None:
         return numbers_problem(value)
     if kind in (_NUMBER, _COUNT):
         return number_problem(value, least=0, is_whole=kind == _COUNT)
+    if kind == _ORDER:
+        return None if value in (0, 1) and not isinstance(value, bool) else f"write {kind}; this is {shown(value)}."
     is_fitting = isinstance(value, bool) if kind == _FLAG else isinstance(value, str) and bool(value)
     return None if is_fitting else f"write {kind}; this is {shown(value)}."

@@ -63,6 +63,7 @@ FAMILY = Family(
             encodes_whole_clip=True,
         ),
     },
+    sharing="sequence",
     size_multiple=16,
     sizes=("832x480", "480x832"),
     frames=FRAMES,

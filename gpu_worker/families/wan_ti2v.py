@@ -21,6 +21,7 @@ FAMILY = Family(
     name="wan_ti2v",
     title="Wan 2.2 TI2V",
     modes={"text": TEXT, "image": replace(IMAGE, encodes_whole_clip=False)},
+    sharing="sequence",
     size_multiple=32,
     sizes=("1280x704", "704x1280"),
     frames=FRAMES,

@@ -109,6 +109,7 @@ FAMILY = Family(
         ),
     ),
     fuses_qkv=True,
+    caches=("taylorseer_cache",),  # the others pass over blocks, between which it adds what controls the clip
     shared=SHARED,
     call=(
         "guidance_scale",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 
 from gpu_worker.contract import ComponentSource, RenderJob
 from gpu_worker.engine import Engine
+from gpu_worker.engine.errors import RenderStopped
+from gpu_worker.engine.video.rendering import Rendering
 from gpu_worker.engine.weights.quantisation import quantise_weight
 from tests.engine.jobs import frames_of, render
 from tests.engine.tight_engines import engine_on, job, on_device, sizes_of
@@ -102,3 +105,40 @@ def test_a_trial_that_is_stopped_while_comparing_leaves_nothing_leased(repos: Pa
         )
     assert not any(r.leases for r in engine.status().residents)
     assert "transformer" in on_device(engine)
+
+
+def test_what_a_step_cache_changes_is_measured_too(repos: Path, tmp_path: Path) -> None:
+    """By the same clip without it; quantised or not."""
+    engine = engine_on(repos, tmp_path / "cache")
+
+    def found(threshold: float, steps: int, quantisation: str = "none") -> float:
+        speed: dict[str, Any] = {"sea_cache": {"threshold": threshold, "max_consecutive_cached": 0}}
+        wanted = dataclasses.replace(trial(quantisation=quantisation, speed=speed), steps=steps)
+        return similarity(engine, wanted, tmp_path / "clip")
+
+    assert found(0.0, 3) == pytest.approx(1, abs=1e-12)  # it skips nothing
+    assert found(10.0, 12) < found(10.0, 4) < 1 - 1e-9
+    assert found(0.0, 3, "int8") == similarity(engine, trial(), tmp_path / "clip")
+
+
+def test_a_trial_that_is_stopped_while_it_makes_the_steps_again_is_stopped(
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
+    begun: list[Rendering] = []
+    begin = engine._rendering
+
+    def noted(*facts: Any) -> Rendering:
+        begun.append(begin(*facts))
+        return begun[-1]
+
+    monkeypatch.setattr(engine, "_rendering", noted)
+    wanted = trial(quantisation="none", speed={"sea_cache": {}})
+
+    def should_stop() -> bool:
+        return len(begun) == 2 and begun[1]._stages.steps_done == 1
+
+    with pytest.raises(RenderStopped):
+        render(engine, wanted, tmp_path / "clip", should_stop=should_stop)
+    assert begun[1]._stages.steps_done == 1
+    assert not any(r.leases for r in engine.status().residents)

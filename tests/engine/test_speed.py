@@ -14,10 +14,12 @@ import pytest
 import torch
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from diffusers.models.transformers import transformer_ltx
+from torch._inductor.utils import fresh_cache
 
 from gpu_worker.contract import Progress, RenderJob
 from gpu_worker.engine import Engine, UnsupportedRequest
 from gpu_worker.engine.errors import UnsupportedHere
+from gpu_worker.engine.video import compiled_blocks
 from gpu_worker.engine.weights.storages import module_bytes
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.speed import SETTINGS
@@ -32,6 +34,7 @@ SWITCHED: list[dict[str, Any]] = [
     {"compile_repeated_blocks": {"backend": "eager"}},
     {"first_block_cache": {"threshold": 10.0}},
     {"mag_cache": {"threshold": 10.0, "retention_ratio": 0.1, "mag_ratios": MAG_RATIOS}},
+    {"sea_cache": {"threshold": 10.0}},
     {"taylorseer_cache": {"cache_interval": 4, "disable_cache_before_step": 2}},
 ]
 LAID_OUT: list[dict[str, Any]] = [{"channels_last_vae": True}]
@@ -147,9 +150,10 @@ def test_blocks_are_really_compiled_where_there_is_a_compiler(repos: Path, tmp_p
     [
         (SWITCHED[2], transformer_ltx.LTXVideoTransformerBlock),
         (SWITCHED[3], transformer_ltx.LTXVideoTransformerBlock),
-        (SWITCHED[4], transformer_ltx.LTXAttention),
+        (SWITCHED[4], transformer_ltx.LTXAttention),  # the hooks of this cache call the blocks themselves
+        (SWITCHED[5], transformer_ltx.LTXAttention),
         (
-            {"taylorseer_cache": {**SWITCHED[4]["taylorseer_cache"], "use_lite_mode": True}},
+            {"taylorseer_cache": {**SWITCHED[5]["taylorseer_cache"], "use_lite_mode": True}},
             transformer_ltx.LTXAttention,
         ),
     ],
@@ -293,6 +297,25 @@ def test_what_is_not_installed_is_refused_before_the_job_is_taken(repos: Path, t
     assert reason is not None
     assert "LTXVideoTransformer3DModel cannot do attention_backend" in reason
     assert engine.can_hold(job_with_speed({"attention_backend": "native"})) is None
+
+
+def test_where_no_compiler_works_it_is_said_before_the_job_is_taken(repos: Path, tmp_path: Path) -> None:
+    """PyTorch itself says it at the first step, when weights are loaded and somebody waits."""
+    engine = engine_on(repos, tmp_path / "cache")
+    compiled_blocks.try_on.cache_clear()
+    torch._dynamo.reset()
+    with fresh_cache(), torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        reason = engine.can_hold(job_with_speed({"compile_repeated_blocks": {}}))
+    assert reason is not None
+    assert "cannot do compile_repeated_blocks: nothing can be compiled on cpu: InvalidCxxCompiler" in reason
+
+
+def test_a_compiler_that_does_not_exist_is_refused(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
+    for arguments in ({"backend": "imaginary"}, {"mode": "fastest"}):
+        reason = engine.can_hold(job_with_speed({"compile_repeated_blocks": arguments}))
+        assert reason is not None
+        assert "cannot do compile_repeated_blocks" in reason
 
 
 def test_attention_that_takes_no_mask_is_refused_where_the_model_gives_one(repos: Path, tmp_path: Path) -> None:

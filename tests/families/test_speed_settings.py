@@ -24,6 +24,7 @@ GOOD: list[dict[str, Any]] = [
     {"mag_cache": {"mag_ratios": [1, 0.99]}},
     {"eight_bit_products": True},
     {"taylorseer_cache": {}, "attention_backend": "native"},
+    {"sea_cache": {"threshold": 0.3, "residual_order": 0}},
 ]
 
 
@@ -48,6 +49,7 @@ def test_what_can_be_is_let_through(speed: dict[str, Any]) -> None:
         ({"first_block_cache": {"threshold": "high"}}, "threshold: write a number of at least 0; this is 'high'"),
         ({"first_block_cache": {"threshold": float("nan")}}, "threshold: write a number of at least 0; this is .nan"),
         ({"taylorseer_cache": {"max_order": 1.5}}, "max_order: write a whole number of at least 0; this is 1.5"),
+        ({"sea_cache": {"residual_order": 2}}, "residual_order: write 0 or 1; this is 2"),
         ({"taylorseer_cache": {"use_lite_mode": 1}}, "use_lite_mode: write true or false; this is 1"),
         ({"compile_repeated_blocks": {"mode": 3}}, "mode: write a word; this is 3"),
         ({"fused_qkv": False}, "true, or leave it out"),
@@ -94,9 +96,13 @@ def test_a_row_may_name_the_caches_that_its_pipeline_and_blocks_know(family_name
         transformer = getattr(diffusers, config["_class_name"]).from_config(config)
     blocks = getattr(transformer, "transformer_blocks", None) or transformer.blocks
     says_which_call = "cache_context(" in inspect.getsource(pipeline)
+    # What VACE adds between blocks would be added again where a cache passes over them.
+    may_skip_blocks = registered(blocks[0]) and not hasattr(transformer, "vace_blocks")
+    flows_straight = "CogVideoX" not in config["_class_name"]
     possible = {
-        "first_block_cache": says_which_call and registered(blocks[0]),
-        "mag_cache": registered(blocks[0]),
+        "first_block_cache": says_which_call and may_skip_blocks,
+        "mag_cache": may_skip_blocks,
+        "sea_cache": says_which_call and may_skip_blocks and flows_straight,
         "taylorseer_cache": says_which_call and family_name != "helios_pyramid",  # one scale does not fit the next
     }
     assert {name: name in caches_that_work(family, [mode]) for name in CACHES} == possible

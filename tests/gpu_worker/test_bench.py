@@ -75,13 +75,19 @@ def test_each_speed_setting_is_measured_beside_the_same_render_without_it(
     assert measured[PLAIN].cosine == pytest.approx(1)
     assert measured[PLAIN].psnr == math.inf
     assert measured["channels_last_vae"].cosine == pytest.approx(1)  # the denoiser's answers are before it
-    for cache in ("mag_cache", "taylorseer_cache"):
+    for cache in ("mag_cache", "sea_cache: 0.5", "taylorseer_cache"):
         assert measured[cache].cosine < 1 - 1e-6
         assert measured[cache].psnr < math.inf
     compiled = measured["compile_repeated_blocks"]
     assert (
         compiled.first_seconds > 1000
     )  # the steps after it may hold a recompilation: caches leave their hooks' forward
+
+
+def test_a_row_that_only_names_sea_cache_loses_next_to_nothing(tmp_path: Path) -> None:
+    speed_bench = SpeedBench(SUBJECTS["ltx-2b"], "small", Cpu(2**30), tmp_path, steps=30)
+    plain, skipping = speed_bench._take({}), speed_bench._take({"sea_cache": {}})
+    assert 0.995 <= Measured.of("sea_cache", skipping, plain).cosine < 1 - 1e-6
 
 
 def test_what_cannot_run_here_is_printed_with_its_reason(

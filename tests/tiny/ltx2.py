@@ -14,7 +14,12 @@ from diffusers import (
 )
 from diffusers.pipelines.ltx2 import LTX2TextConnectors
 from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma4UnifiedConfig,
+    Gemma4UnifiedForConditionalGeneration,
+)
 
 from tests.tiny.text_encoders import WIDTH
 from tests.tiny.tokenizers import gemma_tokenizer
@@ -23,11 +28,11 @@ AUDIO_WIDTH = WIDTH // 2
 SAMPLE_RATE, HOP_LENGTH, OUTPUT_RATE, MEL_BINS = 16_000, 160, 24_000, 16
 
 
-def build(folder: Path, *, seed: int = 0) -> Path:
-    """Save the pipeline into ``folder``."""
+def build(folder: Path, *, seed: int = 0, is_2_5: bool = False) -> Path:
+    """Save the pipeline into ``folder``, with the text encoder of LTX-2.5 or that of those before it."""
     tokenizer = gemma_tokenizer()
     torch.manual_seed(seed)
-    text_encoder = _text_encoder(tokenizer)
+    text_encoder = _text_encoder_2_5(tokenizer) if is_2_5 else _text_encoder(tokenizer)
     text_layers = text_encoder.config.text_config.num_hidden_layers
     audio_vae = _audio_vae()
     pipeline = LTX2Pipeline(
@@ -81,6 +86,30 @@ def _text_encoder(tokenizer: object) -> Gemma3ForConditionalGeneration:
         image_token_index=ids("<image_soft_token>"),
     )
     return Gemma3ForConditionalGeneration(config).eval()
+
+
+def _text_encoder_2_5(tokenizer: object) -> Gemma4UnifiedForConditionalGeneration:
+    """Gemma 4, which looks and listens without towers; the layers that see the whole text have wider heads."""
+    ids = tokenizer.convert_tokens_to_ids  # type: ignore[attr-defined]
+    text = {
+        "vocab_size": len(tokenizer),  # type: ignore[arg-type]
+        "hidden_size": WIDTH,
+        "intermediate_size": 2 * WIDTH,
+        "num_hidden_layers": 2,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": WIDTH // 2,
+        "per_layer_config": {"1": {"head_dim": WIDTH}},
+        "sliding_window": 512,
+        "max_position_embeddings": 2048,
+        "pad_token_id": ids("<pad>"),
+        "bos_token_id": ids("<bos>"),
+        "eos_token_id": ids("<eos>"),
+    }
+    vision = {"patch_size": 4, "pooling_kernel_size": 1, "mm_embed_dim": WIDTH, "mm_posemb_size": 8}
+    config = Gemma4UnifiedConfig(text_config=text, vision_config=vision, audio_config={"audio_embed_dim": 16})
+    return Gemma4UnifiedForConditionalGeneration(config).eval()
 
 
 def _transformer() -> LTX2VideoTransformer3DModel:

@@ -13,7 +13,7 @@ import torch
 
 from gpu_worker.contract import ModelSpec, Stage
 from gpu_worker.engine.requests import family_of
-from gpu_worker.engine.video.speed import with_speed_settings
+from gpu_worker.engine.video.speed import RenderFacts, with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.weights.components import Component, ContentDigests, components_of
 from gpu_worker.engine.weights.loading import load_meta_module, load_tool
@@ -100,7 +100,7 @@ class Library:
         asked = json.dumps([[c.key for c in transformers.values()], model.spec.speed], sort_keys=True)
         if asked not in self._supported_speed:
             meta_modules, dtype = map(self.meta_module, transformers.values()), getattr(torch, model.spec.dtype)
-            with with_speed_settings(meta_modules, model.spec.speed, steps=1, device=device, dtype=dtype):
+            with with_speed_settings(meta_modules, model.spec.speed, RenderFacts(1, device, dtype)):
                 self._supported_speed.add(asked)
 
     def tools(self, model: OpenModel) -> dict[str, Any]:

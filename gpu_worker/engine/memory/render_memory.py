@@ -162,6 +162,10 @@ class RenderMemory:
 
         return run_with_fallbacks(attempt, self._fallbacks[stage], device=self._residency.device, on_failure=on_failure)
 
+    def note_failure(self, stage: Stage) -> None:
+        """Remember that memory ran out in ``stage``, where there is no trying again."""
+        self._failures.append((self.workload(stage), self._residency.free_bytes()))
+
     def learn_from_failures(self) -> None:
         """Raise the estimates of the workloads for which memory ran out."""
         for workload, had_bytes in self._failures:

@@ -47,6 +47,11 @@ class Recorder:
         self._numbers = 0
 
     @property
+    def calls_to_replay(self) -> int:
+        """Steps of the scheduler that are recorded already."""
+        return int(self._last_replayed)
+
+    @property
     def is_replaying(self) -> bool:
         """Whether the recorded step is still to come."""
         return self._calls < self._last_replayed

@@ -1,5 +1,8 @@
-"""What quantisation changes, in one number: the transformer's answer to what a render first asked it, once as it
-rendered and once by its whole weights.
+"""What makes a model smaller or quicker changes, in one number.
+
+Of quantisation: the transformer's answer to what a render first asked it, once as it rendered and once by its whole
+weights. Of a step cache, which changes later steps alone: what the render had come to before its last step, once with
+it and once without.
 
 The question is the render's own, so it is a real one for every family; a test render has a fixed prompt, seed and size,
 so it is always the same one.
@@ -95,6 +98,35 @@ class FirstCalls:
             with torch.no_grad():
                 output = lease.modules[component.name](*_moved(call.args, device), **_moved(call.kwargs, device))
         return float(torch.nn.functional.cosine_similarity(call.answer, _flat(output), dim=0))
+
+
+class LastLatents:
+    """What the transformers of a render were given last: all steps before it show there."""
+
+    def __init__(self) -> None:
+        self._given: torch.Tensor | None = None
+
+    @contextmanager
+    def recording(self, modules: Mapping[str, torch.nn.Module]) -> Iterator[None]:
+        """Note what each call of a transformer among ``modules`` is given, for the time of the block."""
+
+        def note(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self._given = kwargs.get("hidden_states", args[0] if args else None)
+
+        transformers = [module for name, module in modules.items() if name.startswith("transformer")]
+        handles = [module.register_forward_pre_hook(note, with_kwargs=True) for module in transformers]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._given = None if self._given is None else _flat(self._given)
+
+    def similarity(self, others: LastLatents) -> float | None:
+        """The cosine to what another render of the same job came to; None when one of them came to nothing."""
+        if self._given is None or others._given is None:
+            return None
+        return float(torch.nn.functional.cosine_similarity(self._given, others._given, dim=0))
 
 
 def _whole(spec: ModelSpec) -> ModelSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import torch
 
 from gpu_worker.contract import RenderJob, Stage
+from gpu_worker.engine.cards.shared_render import NotShared, SharedRender
 from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.memory_needs import Room, shape_of
 from gpu_worker.engine.memory.open_models import OpenModel
@@ -34,14 +37,16 @@ from gpu_worker.engine.video.frames import (
 from gpu_worker.engine.video.pipelines import assemble, replace_method
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
-from gpu_worker.engine.video.quality import FirstCalls
+from gpu_worker.engine.video.quality import FirstCalls, LastLatents
 from gpu_worker.engine.video.seeding import seeded
-from gpu_worker.engine.video.speed import with_speed_settings
+from gpu_worker.engine.video.speed import RenderFacts, with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.whole_texts import read_to_the_end
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.sounds import Audio
+
+log = logging.getLogger(__name__)
 
 MOST_REHEARSALS = 8
 """A pipeline that asks for its embeddings more often has not been understood, and would be rehearsed for ever."""
@@ -61,6 +66,7 @@ class Rendering:
         *,
         on_denoising: Callable[[], None] = lambda: None,
         on_frame: OnFrame = unheard,
+        part: SharedRender | None = None,
     ) -> None:
         self._family, self._mode = mode_of(job, inputs)
         self._job, self._inputs, self._model = job, inputs, model
@@ -71,10 +77,10 @@ class Rendering:
         first_frame = self._mode.first_frame
         self._held = HeldPictures([first_frame(job, inputs)]) if first_frame else None
         self._painter = PreviewPainter(wait_for_card=self._device.synchronize)
-        self.first_calls = FirstCalls()
+        self.first_calls, self.last_latents = FirstCalls(), LastLatents()
         self._memory = RenderMemory(job, model, room, stages)
         self._peaks = self._memory.peaks
-        self._on_denoising, self._on_frame = on_denoising, on_frame
+        self._on_denoising, self._on_frame, self._part = on_denoising, on_frame, part
         self._passes = self._family.passes(job.num_frames)
         self._block_swap: BlockSwap | None = None
         self._encoder = PromptEncoder(
@@ -143,6 +149,11 @@ class Rendering:
     def _resume_or_make_frames(self) -> RawClip:
         try:
             return self._make_frames()
+        except NotShared as reason:
+            if self._part is None or not self._part.is_first:
+                raise
+            log_event(log, "one card", why=str(reason))
+            return self._resume_or_make_frames()
         except ReplayFailed as failure:
             self._snapshots.discard(failure)
         return self._make_frames()
@@ -179,32 +190,49 @@ class Rendering:
         yield self._encoder.recalled(pipeline)
         if self._job.is_compared:
             yield self.first_calls.recording(self._memory.denoisers.modules)
+            yield self.last_latents.recording(self._memory.denoisers.modules)
         yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
         yield replace_method(pipeline.vae, "decode", lambda decode: self._decoding(pipeline, decode))
         yield taken_one_by_one(pipeline, self._on_frame)
-        yield with_speed_settings(
-            self._transformers(),
-            self._model.spec.speed,
-            steps=self._job.steps,
-            device=self._device.torch_device,
-            dtype=getattr(torch, self._model.spec.dtype),
+        facts = RenderFacts(
+            self._job.steps,
+            self._device.torch_device,
+            getattr(torch, self._model.spec.dtype),
+            pipeline,
+            (self._job.width, self._job.height, self._job.num_frames),
         )
+        yield with_speed_settings(self._transformers(), self._model.spec.speed, facts)
         if self._memory.placement.is_block_swapped:
             self._block_swap = BlockSwap(self._room.residency, self._memory.denoisers, self._memory.on_card_bytes())
             yield self._block_swap
+        if self._part is not None:
+            is_swapped = self._memory.placement.is_block_swapped
+            yield self._part.share(self._transformers(), is_block_swapped=is_swapped, on_lost=self._learn_from_loss)
         if not self._family.has_step_callback:
             yield replace_method(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
         if self._recorder is not None:
             yield self._recorder.running(pipeline, self._transformers(), call["generator"], self._device.torch_device)
 
+    def _learn_from_loss(self, error: Exception) -> None:
+        """What ends several cards together would end the next attempt as well, unless it is known by then."""
+        if isinstance(error, ReplayFailed):
+            self._snapshots.discard(error)
+        elif self._device.is_out_of_memory(error):
+            self._memory.note_failure(Stage.DENOISING)
+
     def _announcing_denoising(self, progress_bar: Callable[..., Any]) -> Callable[..., Any]:
         """All pipelines open their progress bar just before the first step of each pass."""
 
         def open_bar(*args: Any, **kwargs: Any) -> Any:
+            if self._part is not None and self._part.is_preparing:
+                self._stages.enter(Stage.LOADING, "Waiting for the other cards")
+                self._part.begin(self._recorder.calls_to_replay if self._recorder else 0)
             self._stages.enter(Stage.DENOISING)
             self._peaks.begin(
                 self._memory.workload(Stage.DENOISING), is_swapped=self._memory.placement.is_block_swapped
             )
+            if self._part is not None and self._part.is_together:
+                self._peaks.doubt()  # one card alone needs more
             self._on_denoising()
             return progress_bar(*args, **kwargs)
 
@@ -218,6 +246,8 @@ class Rendering:
         )
 
         def decode_with_room(*args: Any, **kwargs: Any) -> Any:
+            if self._part is not None:
+                self._part.finish()
             self._stages.enter(Stage.DECODING)
             if self._passes == 1:
                 if self._block_swap is not None:
@@ -257,7 +287,10 @@ class Rendering:
         if picture:
             self._stages.show(picture)
         self._snapshots.take(done, self._stages.steps_total, wait_for_device=self._device.synchronize)
-        self._stages.stop_if_asked()
+        if self._part is None:
+            self._stages.stop_if_asked()
+        else:
+            self._part.after_step(self._stages.stop_if_asked)
         return tensors
 
     # --- the pipeline and its call ---
