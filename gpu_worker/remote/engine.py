@@ -17,7 +17,7 @@ from typing import Any, Final
 from PIL import Image
 
 from gpu_worker.backoff import pauses_seconds
-from gpu_worker.contract import REMOTE_BYTES, ModelSpec, Progress, RenderJob, Stage
+from gpu_worker.contract import REMOTE_BYTES, KeyTest, ModelSpec, OwnKey, Progress, RenderJob, Stage
 from gpu_worker.deadline import TimedOut
 from gpu_worker.engine.errors import RenderStopped
 from gpu_worker.families.pictures import fitted
@@ -33,10 +33,11 @@ from gpu_worker.remote.errors import (
     RemoteFailed,
     Unanswered,
 )
+from gpu_worker.remote.own_keys import OwnKeys, account_of
 from gpu_worker.remote.provider import Ask, NotFindable, Provider, Seen, Status
 from gpu_worker.remote.started_jobs import NotKnown, StartedJob, StartedJobs
 from gpu_worker.snapshot_files import SnapshotFiles
-from gpu_worker.worker_status import ResidentComponent
+from gpu_worker.worker_status import CardStatus, ResidentComponent
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class RemoteStatus:
     used_bytes: int = 0
     residents: tuple[ResidentComponent, ...] = ()
     counters: Mapping[str, float] = field(default_factory=dict)
+    cards: tuple[CardStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +73,21 @@ class RemoteEngine:
         providers: Mapping[str, Provider],
         started: StartedJobs,
         *,
+        own_keys: OwnKeys | None = None,
         poll_seconds: Mapping[str, float] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         Args:
             providers: by the name of the account.
+            own_keys: what it can do with keys that workspaces brought; None: nothing.
             pause: waits for so many seconds.
         """
         self.upcoming: Sequence[RenderJob] = ()
         self.device = RemoteDevice(f"Remote: {', '.join(sorted(providers))}"[:200])
         self._providers = providers
         self._started = started
+        self._own_keys = own_keys or OwnKeys()
         self._poll_seconds = poll_seconds or {}
         self._pause = pause
 
@@ -95,8 +100,21 @@ class RemoteEngine:
         return 0.0
 
     def can_hold(self, job: RenderJob) -> str | None:
-        account = job.model.source.partition("/")[0]
-        return None if account in self._providers else f"This worker has no account {account!r}."
+        account, _ = account_of(job)
+        if account not in self._providers:
+            return f"This worker has no account {account!r}."
+        if job.own_key is not None and job.own_key.pair not in self.pairs:
+            return f"This worker cannot open keys of the pair {job.own_key.pair!r}."
+        return None
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Of which it can open what is sealed."""
+        return self._own_keys.pairs
+
+    def test_key(self, own_key: OwnKey, account: str) -> tuple[KeyTest, str]:
+        """Say whether the provider takes a key. From any thread."""
+        return self._own_keys.test(own_key, account)
 
     def preload(self, model: ModelSpec) -> None:
         """There is nothing to load."""
@@ -120,12 +138,18 @@ class RemoteEngine:
             RemoteFailed: it made none.
             RenderStopped: the clip is not wanted any more.
         """
-        account, _, model = job.model.source.partition("/")
+        account, model = account_of(job)
         provider = self._providers.get(account)
         if provider is None or not model:
             raise RemoteFailed(NOT_SET_UP, f"No account {account!r} is set up for this model.")
         ask = Ask.of(job, model=model, image_png=_png(inputs.get("image"), job))
-        return _Attempt(self, job, provider, account, ask, folder, on_progress, should_stop).run()
+        if job.own_key is None:
+            return _Attempt(self, job, provider, account, ask, folder, on_progress, should_stop).run()
+        opened = self._own_keys.open(job.own_key, account)
+        try:
+            return _Attempt(self, job, opened.provider, account, ask, folder, on_progress, should_stop).run()
+        except RemoteFailed as problem:
+            raise opened.as_own(problem) from None  # what came before it may repeat the key
 
     def wait(self, seconds: float, meanwhile: Callable[[], None]) -> None:
         """Wait, and call ``meanwhile`` at least every second."""

@@ -23,6 +23,15 @@ class RemoteFailed(EngineError):
         self.is_retryable = is_retryable
 
 
+class AccountRefused(RemoteFailed):
+    """The provider does not take the key. Whose it is, or whose money is used up, is no concern of whoever asked for
+    the clip, unless the key is their own."""
+
+    def __init__(self, title: str, status: int) -> None:
+        super().__init__(NOT_SET_UP, f"{title} does not take our account at the moment ({status}).")
+        self.status = status
+
+
 class Unanswered(Exception):
     """A request of which nobody knows whether the provider took it: it may be asked again only if that is harmless."""
 

@@ -110,6 +110,10 @@ class Provider(Protocol):
         """Stop it, as far as the provider can."""
         ...
 
+    def look_around(self) -> str:
+        """Ask for something that costs nothing, and return what came, in words that finish "takes the key: …"."""
+        ...
+
     def download(self, remote_id: str, seen: Seen, path: Path, on_chunk: Callable[[], None]) -> None: ...
 
 

@@ -17,7 +17,16 @@ from urllib.parse import urljoin
 import httpx
 
 from gpu_worker.open_addresses import is_open
-from gpu_worker.remote.errors import FAILED, NOT_SET_UP, REFUSED, Busy, NoSuchJob, RemoteFailed, Unanswered, quoted
+from gpu_worker.remote.errors import (
+    FAILED,
+    REFUSED,
+    AccountRefused,
+    Busy,
+    NoSuchJob,
+    RemoteFailed,
+    Unanswered,
+    quoted,
+)
 
 ANSWER_BYTES: Final = 4 * 1024 * 1024
 """Of an answer in JSON: a signed address and a few words, with room to spare."""
@@ -26,6 +35,8 @@ MOST_REDIRECTS: Final = 3
 _CHUNK_BYTES: Final = 1024 * 1024
 _NOT_TAKEN: Final = (429, 503)
 """Statuses by which a server says that it did not begin."""
+_BAD_KEY: Final = b"API_KEY_INVALID"
+"""Google's reason for a key that it does not know, with status 400 (google.rpc.ErrorInfo)."""
 _VIDEO_TYPES: Final = ("video/", "application/octet-stream", "application/binary")
 
 Resolver = Callable[[str, int], Sequence[str]]
@@ -104,7 +115,7 @@ class Api:
         Raises:
             Busy: it was not taken; it may be later.
             NoSuchJob: 404 or 410.
-            RemoteFailed: it will not be taken, however often it is sent.
+            RemoteFailed: it will not be taken, however often it is sent; ``AccountRefused``: not with this key.
             Unanswered: nobody knows whether it was taken.
         """
         headers = {**self._authorize(), **sent.pop("headers", {})}
@@ -185,9 +196,8 @@ class Api:
             return NoSuchJob(f"{self.title} answered {status}.")
         if status in (408, 425) or status >= 500 or status < 400:
             return Unanswered(f"{self.title} answered {status}.")
-        if status in (401, 402, 403):
-            # Whose key it is that does not do, or whose money that is used up, is no concern of the person's.
-            return RemoteFailed(NOT_SET_UP, f"{self.title} does not take our account at the moment ({status}).")
+        if status in (401, 402, 403) or (status == 400 and _BAD_KEY in content):
+            return AccountRefused(self.title, status)
         return RemoteFailed(REFUSED, f"{self.title} refused: {words_of(content) or f'it answered {status}'}")
 
 

@@ -14,6 +14,7 @@ from gpu_worker.contract import ModelSpec, Progress, RenderJob
 from gpu_worker.remote.accounts import Account
 from gpu_worker.remote.clip import RemoteClip
 from gpu_worker.remote.engine import RemoteEngine
+from gpu_worker.remote.own_keys import OwnKeys
 from gpu_worker.remote.providers import provider_of
 from gpu_worker.remote.started_jobs import StartedJobs
 from gpu_worker.snapshot_files import SnapshotFiles
@@ -36,9 +37,11 @@ class Attempts:
     should_stop: Callable[[], bool] = lambda: False
     host: str = "host"
 
+    own_keys: OwnKeys | None = None
+
     def engine(self, account: Account) -> RemoteEngine:
         notes = StartedJobs(self.connection, SnapshotFiles(self.folder / self.host, 0.0))
-        return RemoteEngine({account.name: provider_of(account)}, notes, pause=self._pause)
+        return RemoteEngine({account.name: provider_of(account)}, notes, own_keys=self.own_keys, pause=self._pause)
 
     def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

@@ -21,7 +21,7 @@ import httpx
 import jwt
 
 from gpu_worker.remote.accounts import Account
-from gpu_worker.remote.errors import NOT_SET_UP, REFUSED, Busy, NoSuchJob, RemoteFailed, Unanswered, quoted
+from gpu_worker.remote.errors import REFUSED, AccountRefused, Busy, NoSuchJob, RemoteFailed, Unanswered, quoted
 from gpu_worker.remote.provider import Ask, Seen, Status
 from gpu_worker.remote.providers.openai import named
 from gpu_worker.remote.transport import Api
@@ -108,20 +108,32 @@ class Kling:
     def download(self, remote_id: str, seen: Seen, path: Path, on_chunk: Callable[[], None]) -> None:
         self._api.download(seen.address, path, on_chunk)
 
+    def look_around(self) -> str:
+        """Its list of tasks is free."""
+        answer = self._api.call("GET", "v1/videos/text2video?pageNum=1&pageSize=1")
+        self._refuse(answer)
+        return "it shows its list of tasks."
+
     def _data(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
         """Its answers say by a code of their own, also with status 200, whether they are errors."""
         answer = self._api.call(method, f"v1/videos/{path}", **sent)
-        code, words = answer.get("code"), quoted(answer.get("message") or "")
-        if code == 0 and isinstance(data := answer.get("data"), dict):
+        self._refuse(answer)
+        if isinstance(data := answer.get("data"), dict):
             return data
+        raise Unanswered(f"{self.title} answered with something that is no task.")
+
+    def _refuse(self, answer: dict[str, Any]) -> None:
+        code, words = answer.get("code"), quoted(answer.get("message") or "")
+        if code == 0:
+            return
         if code in _LIMITS:
             raise Busy(f"{self.title} is busy ({code}).")
         if code in _BROKEN:
             raise Unanswered(f"{self.title} broke off ({code}).")
         if code == _NO_SUCH:
             raise NoSuchJob(f"{self.title} knows no such task.")
-        if code in _ACCOUNT:
-            raise RemoteFailed(NOT_SET_UP, f"{self.title} does not take our account at the moment ({code}).")
+        if isinstance(code, int) and code in _ACCOUNT:
+            raise AccountRefused(self.title, code)
         if isinstance(code, int) and code:
             raise RemoteFailed(REFUSED, f"{self.title} refused: {words or f'it answered {code}'}")
         raise Unanswered(f"{self.title} answered with something that is no task.")

@@ -90,12 +90,22 @@ class OpenAIShaped:
         except (NoSuchJob, RemoteFailed):
             self._api.call("DELETE", _path(remote_id))
 
+    def look_around(self) -> str:
+        listed = self._api.call("GET", "models").get("data")
+        return models_in(listed)
+
     def download(self, remote_id: str, seen: Seen, path: Path, on_chunk: Callable[[], None]) -> None:
         self._api.download(seen.address, path, on_chunk)
 
 
 def _path(remote_id: str) -> str:
     return f"videos/{quote(remote_id, safe='')}"
+
+
+def models_in(listed: object) -> str:
+    """Return in words how many models a provider lists."""
+    count = len(listed) if isinstance(listed, list) else 0
+    return f"it lists {count} model{'' if count == 1 else 's'}."
 
 
 def named(said: object, title: str) -> str:

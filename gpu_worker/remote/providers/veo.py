@@ -24,7 +24,7 @@ import httpx
 from gpu_worker.remote.accounts import Account
 from gpu_worker.remote.errors import Unanswered, quoted
 from gpu_worker.remote.provider import Ask, NotFindable, Seen, Status
-from gpu_worker.remote.providers.openai import named
+from gpu_worker.remote.providers.openai import models_in, named
 from gpu_worker.remote.transport import Api
 
 _OPERATION: Final = re.compile(r"[A-Za-z0-9._/-]{1,300}")
@@ -83,6 +83,9 @@ class Veo:
 
     def cancel(self, remote_id: str) -> None:
         """The API has no call for it."""
+
+    def look_around(self) -> str:
+        return models_in(self._api.call("GET", "models?pageSize=1000").get("models"))
 
     def download(self, remote_id: str, seen: Seen, path: Path, on_chunk: Callable[[], None]) -> None:
         self._api.download(seen.address, path, on_chunk)
