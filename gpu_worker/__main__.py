@@ -1,9 +1,9 @@
-"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, ``bench``, ``check``, or ``guard``."""
+"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, ``bench``, ``check``, ``guard`` or
+``keys``."""
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import logging
 import os
@@ -20,24 +20,18 @@ from gpu_worker import commands, host_faults, log_context, without_torch
 from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE, ModelSpec
 from gpu_worker.host_faults import HostFault
 from gpu_worker.liveness import live_workers
+from gpu_worker.parent_death import die_with
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
 from gpu_worker.status_table import table
 from gpu_worker.valkey import Unreachable, connect
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] in (["bench"], ["check"], ["guard"]):
+    if arguments[:1] in (["bench"], ["check"], ["guard"], ["keys"]):
         return _other_program(*arguments)
-    parser = _parser()
-    asked = parser.parse_args(arguments)
-    if asked.within is not None and not asked.drain:
-        parser.error("--within says how soon a worker has to be drained: name it with --drain")
-    if asked.within is not None and not 0 <= asked.within < float("inf"):
-        parser.error(f"--within takes seconds, 0 or more, not {asked.within}")
+    asked = _asked(arguments)
     try:
         settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
     except SettingsRefused as refusal:
@@ -49,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _work(settings, asked.lifeline, asked.supervisor, is_remote=asked.remote)
     if any((asked.status, asked.drain, asked.resume, asked.stop, asked.preload, asked.evict, asked.cancel)):
         return _command(settings, asked)
+    if asked.doctor:
+        from gpu_worker import doctor
+
+        return doctor.main(settings, is_remote=asked.remote, reached=asked.reach)
     if asked.parent is not None:
         die_with(asked.parent)
     if asked.remote and settings.remote_jobs > 1:
@@ -76,6 +74,18 @@ def _log_handler(settings: Settings) -> logging.Handler:
     return handler
 
 
+def _asked(arguments: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.within is not None and not asked.drain:
+        parser.error("--within says how soon a worker has to be drained: name it with --drain")
+    if asked.within is not None and not 0 <= asked.within < float("inf"):
+        parser.error(f"--within takes seconds, 0 or more, not {asked.within}")
+    if asked.reach and not asked.doctor:
+        parser.error("--reach says what a host has to reach: name it with --doctor")
+    return asked
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m gpu_worker",
@@ -90,6 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--preload", metavar=("NAME", "MODEL"), nargs=2, help="load a model, given as a ModelSpec in JSON")
     one.add_argument("--evict", metavar=("NAME", "KEY"), nargs=2, help="free the memory of a component, see --status")
     one.add_argument("--cancel", metavar="GENERATION", help="stop a render at its next step")
+    one.add_argument("--doctor", action="store_true", help="say whether a worker can begin here, and what it lacks")
+    parser.add_argument(
+        "--reach", metavar="URL", action="append", default=[], help="with --doctor: the site, the bucket"
+    )
     one.add_argument("--worker", action="store_true", help="the worker process itself, without a supervisor")
     parser.add_argument("--remote", action="store_true", help="make clips by the APIs of GPU_WORKER_ACCOUNTS: no card")
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
@@ -122,11 +136,8 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None, *, i
         die_with(supervisor)
     if is_remote:
         return _work_remotely(settings, lifeline)
-    from gpu_worker.engine import Engine, device_from_environment
-
     try:
-        device = device_from_environment()
-        engine = Engine(device=device, models=settings.models, cache=settings.cache, policy=settings.policy)
+        engine = _engine(settings)
     except (ValueError, RuntimeError) as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_CONFIG
@@ -137,15 +148,40 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None, *, i
     return work(settings, engine, lifeline)
 
 
+def _engine(settings: Settings) -> RenderEngine:
+    """Return the engine of one card, or of several.
+
+    Raises:
+        ValueError, RuntimeError: a setting, or a card, cannot be used.
+    """
+    from gpu_worker.engine import Engine, device_from_environment
+
+    if not settings.cards:
+        device = device_from_environment()
+        return Engine(device=device, models=settings.models, cache=settings.cache, policy=settings.policy)
+    from gpu_worker.engine.cards.shared_engine import SharedEngine
+
+    kind = os.environ.get("GPU_WORKER_DEVICE", "").strip()
+    first, *others = ["cpu" if kind == "cpu" else f"cuda:{card}" for card in settings.cards]
+    device = device_from_environment({**os.environ, "GPU_WORKER_DEVICE": first})
+    return SharedEngine(
+        device=device, others=others, models=settings.models, cache=settings.cache, policy=settings.policy
+    )
+
+
 def _work_remotely(settings: Settings, lifeline: int | None) -> int:
     without_torch.choose()
     from gpu_worker.remote.accounts import AccountsRefused
     from gpu_worker.remote.set_up import engine_of
+    from gpu_worker.sealed_keys import PrivateKeysRefused
 
     try:
         engine = engine_of(settings)
     except AccountsRefused as refusal:
         print(f"{settings.accounts}: {refusal}", file=sys.stderr)
+        return os.EX_CONFIG
+    except PrivateKeysRefused as refusal:
+        print(f"REMOTE_KEYS_PRIVATE: {refusal}", file=sys.stderr)
         return os.EX_CONFIG
     _say_how_inputs_are_read(settings)
     return work(settings, engine, lifeline, REMOTE_QUEUE)
@@ -191,15 +227,6 @@ def work(settings: Settings, engine: RenderEngine, lifeline: int | None, queue: 
     if worker.is_sent_away:
         return os.EX_OK
     return os.EX_SOFTWARE if worker.stop_signal is None else EXIT_ON[signal.Signals(worker.stop_signal)]
-
-
-def die_with(supervisor: int) -> None:
-    """Have the kernel kill this process when the supervisor dies, however it dies. Where it is no Linux, the broken
-    lifeline ends the worker at its next word."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:
-        raise SystemExit("The supervisor is gone; this worker ends with it.")
 
 
 def _command(settings: Settings, asked: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Commands to one GPU worker: drain, resume, preload, evict, stop, and cancel what it renders.
+"""Commands to one GPU worker: drain, resume, preload, evict, stop, cancel what it renders, and test a provider's key.
 
 They travel on RQ's own channel of a worker. Draining is also a key, so that it outlives the worker's restarts.
 """
@@ -13,6 +13,7 @@ from rq.command import send_command as send_rq_command
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     ModelSpec,
+    OwnKey,
     cancel_key,
     drain_key,
     job_id,
@@ -21,6 +22,8 @@ from gpu_worker.contract import (
 from gpu_worker.liveness import live_workers
 
 DRAIN, RESUME, PRELOAD, EVICT = "drain", "resume", "preload", "evict"
+TEST_KEY = "test-key"
+"""To a remote worker, which answers by a report, also in the middle of a clip."""
 COMMANDS = frozenset({DRAIN, RESUME, PRELOAD, EVICT})
 """Ours, beside RQ's ``stop-job`` and ``shutdown``."""
 
@@ -86,6 +89,16 @@ def cancel(connection: redis.Redis, generation_id: str) -> bool:
                 send_command(connection, status.name, "stop-job", job_id=job_id(generation_id, attempt))
                 is_in_hand = True
     return is_in_hand
+
+
+def test_key(connection: redis.Redis, name: str, own_key: OwnKey, *, account: str, number: int, secret: str) -> None:
+    """Have a remote worker ask the provider whether it takes a key.
+
+    Args:
+        number: of the test of this key; comes back in the report, and so does ``secret``.
+    """
+    said = {"key": own_key.to_wire(), "account": account, "number": number, "secret": secret}
+    send_command(connection, name, TEST_KEY, **said)
 
 
 def send_command(connection: redis.Redis, name: str, command: str, **arguments: Any) -> None:

@@ -27,6 +27,7 @@ RENDER_FUNCTION = "gpu_worker.render_job.run"
 STARTED_FUNCTION = "generation.reports.started"
 FINISHED_FUNCTION = "generation.reports.finished"
 WORKER_LOST_FUNCTION = "generation.reports.worker_lost"
+KEY_TESTED_FUNCTION = "generation.reports.key_tested"
 
 LATE_SECONDS = 60.0
 """How long after its time limit a render may stay silent: then it is stuck between two safe points."""
@@ -48,6 +49,14 @@ CLIP_BROKEN = "clip_broken"
 
 SNAPSHOT_MOST_BYTES = 2 * 2**30
 """Of a snapshot that goes to the store. What is larger stays on its host."""
+
+OWN_KEY_REFUSED = "own_key_refused"
+"""Code of the error of a clip whose provider does not take the key that the workspace brought."""
+OWN_KEY_UNOPENED = "own_key_unopened"
+"""Code of the error of a clip whose key no remote worker could open."""
+OWN_ACCOUNT = "own:"
+"""Before the account in the source of a clip that is made with a workspace's own key. No account of a remote worker is
+called that, so none that does not know of such keys makes the clip with its own."""
 
 CLIP_EXPLICIT = "clip_explicit"
 """Code of the error of a clip that the site keeps back for what its pictures show."""
@@ -207,6 +216,26 @@ class ModelSpec(Wire):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnKey(Wire):
+    """A key that a workspace brought for a provider, sealed: see ``gpu_worker.sealed_keys``."""
+
+    id: str
+    pair: str
+    """The pair of keys under which it is sealed."""
+    sealed: str = field(repr=False)
+    """Empty: it is gone, and nothing is made in its place."""
+
+
+class KeyTest(StrEnum):
+    """What came of asking a provider whether it takes a key."""
+
+    WORKS = "works"
+    REFUSED = "refused"
+    UNTOLD = "untold"
+    """The provider did not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderJob(Wire):
     """One attempt at one generation, complete: the worker asks nobody anything."""
 
@@ -262,6 +291,10 @@ class RenderJob(Wire):
     """Where its snapshots go, so that any host may go on from them. Empty: they stay on the host that makes them."""
     snapshot_from: str = field(default="", repr=False)
     """Where a former attempt may have put one. Empty: none has."""
+
+    own_key: OwnKey | None = None
+    """The workspace's own, with which a remote worker makes the clip; ``model.source`` begins with ``OWN_ACCOUNT``
+    then. None: the host's."""
 
     @property
     def job_id(self) -> str:
@@ -353,13 +386,15 @@ class RenderReport(Wire):
     """Cosine of the quantised transformer's first output against that of the whole weights; None: not measured."""
     picture_score: float | None = None
     """How explicit the worst of the pictures that were looked at is, from 0 to 1; None: nobody has looked."""
+    cards: int = 1
+    """How many the worker has."""
     request_id: str = ""
     """The job's."""
 
     @property
     def gpu_seconds(self) -> float:
-        """Seconds that the attempt kept its card from others, whatever it did with it."""
-        return sum(seconds for stage, seconds in self.stage_seconds.items() if stage not in OFF_THE_CARD)
+        """Seconds that the attempt kept cards from others, whatever it did with them: of several, those of each."""
+        return self.cards * sum(seconds for stage, seconds in self.stage_seconds.items() if stage not in OFF_THE_CARD)
 
 
 # --- while it runs -------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class HostFault(enum.StrEnum):
     NO_SANDBOX = "no_sandbox"
     NO_SECCOMP = "no_seccomp"
     CLOCK = "clock"
+    DISK_FULL = "disk_full"
 
 
 WORDS: Final = {
@@ -41,6 +42,7 @@ WORDS: Final = {
     HostFault.NO_SANDBOX: "cannot read what people send, since its sandbox does not start",
     HostFault.NO_SECCOMP: "reads what people send without seccomp",
     HostFault.CLOCK: "has a clock that is off: set it by NTP",
+    HostFault.DISK_FULL: "takes nothing, since its disk is full",
 }
 """What an operator is told, after the worker's name."""
 

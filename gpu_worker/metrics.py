@@ -57,6 +57,8 @@ def serve(address: tuple[str, int], figures: Collector) -> None:
 def _of(status: WorkerStatus) -> Iterable[Metric]:
     yield _gauge("budget_bytes", "Device memory that may be used", status.name, status.budget_bytes)
     yield _gauge("used_bytes", "Device memory that components hold", status.name, status.used_bytes)
+    if status.cards:
+        yield from _of_cards(status)
     states = GaugeMetricFamily("gpu_worker_state", "1 for the state that the worker is in", labels=["worker", "state"])
     for state in STATES:
         states.add_metric([status.name, state], status.state == state)
@@ -71,6 +73,17 @@ def _of(status: WorkerStatus) -> Iterable[Metric]:
     for kind, count in sorted(status.counters.items()):
         counts.add_metric([status.name, kind], count)
     yield counts
+
+
+def _of_cards(status: WorkerStatus) -> Iterable[Metric]:
+    labels = ["worker", "card"]
+    used = GaugeMetricFamily("gpu_worker_card_used_bytes", "Memory of one of several cards that is held", labels=labels)
+    busy = GaugeMetricFamily("gpu_worker_card_busy", "1 where it has part in the clip that is made", labels=labels)
+    for number, card in enumerate(status.cards):
+        used.add_metric([status.name, str(number)], card.used_bytes)
+        busy.add_metric([status.name, str(number)], card.is_busy)
+    yield used
+    yield busy
 
 
 def _gauge(name: str, meaning: str, worker: str, value: float) -> GaugeMetricFamily:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob
+from gpu_worker.contract import ClipFacts, KeyTest, ModelSpec, OwnKey, Progress, RenderJob
 from gpu_worker.snapshot_files import SnapshotFiles
-from gpu_worker.worker_status import ResidentComponent
+from gpu_worker.worker_status import CardStatus, ResidentComponent
 
 
 class RenderedClip(Protocol):
@@ -63,6 +63,10 @@ class EngineStatus(Protocol):
     def residents(self) -> Sequence[ResidentComponent]: ...
     @property
     def counters(self) -> Mapping[str, float]: ...
+    @property
+    def cards(self) -> Sequence[CardStatus]:
+        """All of them where there are several."""
+        ...
 
 
 class RenderDevice(Protocol):
@@ -107,3 +111,17 @@ class RenderEngine(Protocol):
     def evict(self, key: str) -> bool: ...
 
     def status(self) -> EngineStatus: ...
+
+
+@runtime_checkable
+class OpensKeys(Protocol):
+    """An engine that makes clips with keys that workspaces brought."""
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Of which it can open what is sealed."""
+        ...
+
+    def test_key(self, own_key: OwnKey, account: str) -> tuple[KeyTest, str]:
+        """Say whether the provider takes a key, and in which words. From any thread; raises nothing foreseen."""
+        ...

@@ -99,6 +99,8 @@ class Renderer:
 
     engine: RenderEngine
     worker: str
+    cards: int
+    """How many the engine has."""
     scratch: Path
     snapshots: SnapshotFiles
     snapshot_store: SnapshotStore
@@ -229,6 +231,7 @@ class Renderer:
             secret=job.secret,
             worker=self.worker,
             outcome=Outcome.SUCCEEDED,
+            cards=self.cards,
             clip=made.facts,
             steps_done=made.steps_done,
             steps_total=made.steps_total,
@@ -310,6 +313,7 @@ class Renderer:
             secret=job.secret,
             worker=self.worker,
             outcome=Outcome.CANCELLED if is_cancelled else Outcome.FAILED,
+            cards=self.cards,
             error=reported,
             steps_done=error.steps_done if isinstance(error, RenderStopped) else tally.steps_done,
             steps_total=tally.steps_total,

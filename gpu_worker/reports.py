@@ -17,9 +17,11 @@ import redis
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.contract import (
     FINISHED_FUNCTION,
+    KEY_TESTED_FUNCTION,
     REPORTS_QUEUE,
     STARTED_FUNCTION,
     WORKER_LOST_FUNCTION,
+    KeyTest,
     RenderJob,
     RenderReport,
     attempt_of,
@@ -84,6 +86,14 @@ class Reports:
             return
         said = (generation_id, number, self._worker, reason, *_known(secret))
         self._insist("lost", (generation_id, number, secret), lambda: None, WORKER_LOST_FUNCTION, *said)
+
+    def key_tested(self, key_id: str, number: int, secret: str, result: KeyTest, words: str) -> None:
+        """Report what came of a test of a key. Whoever asked looks for a minute, so nobody insists."""
+        said = (key_id, number, secret, result.value, words)
+        try:
+            self._enqueue("key", (key_id, number, secret), KEY_TESTED_FUNCTION, *said)
+        except Unreachable as problem:
+            logger.warning("The test of the key %s is not reported: %s", key_id, problem)
 
     def _insist(
         self, kind: str, attempt: Attempt, while_waiting: Callable[[], None], function: str, *args: Any

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
 
-from environs import Env, EnvValidationError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
 
+from gpu_worker.valkey import checked_address
 from gpu_worker.variables import (
     MappingEnv,
     Variable,
+    card_numbers,
     file,
+    file_if_any,
     folder,
     listening_address,
     number,
@@ -41,6 +44,13 @@ def _worker_name(env: Env, name: str, default: str) -> str:
     return worker_name
 
 
+def _may_be_valkey(url: str) -> None:
+    try:
+        checked_address(url)
+    except ValueError as problem:
+        raise ValidationError(str(problem)) from None
+
+
 def _own_name() -> str:
     """Return a name that outlives restarts, so that a worker finds what its predecessor left behind."""
     card = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
@@ -57,7 +67,7 @@ class Settings:
         Variable(
             "REDIS_URL",
             "redis://127.0.0.1:6379/0",
-            text(validate.Regexp("(rediss?|unix)://", error="begin it with redis://, rediss:// or unix://")),
+            text(_may_be_valkey),
             "Valkey or Redis that carries jobs, progress and reports.",
         ),
     ]
@@ -81,6 +91,16 @@ class Settings:
             "var/cache",
             folder,
             "Folder for quantised weights, measurements and files of the running job.",
+        ),
+    ]
+    cards: Annotated[
+        tuple[int, ...],
+        Variable(
+            "GPU_WORKER_CARDS",
+            "",
+            card_numbers,
+            "Cards that make each clip together, as `0,1,2,3`; with GPU_WORKER_DEVICE=cpu, so many processes. Empty: "
+            "the one of GPU_WORKER_DEVICE.",
         ),
     ]
     policy: Annotated[
@@ -245,6 +265,16 @@ class Settings:
             "var/accounts.toml",
             file,
             "With `--remote`: the file that names accounts with providers, and where their keys are.",
+        ),
+    ]
+    private_keys: Annotated[
+        Path | None,
+        Variable(
+            "REMOTE_KEYS_PRIVATE",
+            "",
+            file_if_any,
+            "With `--remote`: the file of the private keys that open what workspaces brought for providers, made by "
+            "`python -m gpu_worker keys FILE`. Empty: clips with such keys are left to others.",
         ),
     ]
     remote_jobs: Annotated[

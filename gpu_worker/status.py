@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gpu_worker.contract import Outcome, RenderJob, RenderReport
 from gpu_worker.heartbeat import Heartbeat
-from gpu_worker.render_engine import RenderEngine
+from gpu_worker.render_engine import OpensKeys, RenderEngine
 from gpu_worker.step_aside import NEVER, AsideBounds
 from gpu_worker.worker_status import DRAINING, WorkerStatus
 
@@ -25,22 +25,24 @@ def first_status(name: str, engine: RenderEngine, aside: AsideBounds = NEVER) ->
         driver=engine.device.driver_version,
         budget_bytes=engine.status().budget_bytes,
         state="starting",
+        pairs=engine.pairs if isinstance(engine, OpensKeys) else (),
         aside=aside,
     )
 
 
 class StatusReporter:
-    """Says what the worker does now. ``is_leaving`` and ``is_drained`` show as ``draining``."""
+    """Says what the worker does now. One that is leaving, drained or without room for files shows as ``draining``."""
 
     def __init__(self, heart: Heartbeat, engine: RenderEngine) -> None:
         self.is_leaving = False
         self.is_drained = False
+        self.has_no_room = False
         self._heart = heart
         self._engine = engine
         self._counts: defaultdict[str, float] = defaultdict(float)
 
     def idle(self) -> None:
-        state = DRAINING if self.is_leaving or self.is_drained else "idle"
+        state = DRAINING if self.is_leaving or self.is_drained or self.has_no_room else "idle"
         self._heart.show(
             replace(self._measured(), state=state, generation_id=None, attempt=0, stage="", started_at=0.0)
         )
@@ -55,7 +57,9 @@ class StatusReporter:
         self._heart.show(replace(self._heart.status, delivering_id=generation_id, delivering_attempt=attempt))
 
     def stage(self, stage: str) -> None:
-        if stage != self._heart.status.stage:
+        """Called at each step too: of several cards, those that have part in the clip are known with the first."""
+        said = self._heart.status
+        if stage != said.stage or (said.cards and said.cards != tuple(self._engine.status().cards)):
             self._heart.show(replace(self._measured(), stage=stage))
 
     def leaving(self) -> None:
@@ -76,5 +80,6 @@ class StatusReporter:
             budget_bytes=engine.budget_bytes,
             used_bytes=engine.used_bytes,
             residents=tuple(engine.residents),
+            cards=tuple(engine.cards),
             counters={**engine.counters, **self._counts},
         )

@@ -13,13 +13,16 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
         return "No GPU worker is alive."
     lines = []
     for status in statuses:
-        card = f"{status.device} ({status.driver})" if status.driver else status.device
+        device = f"{status.device} ({status.driver})" if status.driver else status.device
         doing = f"{status.state} {status.generation_id or ''} {status.stage}".strip()
         if status.delivering_id:
             doing += f", delivering {status.delivering_id}"
-        lines.append(f"{status.name}  {card}  {_memory(status)}{doing}  (pid {status.pid} on {status.host})")
+        lines.append(f"{status.name}  {device}  {_memory(status)}{doing}  (pid {status.pid} on {status.host})")
         if status.clock_fault:
             lines.append(f"    {status.clock_fault}")
+        for card in status.cards:
+            at_it = ", at the clip" if card.is_busy else ""
+            lines.append(f"    {card.name}  {_gib(card.used_bytes)} of {_gib(card.budget_bytes)}{at_it}")
         for resident in sorted(status.residents, key=lambda r: -r.last_used):
             leased = f", leased {resident.leases}" if resident.leases else ""
             lines.append(f"    {resident.name}  {_gib(resident.size_bytes)}  {resident.tier}{leased}  {resident.key}")

@@ -48,6 +48,18 @@ def whole_number(least: int, most: int) -> Reader:
     return lambda env, name, default: env.int(name, int(default), validate=in_range, error_messages=messages)
 
 
+def card_numbers(env: Env, name: str, default: str) -> tuple[int, ...]:
+    """Read the numbers of several cards of a host, the first of which is the worker's own; none where there is one."""
+    listed = env.str(name, default, validate=_may_be_cards)
+    return tuple(int(card) for card in listed.split(",")) if listed else ()
+
+
+def _may_be_cards(listed: str) -> None:
+    cards = listed.split(",")
+    if listed and not (len(set(cards)) == len(cards) > 1 and all(re.fullmatch("[0-9]{1,2}", card) for card in cards)):
+        raise ValidationError("write two or more different numbers, as in 0,1,2,3")
+
+
 def number(least: float, most: float) -> Reader:
     """Return a reader of a finite number within both bounds."""
     error = f"write a number from {least:g} to {most:g}"
@@ -75,6 +87,11 @@ def file(env: Env, name: str, default: str) -> Path:
     """Read the absolute path of a file, which need not be there yet."""
     path: Path = env.path(name, Path(default))
     return path.expanduser().absolute()
+
+
+def file_if_any(env: Env, name: str, default: str) -> Path | None:
+    """Read the absolute path of a file; None where none is named."""
+    return file(env, name, default) if env.str(name, default).strip() else None
 
 
 def listening_address(env: Env, name: str, default: str) -> tuple[str, int] | None:

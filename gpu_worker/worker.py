@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from gpu_worker import addresses, cache_folders, commands, render_errors, render_job
+from gpu_worker import addresses, cache_folders, commands, key_tests, render_errors, render_job
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.completion import Completion
@@ -36,6 +36,7 @@ from gpu_worker.contract import (
     worker_of,
 )
 from gpu_worker.delivery import Deliveries
+from gpu_worker.disk_room import DiskRoom
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
 from gpu_worker.job_choice import Bounds
@@ -106,6 +107,7 @@ class GpuWorker(OneJobWorker):
         self.picker = JobPicker(self.line, engine, aside)
         self.heart = Heartbeat(connection, first_status(settings.name, engine, aside), also=self._keep_registered)
         self.reporter = StatusReporter(self.heart, engine)
+        self._disk = DiskRoom(settings.cache, connection, settings.name)
         self.reports = Reports(connection, settings.name)
         self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")
         self.between_jobs = BetweenJobs(connection, settings.name, engine, self.reporter, self._warm_models)
@@ -133,6 +135,7 @@ class GpuWorker(OneJobWorker):
         return render_job.Renderer(
             engine=self.engine,
             worker=settings.name,
+            cards=len(settings.cards) or 1,
             scratch=settings.scratch,
             snapshots=self._snapshots,
             snapshot_store=SnapshotStore(uploader, fetcher),
@@ -178,6 +181,7 @@ class GpuWorker(OneJobWorker):
         pauses = pauses_seconds()
         while not self.is_asked_to_stop:
             self._note_ended()
+            self.reporter.has_no_room = self._disk.is_short()
             self.reporter.idle()
             self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
             self._sweep.run_if_due()
@@ -197,7 +201,7 @@ class GpuWorker(OneJobWorker):
     def _next(self, *, is_patient: bool) -> AllowedJob | None:
         self.between_jobs.run_commands()
         self.maintain()
-        if self.reporter.is_drained:
+        if self.reporter.is_drained or self.reporter.has_no_room:
             self._pause(UNFIT_SECONDS)
             return None
         picked = self.picker.pick()
@@ -373,6 +377,9 @@ class GpuWorker(OneJobWorker):
         self._leaving.set(0.0)
 
     def on_command(self, command: dict[str, Any]) -> bool:
+        if command.get("command") == commands.TEST_KEY:
+            key_tests.begin(self.engine, self.reports, command)
+            return True
         is_ours = command.get("command") in commands.COMMANDS
         if is_ours:
             within_seconds = command.get("within_seconds")

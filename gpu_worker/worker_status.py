@@ -40,6 +40,18 @@ class ResidentComponent(Wire):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardStatus(Wire):
+    """One of several cards of a worker."""
+
+    name: str = ""
+    """As in ``GPU_WORKER_DEVICE``."""
+    budget_bytes: int = 0
+    used_bytes: int = 0
+    is_busy: bool = False
+    """Whether it has part in the clip that the worker is at: some are made on the first card alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus(Wire):
     """What a worker says of itself with every heartbeat. No field is required: workers of any release are seen."""
 
@@ -68,7 +80,12 @@ class WorkerStatus(Wire):
     clock_ahead_seconds: float = 0.0
     """Of the store's clock; negative: behind."""
     residents: tuple[ResidentComponent, ...] = ()
+    """Of several cards: on the first. So are ``budget_bytes`` and ``used_bytes``."""
+    cards: tuple[CardStatus, ...] = ()
+    """All of them, the first too; empty where there is one."""
     counters: dict[str, float] = field(default_factory=dict)
+    pairs: tuple[str, ...] = ()
+    """Of which a remote worker can open what is sealed: see gpu_worker.sealed_keys."""
     aside: AsideBounds = NEVER
     """For how much a render steps aside there."""
 

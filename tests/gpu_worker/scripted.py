@@ -18,7 +18,7 @@ from typing import Any
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, Stage
 from gpu_worker.snapshot_files import SnapshotFiles
-from gpu_worker.worker_status import ResidentComponent
+from gpu_worker.worker_status import CardStatus, ResidentComponent
 
 MP4_HEAD = b"\x00\x00\x00\x18ftyp"
 """What the site knows a clip by."""
@@ -86,6 +86,7 @@ class ScriptedStatus:
     used_bytes: int = 400_000
     residents: tuple[ResidentComponent, ...] = ()
     counters: dict[str, float] = field(default_factory=dict)
+    cards: tuple[CardStatus, ...] = ()
 
 
 @dataclass(frozen=True)

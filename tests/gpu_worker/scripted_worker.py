@@ -9,7 +9,8 @@ import logging
 import sys
 from pathlib import Path
 
-from gpu_worker.__main__ import die_with, work
+from gpu_worker.__main__ import work
+from gpu_worker.parent_death import die_with
 from gpu_worker.settings import Settings
 from tests.gpu_worker.scripted import ScriptedEngine
 

@@ -131,6 +131,7 @@ def test_what_follows_when_the_frames_have_left_the_card_keeps_it_from_nobody() 
     seconds = {"loading": 1.0, "denoising": 2.0, "decoding": 4.0, "encoding_video": 8.0, "uploading": 16.0}
     report = RenderReport(generation_id="g", attempt=1, worker="w", outcome=Outcome.SUCCEEDED, stage_seconds=seconds)
     assert report.gpu_seconds == 7.0
+    assert dataclasses.replace(report, cards=4).gpu_seconds == 28.0
 
 
 def test_what_a_worker_says_again_is_not_read_again_and_what_it_says_anew_is() -> None:

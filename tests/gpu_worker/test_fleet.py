@@ -30,12 +30,21 @@ from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.status_table import table
 from gpu_worker.valkey import connect
 from gpu_worker.warm_models import WarmModels
-from gpu_worker.worker_status import ResidentComponent, WorkerStatus
+from gpu_worker.worker_status import CardStatus, ResidentComponent, WorkerStatus
 from loremotion.local.ports import free_port
-from tests.gpu_worker.scripted import ScriptedEngine
+from tests.gpu_worker.scripted import ScriptedEngine, ScriptedStatus
 from tests.patience import PATIENCE_SECONDS
 
 GIB = 1024**3
+
+
+class CardsEngine(ScriptedEngine):
+    """An engine of two cards."""
+
+    cards = (CardStatus(), CardStatus())
+
+    def status(self) -> ScriptedStatus:
+        return ScriptedStatus(cards=self.cards)
 
 
 def register(connection: redis.Redis, name: str, *, beat_seconds_ago: float = 0.0, generation_id: str = "") -> None:
@@ -140,6 +149,31 @@ def test_figures_are_served_to_prometheus(valkey: redis.Redis) -> None:
     assert 'gpu_worker_events_total{kind="renders_succeeded",worker="a"} 3.0' in text
     valkey.delete(worker_key("a"))
     assert 'gpu_worker_up{worker="a"} 0.0' in scrape()
+
+
+def test_of_several_cards_each_has_its_figures(valkey: redis.Redis) -> None:
+    cards = (CardStatus(name="cpu", used_bytes=8 * GIB, is_busy=True), CardStatus(name="cpu", used_bytes=4 * GIB))
+    status = WorkerStatus(name="a", cards=cards)
+    valkey.set(worker_key("a"), json.dumps(status.to_wire()))
+    samples = {
+        (sample.name, sample.labels.get("card")): sample.value
+        for family in metrics.WorkerFigures(valkey, "a", restarts=lambda: 0).collect()
+        for sample in family.samples
+    }
+    assert [samples["gpu_worker_card_used_bytes", card] for card in ("0", "1")] == [8 * GIB, 4 * GIB]
+    assert [samples["gpu_worker_card_busy", card] for card in ("0", "1")] == [1, 0]
+    assert "cpu  8.00 GiB of 0.00 GiB, at the clip" in table([status])
+
+
+def test_which_cards_are_at_a_clip_is_said_with_its_first_step(valkey: redis.Redis) -> None:
+    engine = CardsEngine()
+    reporter = StatusReporter(heart := Heartbeat(valkey, first_status("a", engine), also=lambda: None), engine)
+    reporter.idle()
+    reporter.stage("denoising")
+    engine.cards = (CardStatus(is_busy=True), CardStatus(is_busy=True))
+    assert not any(card.is_busy for card in heart.status.cards)
+    reporter.stage("denoising")
+    assert all(card.is_busy for card in heart.status.cards)
 
 
 def test_figures_are_served_while_valkey_is_away() -> None:

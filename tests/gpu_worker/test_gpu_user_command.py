@@ -38,6 +38,13 @@ def test_an_operator_is_told_the_user_and_the_address_of_the_gpu_hosts(valkey: r
         told(valkey, "ACL", "DELUSER", "fleet")
 
 
+def test_the_hosts_are_told_the_sentinels_and_not_the_sites_login_there(settings: Settings) -> None:
+    login = "sentinel_username=site&sentinel_password=secret"
+    settings.REDIS_URL = f"rediss+sentinel://site:secret@a:26379,b/clips/0?ssl_ca_certs=/ca.pem&{login}"
+    _, address = printed("--password", "kept")
+    assert address == "REDIS_URL=rediss+sentinel://gpu:kept@a:26379,b/clips/0?ssl_ca_certs=/ca.pem"
+
+
 def test_a_remote_worker_is_given_the_user_of_its_own_line() -> None:
     user, _ = printed("--remote", "--user", "far", "--worker", "far-1", "--password", "kept")
     assert user == valkey_rights.user_line("kept", user="far", worker="far-1", queue=REMOTE_QUEUE)

@@ -43,6 +43,7 @@ def test_a_card_in_the_environment_tells_two_workers_of_one_host_apart(monkeypat
     ("name", "value"),
     [
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis+sentinel://one:26379,two:26379"),
         ("GPU_WORKER_NAME", "two words"),
         ("GPU_WORKER_WINDOW", "0"),
         ("GPU_WORKER_WINDOW", "many"),
@@ -57,6 +58,9 @@ def test_a_card_in_the_environment_tells_two_workers_of_one_host_apart(monkeypat
         ("GPU_WORKER_METRICS", "host:" + "9" * 5_000),
         ("GPU_WORKER_LOG_LEVEL", "LOUD"),
         ("GPU_WORKER_POLICY", "random"),
+        ("GPU_WORKER_CARDS", "0"),
+        ("GPU_WORKER_CARDS", "1,1"),
+        ("GPU_WORKER_CARDS", "all"),
         ("GPU_WORKER_CACHE", __file__),
         ("GPU_WORKER_CACHE", "~nobody-of-this-machine/cache"),
     ],
@@ -69,7 +73,13 @@ def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str) -> N
 def test_a_refusal_says_what_would_work_and_shows_no_password() -> None:
     with pytest.raises(SettingsRefused) as refusal:
         Settings.from_environment({"REDIS_URL": "valkey://worker:a-password@host:6379/0"})
-    assert str(refusal.value) == "REDIS_URL: begin it with redis://, rediss:// or unix://."
+    ways = "redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+    assert str(refusal.value) == f"REDIS_URL: begin it with {ways}."
+
+
+def test_several_cards_are_listed_by_their_numbers() -> None:
+    assert Settings.from_environment({"GPU_WORKER_CARDS": "0,1,3"}).cards == (0, 1, 3)
+    assert Settings.from_environment({}).cards == ()
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
@@ -85,7 +95,11 @@ def test_every_setting_is_documented_once_and_prefixed() -> None:
     variables = documented()
     names = [variable.name for variable in variables]
     assert len(names) == len(set(names)) >= 15
-    assert all(name.startswith("GPU_WORKER_") for name in names if name not in ("REDIS_URL", "LOG_FORMAT"))
+    assert all(
+        name.startswith("GPU_WORKER_")
+        for name in names
+        if name not in ("REDIS_URL", "LOG_FORMAT", "REMOTE_KEYS_PRIVATE")
+    )
     assert all(variable.meaning.endswith(".") for variable in variables)
 
 

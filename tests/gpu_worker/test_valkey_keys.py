@@ -50,12 +50,14 @@ NO_KEYS: Final = {
     "folder": "an address of the storage",
     "http": "an address of the storage",
     **dict.fromkeys(("accounts", "moderation"), "a page"),
+    "cuda": "a card of this host, to torch",
     "data": "a source of the content security policy",
     "expandable_segments": "a setting of torch",
     **dict.fromkeys(("failed", "finished", "wip"), "the rest of a key that begins with rq:"),
     **dict.fromkeys(
         ("key", "network", "report", "workspace", "wrong-code"), "the rest of a key that begins with limits:"
     ),
+    "own": "what comes before the account in a source, where a workspace brought the key",
     "refused_by": "a field of a job's record",
 }
 
@@ -63,7 +65,7 @@ OF_OTHER_THINGS: Final = {"append", "info", "keys", "restore", "shutdown", "wait
 """Methods of lists, logs, dictionaries and events that are called as a command is."""
 OF_THE_WEBSITE: Final = {"linsert", "lpos", "pttl", "script_load"}
 """Commands in modules of ``gpu_worker`` that the website alone sends."""
-SENDS: Final = {"delete": "del", "register_script": "evalsha"}
+SENDS: Final = {"delete": "del", "register_script": "evalsha", "execute_command": "hello"}
 
 
 def sources(*tops: str, having: str) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import redis
@@ -185,6 +185,25 @@ def test_a_worker_lives_in_valkey_for_seconds_only_idle_and_busy(
     [(_, expires_at)] = cast(list[tuple[bytes, float]], valkey.zrange("rq:wip:render", 0, -1, withscores=True))
     assert expires_at <= time.time() + WORKER_DEAD_AFTER_SECONDS + 1
     assert valkey.ttl(f"rq:execution:{rq_job.id}:{rq_job.get_executions()[0].id}") <= WORKER_DEAD_AFTER_SECONDS
+
+
+def test_a_sign_of_life_is_one_round_trip(
+    valkey: redis.Redis, run_worker: RunWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = run_worker()
+    sent: list[Any] = []
+    send: Any = redis.Connection.send_packed_command  # it has no types
+
+    def counted(connection: redis.Connection, command: Any, *others: Any, **more: Any) -> None:
+        sent.append(command)
+        send(connection, command, *others, **more)
+
+    valkey.hset(worker.key, "name", "it had left")
+    worker.connection.exists(worker.key)  # connects
+    monkeypatch.setattr(redis.Connection, "send_packed_command", counted)
+    worker.heartbeat()
+    assert len(sent) == 1
+    assert 0 < valkey.ttl(worker.key) <= WORKER_DEAD_AFTER_SECONDS
 
 
 def test_the_status_tells_what_is_resident_and_counted(
