@@ -1,12 +1,14 @@
-"""Whether forecasts come true: coverage and width by horizon, against the formula before and against an oracle.
+"""Whether forecasts come true: coverage and width by horizon, against the formula before and against who knows more.
 
     python -m benchmarks.forecast             # three minutes of processor time
     python -m benchmarks.forecast --quick     # half a minute of it
     python -m benchmarks.forecast --trace benchmarks/traces/preview.json      # as manage.py queue_trace writes it
+    python -m benchmarks.forecast --trace benchmarks/traces/preview.json --faster 2
 
 Each clip of a simulated site (``forecast_world``) is told a range when it is asked for and whenever its wait comes into
-a shorter horizon; what is counted is whether it was ready before the upper end, and inside. The oracle plays the same
-queue forward, knowing every distribution. Widths are compared clip by clip.
+a shorter horizon; what is counted is whether it was ready before the upper end, and inside. Two others play the same
+queue forward: one who knows every service time's distribution, and an oracle that knows the rate of arrivals and how
+machines are lost, too. Widths are compared clip by clip; the last line's is that against the oracle.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ if __name__ == "__main__":
 
 from benchmarks.forecast_recorded import RecordedWorld, read
 from benchmarks.forecast_world import TRACES, Order, Trace, World
-from benchmarks.forecasters import FormerFormula, Learned, Oracle, ready
+from benchmarks.forecasters import FormerFormula, KnowsServiceTimes, Learned, Oracle, ready
 from generation.scheduling.calibration import Calibration, Range, horizon_of
 
 HORIZONS = ("< 30 s", "30 s - 2 min", "2 - 10 min", "> 10 min")
@@ -45,6 +47,8 @@ class Told:
     is_counted: bool
     raw: Range
     corrected: Range
+    informed: Range | None
+    """By one who knows every service time's distribution."""
     oracle: Range | None
     former: Range
     came: float | None = None
@@ -59,9 +63,10 @@ class Tally:
     def line(self, name: str, by: str, horizon: int | None = None) -> str:
         rows = [each for each in self.told if horizon in (None, each.horizon) and each.came is not None]
         if len(rows) < 10:
-            return f"| {name} | {len(rows)} | | | |"
+            return f"| {name} | {len(rows)} | | | | |"
         before, inside = shares(rows, by)
-        return f"| {name} | {len(rows)} | {100 * before:.0f} % | {100 * inside:.0f} % | {width(rows, by):.2f} |"
+        widths = f"{width(rows, by, 'informed'):.2f} | {width(rows, by, 'oracle'):.2f}"
+        return f"| {name} | {len(rows)} | {100 * before:.0f} % | {100 * inside:.0f} % | {widths} |"
 
 
 def shares(rows: Iterable[Told], by: str) -> tuple[float, float]:
@@ -72,10 +77,11 @@ def shares(rows: Iterable[Told], by: str) -> tuple[float, float]:
     return before / max(1, len(ends)), inside / max(1, len(ends))
 
 
-def width(rows: Iterable[Told], by: str) -> float:
-    """Width of the ranges, all together, against the oracle's."""
-    both = [(getattr(row, by), row.oracle) for row in rows if row.oracle is not None]
-    logs = [np.log(max(1e-3, own.high - own.low) / max(1e-3, oracle.high - oracle.low)) for own, oracle in both]
+def width(rows: Iterable[Told], by: str, against: str = "oracle") -> float:
+    """Width of the ranges, all together, against another's."""
+    both = [(getattr(row, by), other) for row in rows if (other := getattr(row, against)) is not None]
+    both = [pair for pair in both if pair[0] is not None]
+    logs = [np.log(max(1e-3, own.high - own.low) / max(1e-3, other.high - other.low)) for own, other in both]
     return float(np.exp(np.mean(logs))) if logs else float("nan")
 
 
@@ -93,9 +99,11 @@ class Site:
             every,
             oracle_every,
         )
+        self._others_random = np.random.default_rng([seed, 1])
         self._ticks = 0
-        self._learned, self._oracle, self._former, self._calibration = (
+        self._learned, self._informed, self._oracle, self._former, self._calibration = (
             Learned(),
+            KnowsServiceTimes(world.bytes_per_second),
             Oracle(world.bytes_per_second),
             FormerFormula(),
             Calibration(),
@@ -105,8 +113,9 @@ class Site:
         world.at_arrival, world.at_end = self._arrival, self._end
 
     def _arrival(self, order: Order) -> None:
-        self._learned.see(self.world)
-        self._learned.hear_arrival(order)
+        for learned in (self._learned, self._informed):
+            learned.see(self.world)
+            learned.hear_arrival(order)
         self._oracle.hear_arrival(order)
         self._asked += 1
         is_asked_about = self._warm_up // 2 < self._asked <= self._clips
@@ -114,8 +123,9 @@ class Site:
             self.world.soon(self._tell)
 
     def _end(self, order: Order) -> None:
-        self._learned.see(self.world)
-        self._learned.hear_end(order)
+        for learned in (self._learned, self._informed):
+            learned.see(self.world)
+            learned.hear_end(order)
         self._former.hear_end(order)
         for told in self._open.pop(order.id, ()):
             told.came = self.world.now - told.at
@@ -128,6 +138,7 @@ class Site:
         said = ready(world, self._learned, self._random, self._plays)
         is_compared = self._ticks % self._oracle_every == 0
         oracle = ready(world, self._oracle, self._random, self._plays) if is_compared else {}
+        informed = ready(world, self._informed, self._others_random, self._plays) if is_compared else {}
         self._ticks += 1
         former = self._former.ready(world)
         running = [gpu.makes for gpu in world.gpus if gpu.is_on and gpu.makes]
@@ -145,6 +156,7 @@ class Site:
                     self._asked > self._warm_up,
                     raw,
                     corrected,
+                    informed.get(order.id),
                     oracle.get(order.id),
                     former[order.id],
                 )
@@ -161,20 +173,23 @@ def play(
     return site.tally.told
 
 
-def play_recorded(file: Path) -> list[Told]:
-    """The same in a recorded world: who came, and what each clip took, is as it was there."""
-    world = RecordedWorld(read(file))
+def play_recorded(file: Path, *, faster: float = 1.0) -> list[Told]:
+    """The same in a recorded world: who came, and what each clip took, is as it was there, but so much faster does the
+    next one come."""
+    world = RecordedWorld(read(file), faster=faster)
     site = Site(world, seed=0, plays=100, every=3, oracle_every=2, warm_up=min(WARM_UP, world.clips // 4))
     world.run()
     return site.tally.told
 
 
 def table(told: list[Told]) -> None:
-    print("| horizon | told | ready before p90 | inside | width against the oracle's |\n|---|---|---|---|---|")
+    print("| horizon | told | ready before p90 | inside | width against who knows service times | against the oracle |")
+    print("|---|---|---|---|---|---|")
     tally = Tally(told)
     for by, name in (
         ("corrected", "forecast"),
         ("raw", "uncorrected"),
+        ("informed", "who knows service times"),
         ("oracle", "oracle"),
         ("former", "formula before"),
     ):
@@ -198,9 +213,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer clips, worlds and futures")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--trace", type=Path, help="a recorded queue, in place of simulated ones")
+    parser.add_argument("--faster", type=float, default=1.0, help="of that queue, asked for so many times as fast")
     arguments = parser.parse_args()
     began = time.monotonic()
-    told: list[Told] = play_recorded(arguments.trace) if arguments.trace else []
+    told: list[Told] = play_recorded(arguments.trace, faster=arguments.faster) if arguments.trace else []
     by_trace: dict[str, list[Told]] = defaultdict(list)
     for seed in range(0 if arguments.trace else 1 if arguments.quick else arguments.seeds):
         for world in worlds(is_quick=arguments.quick):

@@ -1,11 +1,12 @@
-"""Three who say when a clip is ready, from what each may know of a simulated site: today's forecast, which learns from
-reports; an oracle, which knows every distribution and no draw; and the formula that came before."""
+"""Those who say when a clip is ready, from what each may know of a simulated site: today's forecast, which learns from
+reports; one who knows every service time's distribution beside; an oracle, which knows every distribution and no draw;
+and the formula that came before."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from benchmarks.forecast_world import (
     Order,
     World,
 )
-from generation.scheduling import arrivals
+from generation.scheduling import arrivals, front
 from generation.scheduling.arrival_hours import ArrivalHours
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
@@ -120,6 +121,26 @@ class Learned:
         return self._paces[gpu.name].slowness(now, took_seconds=order.step_seconds, believed_seconds=believed)
 
 
+class KnowsServiceTimes(Learned):
+    """Knows the distribution of every service time, and learns all else as the site does."""
+
+    def __init__(self, bytes_per_second: float = BYTES_PER_SECOND) -> None:
+        super().__init__()
+        self._oracle = Oracle(bytes_per_second)
+
+    def service(self, build: Build) -> Spread:
+        return self._oracle.service(build)
+
+    def remaining(self, order: Order, now: float) -> Spread:
+        return self._oracle.remaining(order, now)
+
+    def load_seconds(self, size_bytes: int) -> float:
+        return self._oracle.load_seconds(size_bytes)
+
+    def slowness(self, gpu: Gpu, now: float) -> Spread:
+        return self._oracle.slowness(gpu, now)
+
+
 class Oracle:
     """Knows the true medians and spreads, at what rate and in what batches clips come now, how often GPUs die and for
     how long."""
@@ -178,7 +199,7 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
         machines=(*(_machine(gpu, world.now, knows) for gpu in world.gpus if gpu.is_on), *knows.away(world)),
         window=tuple(_clip(order, knows, world.now) for order in world.line),
         queue=tuple(_clip(order, knows, None) for order in near),
-        deep=tuple(Stretch(order.tag, 1, knows.service(order.build).median_seconds) for order in far),
+        deep=tuple(_stretches([_clip(order, knows, None) for order in far], before=len(near))),
         clock=world.clock[False],
         free_clock=world.clock[True],
         arrivals=arrivals,
@@ -190,6 +211,17 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
     )
 
 
+def _stretches(clips: list[Clip], *, before: int) -> Iterator[Stretch]:
+    """As ``front`` counts what comes after the first ``before`` of the queue."""
+    if not clips:
+        return
+    begins = [rank - before - 1 for rank in front.ranks(before, before + len(clips))]
+    for begin, end in zip(begins, [*begins[1:], len(clips)], strict=True):
+        part = clips[begin:end]
+        seconds = sum(clip.service.median_seconds for clip in part)
+        yield Stretch(part[-1].tag, len(part), seconds, part[-1].asked_at, part[(len(part) - 1) // 2].tag)
+
+
 def _machine(gpu: Gpu, now: float, knows: Knowledge) -> Machine:
     in_hand = InHand(gpu.makes.id, knows.remaining(gpu.makes, now)) if gpu.makes else None
     return Machine(gpu.name, gpu.budget_bytes, tuple(gpu.residents), in_hand, slowness=knows.slowness(gpu, now))
@@ -199,7 +231,17 @@ def _clip(order: Order, knows: Knowledge, now: float | None) -> Clip:
     waited = 0.0 if now is None else now - order.entered
     build = order.build
     service = knows.service(build)
-    return Clip(order.id, build.name, order.tag, service, build.needs_bytes, waited, order.skips, passes=order.passes)
+    return Clip(
+        order.id,
+        build.name,
+        order.tag,
+        service,
+        build.needs_bytes,
+        waited,
+        order.skips,
+        passes=order.passes,
+        asked_at=order.at,
+    )
 
 
 def _kind(order: Order, service: Spread) -> Kind:
@@ -213,7 +255,7 @@ def ready(world: World, knows: Knowledge, random: np.random.Generator, plays: in
     said = forecast(snapshot, random, plays=plays)
     ranges = {id: expected.ready for id, expected in said.by_id.items()}
     for order in world.queue:
-        if order.id not in ranges and (expected := said.at(order.tag, knows.service(order.build))):
+        if order.id not in ranges and (expected := said.at(order.tag, knows.service(order.build), asked_at=order.at)):
             ranges[order.id] = expected.ready
     return ranges
 

@@ -47,10 +47,10 @@ MEASURED = {
 
 
 class Site:
-    """A process with a queue of ``rows`` clips."""
+    """A process of ``scene`` with so many ``rows``: of a queue, or of history."""
 
-    def __init__(self, rows: int, environment: dict[str, str], servers: Sequence[int]) -> None:
-        command = [sys.executable, "-m", "benchmarks.queue_scene", *map(str, (rows, *servers))]
+    def __init__(self, scene: str, rows: int, environment: dict[str, str], servers: Sequence[int]) -> None:
+        command = [sys.executable, "-m", f"benchmarks.{scene}", *map(str, (rows, *servers))]
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -90,7 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
             valkey.start()
             environments = two_databases(postgres, valkey, folder)
             servers = [each.process.pid for each in (postgres, valkey) if each.process is not None]
-            sites = [Site(rows, environments[place], servers) for place, rows in enumerate((SHORT, asked.rows))]
+            sites = [
+                Site("queue_scene", rows, environments[place], servers)
+                for place, rows in enumerate((SHORT, asked.rows))
+            ]
             for site in sites:
                 site.wait_until_ready()
             return run(*sites, rounds=4 if asked.quick else 25, rows=asked.rows)

@@ -7,6 +7,7 @@ from generation.models.generation import AWAITS_ANOTHER, TRIALS_WORKSPACE, Gener
 from generation.models.notifications import NotificationRequest
 from generation.models.querysets import GenerationQuerySet
 from generation.models.queue import FairClock, StoragePause
+from generation.models.service_spans import ServiceSpan
 from generation.models.state import OPEN_STATES, State
 from generation.models.system_samples import SystemSample
 
@@ -26,6 +27,7 @@ __all__ = [
     "GenerationQuerySet",
     "NotificationRequest",
     "ServiceRate",
+    "ServiceSpan",
     "State",
     "StoragePause",
     "SystemSample",

@@ -91,6 +91,8 @@ class Generation(models.Model):
     steps_done = models.PositiveIntegerField(default=0)
     resumed_from_step = models.PositiveIntegerField(default=0, db_default=0)
     """Of them, those that an attempt before had made; 0: none."""
+    cards = models.PositiveSmallIntegerField(default=1, db_default=1)
+    """How many the worker of the present attempt has, or of the last one."""
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     stage_seconds = models.JSONField(default=dict)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from django.utils.translation import gettext, gettext_noop
+
 from generation.models import Generation, State
+
+SENTENCE: Final = gettext_noop("Short clips go first for a moment. Then yours goes on from step %(step)s.")
 
 
 def is_aside(generation: Generation) -> bool:
@@ -12,4 +18,4 @@ def is_aside(generation: Generation) -> bool:
 
 def sentence(step: int) -> str:
     """Return why it waits, for whoever asked for it."""
-    return f"Short clips go first for a moment. Then yours goes on from step {step}."
+    return gettext(SENTENCE) % {"step": step}

@@ -32,6 +32,8 @@ MOST_RESERVED_FOR_SOME = Bounds().window - 1
 jobs in sight is still left."""
 LEAST_WINDOW = 2
 CARDS = 64
+MOST_CARDS = 64
+"""Of one worker, that are believed."""
 ANYBODYS_BYTES = 2 * 2**30
 """A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
 
@@ -162,6 +164,11 @@ def card_of(status: WorkerStatus | None) -> str:
     if status is None or not status.device:
         return ""
     return f"card-{zlib.crc32(status.device.encode(errors='replace')) % CARDS}"
+
+
+def cards_of(status: WorkerStatus | None) -> int:
+    """Return how many cards a worker says it has; 1 where it says nothing of them."""
+    return min(len(status.cards), MOST_CARDS) or 1 if status is not None else 1
 
 
 def status_of(name: str) -> WorkerStatus | None:

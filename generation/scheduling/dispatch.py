@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import redis
@@ -16,6 +16,7 @@ from rq.job import JobStatus
 
 from generation import tiers
 from generation.models import Generation, State
+from generation.provider_keys import use
 from generation.scheduling import capacity, fair_queue, places, storage_pause
 from generation.scheduling.fair_queue import Taken, Yielding
 from generation.scheduling.window import InLine, Window
@@ -76,8 +77,8 @@ def fill_window() -> None:
 
 def _take() -> list[Taken]:
     budgets, remote_workers = capacity.budgets(), capacity.remote_workers()
-    window, _, waiting = _window(budgets, remote_workers, _read_line_and_look(budgets[-1]))
-    if not any(window.has_places(is_free=is_free) for is_free in waiting):
+    window, _, first = _window(budgets, remote_workers, _read_line_and_look(budgets[-1]))
+    if not _has_place_for_some(window, first):
         return []
     places.keep(None, budgets[-1])  # what it saw is over
     with transaction.atomic():
@@ -99,23 +100,33 @@ def _take() -> list[Taken]:
     return chosen
 
 
-def _window(budgets: list[int], remote_workers: int, line: Sequence[Any]) -> tuple[Window, list[Yielding], set[bool]]:
-    """The window that ``line`` is in, what yields in it, first in line first, and whether free clips (True) and paid
-    ones (False) wait for a place in it."""
-    in_line, yielding, waiting = [], [], set[bool]()
-    for id, attempt, needs_bytes, tag, passes, free_waits, paid_waits in line:
-        waiting = {is_free for is_free, waits in ((True, free_waits), (False, paid_waits)) if waits}
+def _has_place_for_some(window: Window, first: Mapping[bool, int]) -> bool:
+    """Whether somebody waits for whom there is a place. Where the first of neither tier has one, others behind them
+    may: that is looked up here, so that whoever finds none never holds up those who lock the clock."""
+    if any(window.has_place(needs_bytes, is_free=is_free) for is_free, needs_bytes in first.items()):
+        return True
+    return bool(first) and bool(fair_queue.next_for(window))
+
+
+def _window(
+    budgets: list[int], remote_workers: int, line: Sequence[Any]
+) -> tuple[Window, list[Yielding], dict[bool, int]]:
+    """The window that ``line`` is in, what yields in it, first in line first, and what the first free clip (True) and
+    the first paid one (False) need that wait for a place in it."""
+    in_line, yielding, first = [], [], dict[bool, int]()
+    for id, attempt, needs_bytes, tag, passes, first_free, first_paid in line:
+        first = {is_free: each for is_free, each in ((True, first_free), (False, first_paid)) if each is not None}
         if id is None:  # nothing is in line
             break
         in_line.append(InLine(needs_bytes, tiers.yields(tag)))
         if tiers.yields(tag):
             yielding.append(Yielding(id, attempt, passes))
-    return Window(budgets, in_line, remote_workers), yielding, waiting
+    return Window(budgets, in_line, remote_workers), yielding, first
 
 
 def _read_line() -> list[Any]:
-    """What is in line, first in line first, each with whether free clips and paid ones wait to be; where nothing is,
-    one row that says that alone."""
+    """What is in line, first in line first, each with what the first free clip and the first paid one need that wait to
+    be; where nothing is, one row that says that alone."""
     rows: list[Any] = _send_line()()
     return rows
 
@@ -134,15 +145,15 @@ def _read_line_and_look(largest_bytes: int) -> list[Any]:
     return rows
 
 
-_FIRST_TAG: Final = "SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND fair_finish"
+_FIRST: Final = "SELECT coalesce(needs_bytes, 0) FROM generation_generation WHERE state = 'queued' AND fair_finish"
 _IN_ORDER: Final = (
     "ORDER BY fair_finish, created_at, id LIMIT 1"  # by their index, however much history lies around them
 )
 _LINE: Final = f"""
 SELECT clip.id, clip.attempt, clip.needs_bytes, clip.fair_finish, clip.passes, waiting.*
 FROM (SELECT
-    ({_FIRST_TAG} >= {FREE_BEGINS!r} {_IN_ORDER}) IS NOT NULL AS free_waits,
-    ({_FIRST_TAG} < {FREE_BEGINS!r} {_IN_ORDER}) IS NOT NULL AS paid_waits
+    ({_FIRST} >= {FREE_BEGINS!r} {_IN_ORDER}) AS first_free,
+    ({_FIRST} < {FREE_BEGINS!r} {_IN_ORDER}) AS first_paid
 ) AS waiting LEFT JOIN generation_generation clip ON clip.state = 'dispatched'
 ORDER BY clip.dispatched_at, clip.fair_finish, clip.created_at, clip.id
 """  # noqa: S608 - a number of ours
@@ -249,6 +260,8 @@ def _enqueue(generation: Generation, before: Sequence[str]) -> None:
         snapshot_to=snapshot_to,
         snapshot_from=snapshot_from,
     )
+    if capacity.is_remote(generation.needs_bytes):
+        job = use.with_own_key(generation, job)
     scripts.load(connection())  # whoever takes it needs them, also where no beat runs
     try:
         queue_of(generation).enqueue_call(

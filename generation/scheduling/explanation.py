@@ -8,6 +8,8 @@ from typing import Final
 
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from generation.models import FairClock, Generation, State
 from generation.scheduling import capacity
@@ -15,9 +17,11 @@ from generation.scheduling.fair_order import key_of
 from generation.scheduling.places import EXACT, Place, Row, look
 from generation.tiers import MOST_PASSES, on_its_clock, yields
 
-GOES_FIRST: Final = (
-    f"Clips that are paid for go before free ones, {MOST_PASSES} of them at most before the next free one."
+_GOES_FIRST: Final = gettext_noop(
+    "Clips that are paid for go before free ones, %(most)s of them at most before the next free one."
 )
+GOES_FIRST: Final = _GOES_FIRST % {"most": MOST_PASSES}
+"""In English, for staff."""
 SHOWN = 20
 """Clips before it that staff sees."""
 
@@ -34,14 +38,27 @@ def sentence(generation: Generation, before: Sequence[Row]) -> str:
     # a visitor who else is in their network.
     own = [row.workspace_id for row in before].count(generation.workspace_id)
     others = len(before) - own
-    free_first = f" {GOES_FIRST}" if yields(generation.fair_finish) else ""
-    among = f"Of the next {EXACT} clips, " if len(before) == EXACT else "Of the clips ahead, "
-    parts = [f"{own} {'is' if own == 1 else 'are'} yours"] if own else []
-    parts += [f"{others} {'belongs' if others == 1 else 'belong'} to others whose turn comes first"] if others else []
-    return (
-        f"{among}{' and '.join(parts)}. Everyone gets GPU time in turn, in proportion to their plan, "
-        f"so if you queue many clips, they mostly wait for each other.{free_first}"
+    parts = []
+    if own:
+        parts.append(ngettext("%(count)s is yours", "%(count)s are yours", own) % {"count": own})
+    if others:
+        theirs = ngettext(
+            "%(count)s belongs to others whose turn comes first",
+            "%(count)s belong to others whose turn comes first",
+            others,
+        )
+        parts.append(theirs % {"count": others})
+    whose = _("%(several)s and %(last)s") % {"several": parts[0], "last": parts[1]} if len(parts) > 1 else parts[0]
+    if len(before) == EXACT:
+        among = _("Of the next %(count)s clips, %(whose)s.") % {"count": EXACT, "whose": whose}
+    else:
+        among = _("Of the clips ahead, %(whose)s.") % {"whose": whose}
+    in_turn = _(
+        "Everyone gets GPU time in turn, in proportion to their plan, so if you queue many clips, they mostly wait for "
+        "each other."
     )
+    goes_first = [_(_GOES_FIRST) % {"most": MOST_PASSES}] if yields(generation.fair_finish) else []
+    return " ".join([among, in_turn, *goes_first])
 
 
 @dataclass(frozen=True, slots=True)

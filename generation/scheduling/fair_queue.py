@@ -169,11 +169,7 @@ def take(
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.
     """
-    candidates = sorted(
-        (waiting for level in (*places.levels, *places.remote) for waiting in _first_of(level)),
-        key=lambda each: each.key,
-    )
-    named = [each.key.id for each in candidates if places.take(each.needs_bytes, is_free=yields(each.key.fair_finish))]
+    named = next_for(places)
     still_waiting = Generation.objects.select_for_update(of=("self",)).filter(id__in=named[:most], state=State.QUEUED)
     chosen = sorted(still_waiting.select_related("version__model"), key=key_of)
     _move(clock, [generation.fair_finish for generation in chosen])
@@ -188,6 +184,16 @@ def take(
     if line and line[0].passes:
         Generation.objects.filter(id=line[0].id, state=State.DISPATCHED).update(passes=line[0].passes)
     return taken
+
+
+def next_for(places: Window) -> list[UUID]:
+    """Return the ids of the waiting requests for which there are places, in fair order, and take these places. Nothing
+    is locked."""
+    candidates = sorted(
+        (waiting for level in (*places.levels, *places.remote) for waiting in _first_of(level)),
+        key=lambda each: each.key,
+    )
+    return [each.key.id for each in candidates if places.take(each.needs_bytes, is_free=yields(each.key.fair_finish))]
 
 
 def _move(clock: FairClock, tags: Sequence[float]) -> None:

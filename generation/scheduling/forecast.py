@@ -49,26 +49,29 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Of every near clip by id, and of places in the queue by tag."""
+    """Of every near clip by id, and of places in the queue by tag and, among equal tags, by who asked first."""
 
     by_id: Mapping[str, Expected]
     tags: tuple[float, ...] = ()
+    asked_at: tuple[float, ...] = ()
     starts: tuple[Range, ...] = ()
-    """Of a clip with each of ``tags``, ascending."""
+    """Of a clip with each of ``tags`` that was asked for at that of ``asked_at``, ascending."""
     is_whole: bool = True
     """Whether the last of ``tags`` is behind everybody."""
     passing: Passing = NOBODY
 
-    def at(self, tag: float, service: Spread, build: str = "") -> Expected | None:
+    def at(self, tag: float, service: Spread, build: str = "", *, asked_at: float = math.inf) -> Expected | None:
         """Return what a clip of this tag may expect, whether it waits already or is not asked for yet; None while
         nobody takes clips, or where the queue is deeper than anybody has looked.
 
         Args:
             build: empty where it goes before no long render.
+            asked_at: of one that waits already. While a queue grows many have the same tag: the clock stands still
+                while those of one tag are made, and whoever asks for the same price meanwhile gets the next one.
         """
         if not self.tags or (tag > self.tags[-1] and not self.is_whole):
             return None
-        start = self._start(tag)
+        start = self._start(tag, asked_at)
         first = self.passing.start(tag, service, build)
         if first is None or first[0].mid >= start.mid:
             return Expected(start, self.passing.later(plus(start, service), service))
@@ -76,17 +79,23 @@ class Forecast:
         start = Range(*(min(ends) for ends in zip(sooner.ends, start.ends, strict=True)))
         return Expected(start, shifted(plus(start, service), loading))
 
-    def _start(self, tag: float) -> Range:
-        after = bisect.bisect_left(self.tags, tag)
+    def _start(self, tag: float, asked_at: float) -> Range:
+        places = list(zip(self.tags, self.asked_at, strict=True))
+        after = bisect.bisect_left(places, (tag, asked_at))
         if after == 0:
             return self.starts[0]
-        if after == len(self.tags):
+        if after == len(places):
             return self.starts[-1]
-        before, share = after - 1, 1.0
-        if self.tags[after] > self.tags[before]:
-            share = (tag - self.tags[before]) / (self.tags[after] - self.tags[before])
-        pairs = zip(self.starts[before].ends, self.starts[after].ends, strict=True)
+        share = _share((tag, asked_at), places[after - 1], places[after])
+        pairs = zip(self.starts[after - 1].ends, self.starts[after].ends, strict=True)
         return Range(*(a + share * (b - a) for a, b in pairs))
+
+
+def _share(place: tuple[float, float], before: tuple[float, float], after: tuple[float, float]) -> float:
+    """Return how far a place lies between two others, by tags, and between equal ones by who asked first."""
+    differing = 0 if after[0] > before[0] else 1
+    length = after[differing] - before[differing]
+    return (place[differing] - before[differing]) / length if 0 < length < math.inf else 0.0
 
 
 def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | None = None) -> Forecast:
@@ -96,7 +105,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
         plays = max(LEAST_PLAYS, min(PLAYS, round(PLAYS_OF_ONE / math.sqrt(near))))
     if not snapshot.machines:
         return Forecast(_delivered(snapshot, _in_hand(snapshot, random, plays)))
-    queue = sorted([*snapshot.queue, *_probes(snapshot)], key=lambda clip: clip.tag)
+    queue = sorted([*snapshot.queue, *_probes(snapshot)], key=_place)
     played = replace(snapshot, queue=tuple(queue))
     futures = Simulation(played, random, plays).run()
     clips = [*played.window, *played.queue]
@@ -104,14 +113,20 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
     by_id = {c.id: Expected(*each) for c, *each in zip(clips, starts, readies, strict=True) if not c.is_probe}
     by_id |= _in_hand(snapshot, random, plays) | _held(played, futures)
     by_id = _delivered(snapshot, by_id)
-    tags = [clip.tag for clip in played.queue]
+    places = [_place(clip) for clip in played.queue]
     knots = starts[len(played.window) :]
-    if not tags:  # nobody waits, and of nobody is known what he would load
-        tags, knots = [snapshot.clock], _ranges(futures.free.min(axis=1, keepdims=True))
+    if not places:  # nobody waits, and of nobody is known what he would load
+        places, knots = [(snapshot.clock, 0.0)], _ranges(futures.free.min(axis=1, keepdims=True))
     elif snapshot.deep:
-        tags += [max(tags[-1], stretch.last_tag) for stretch in snapshot.deep]  # others may have the last one's tag
+        places += [(stretch.last_tag, stretch.last_asked_at) for stretch in snapshot.deep]
         knots += _flow(snapshot, futures.start[:, -1], random)
-    return Forecast(by_id, tuple(tags), tuple(_ascending(knots)), snapshot.is_whole, passing(played, futures.pass_at))
+    tags, asked_at = zip(*places, strict=True)
+    goes_by = passing(played, futures.pass_at)
+    return Forecast(by_id, tags, asked_at, tuple(_ascending(knots)), snapshot.is_whole, goes_by)
+
+
+def _place(clip: Clip) -> tuple[float, float]:
+    return clip.tag, clip.asked_at
 
 
 def _in_hand(snapshot: Snapshot, random: np.random.Generator, plays: int) -> dict[str, Expected]:
@@ -161,49 +176,92 @@ def _probes(snapshot: Snapshot) -> list[Clip]:
     if build is None:
         return []
     is_the_end = snapshot.is_whole and not snapshot.deep
-    tags = [clip.tag for clip in snapshot.queue]
-    last = {False: max([snapshot.clock, *(tag for tag in tags if not yields(tag))])}
+    places = [_place(clip) for clip in snapshot.queue]
+    last = {False: max([(snapshot.clock, math.inf), *(place for place in places if not yields(place[0]))])}
     if any(yields(clip.tag) for clip in (waiting if is_the_end else snapshot.queue)):
-        last[True] = max([snapshot.free_clock, *tags])
-    if tags and not is_the_end:
-        last[max(last)] = max(tags)
+        last[True] = max([(snapshot.free_clock, math.inf), *places])
+    if places and not is_the_end:
+        last[max(last)] = max(places)
     return [
-        Clip(LAST if is_free == max(last) else LAST_PAID, build, _after(tag), Spread(0.0, 0.0), is_probe=True)
-        for is_free, tag in last.items()
+        Clip(
+            LAST if is_free == max(last) else LAST_PAID,
+            build,
+            # Before the next one of the same tag that waits deeper.
+            tag if asked_at < math.inf and not is_the_end else math.nextafter(tag, math.inf),
+            Spread(0.0, 0.0),
+            is_probe=True,
+            asked_at=math.nextafter(asked_at, math.inf),
+        )
+        for is_free, (tag, asked_at) in last.items()
     ]
 
 
-def _after(tag: float) -> float:
-    return math.nextafter(tag, math.inf)
-
-
 def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -> list[Range]:
-    """Starts at the end of each deep stretch."""
-    arrivals, outages = snapshot.arrivals, snapshot.outages
+    """When the last clip of each deep stretch starts.
+
+    While a stretch joins RQ's line the fair queue's clock goes from the tag before it to its last one. Who comes
+    meanwhile is so much above that clock, and lands in the stretch with that tag, or in front of all free ones if he
+    pays. So many clips of one tag that wait keep the clock where it is, and whoever comes goes behind them.
+    """
+    arrivals, outages, deep = snapshot.arrivals, snapshot.outages, snapshot.deep
     are_here = 1 / (1 + outages.per_second * outages.lasts.median_seconds)
     machines = are_here * sum(1 / machine.slowness.median_seconds for machine in snapshot.machines)
-    from_tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
-    free = np.array([kind.is_free for kind in arrivals.kinds])
     plays = len(tail_start)
     rates = arrivals.per_second * np.exp(arrivals.doubt * random.standard_normal(plays))
     pace = np.exp(0.1 * random.standard_normal(plays))
-    heights = np.array([kind.above_clock for kind in arrivals.kinds])
-    seconds = np.array([kind.service.median_seconds for kind in arrivals.kinds])
-    times, now, done = [], tail_start.copy(), from_tag
-    for stretch in snapshot.deep:
+    landing = _Landing(snapshot)
+    done = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
+    in_line = sum(clip.service.median_seconds for clip in snapshot.window) / machines
+    come = random.poisson(rates * np.maximum(0.0, tail_start - in_line))
+    middle = snapshot.queue[len(snapshot.queue) // 2].tag if snapshot.queue else done
+    landed = come[:, None] * landing.seconds(middle, is_free=yields(middle), played_to=done)
+    times, now = [], tail_start.copy()
+    for number, stretch in enumerate(deep):
         is_free = yields(stretch.last_tag)
-        middle = (max(done, FREE_BEGINS if is_free else 0.0) + stretch.last_tag) / 2
-        # Who comes while the clock is below a tag less his own height goes before it, and before free ones who pays.
-        reach = max(1e-9, middle - (snapshot.free_clock if is_free else snapshot.clock))
-        overtakes = np.where(free == is_free, np.clip(1 - heights / reach, 0.0, 1.0), float(is_free))
-        overtaking = np.mean(seconds * overtakes) if len(heights) else 0.0
-        share = np.maximum(_LEAST_SHARE * machines, machines - rates * factor_at(arrivals, now) * overtaking)
+        between = (max(done, FREE_BEGINS if is_free else 0.0) + stretch.last_tag) / 2
+        clock = between if stretch.middle_tag is None else stretch.middle_tag
+        seconds = landing.seconds(clock, is_free=is_free, own=number)
+        rate = rates * factor_at(arrivals, now)
+        share = np.maximum(_LEAST_SHARE * machines, machines - rate * seconds[number])
         each = stretch.seconds / max(1, stretch.clips)
         noise = each * math.sqrt(max(1, stretch.clips)) * 0.6 * random.standard_normal(plays)
-        now = now + np.maximum(0.0, stretch.seconds * pace + noise) / share
-        times.append(now)
+        takes = (np.maximum(0.0, stretch.seconds * pace + noise) + landed[:, number]) / share
+        times.append(now + takes * (1 - 1 / max(1, stretch.clips)))
+        now = now + takes
+        landed += random.poisson(rate * takes)[:, None] * seconds
         done = stretch.last_tag
     return _ranges(np.stack(times, axis=1))
+
+
+class _Landing:
+    """Into which deep stretch goes who comes."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        kinds = snapshot.arrivals.kinds
+        self._last_tags = np.array([stretch.last_tag for stretch in snapshot.deep])
+        self._clocks = np.array([snapshot.free_clock if kind.is_free else snapshot.clock for kind in kinds])
+        self._is_free = np.array([kind.is_free for kind in kinds], dtype=bool)
+        self._heights = np.array([kind.above_clock for kind in kinds])
+        self._each = np.array([kind.service.median_seconds for kind in kinds]) / max(1, len(kinds))
+
+    def seconds(self, clock: float, *, is_free: bool, own: int = 0, played_to: float | None = None) -> Floats:
+        """Return what one who comes brings to each stretch, in seconds on a card.
+
+        Args:
+            clock: of the tier that joins RQ's line.
+            is_free: which tier that is.
+            own: the stretch that joins it.
+            played_to: the last tag of those that are played, while these join it: who goes before that one is played.
+        """
+        tags = np.where(self._is_free == is_free, clock, self._clocks) + self._heights
+        stretch = np.searchsorted(self._last_tags, tags, side="right")  # behind whoever has the same tag
+        goes_first = is_free & ~self._is_free
+        stretch = np.where(goes_first, own, np.maximum(own, stretch))
+        count = len(self._last_tags)
+        if played_to is not None:
+            stretch = np.where(goes_first | (tags < played_to), count, stretch)
+        brought: Floats = np.bincount(stretch, weights=self._each, minlength=count + 1)[:count].astype(np.float64)
+        return brought
 
 
 def _ranges(futures: Floats) -> list[Range]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,10 +51,12 @@ class Places:
     signing: frozenset[str] = frozenset()
     """The ids of clips that are made and wait to be signed: they keep no card from others."""
 
-    def expected(self, tag: float, service: Spread, *, tier: str, now: float, build: str = "") -> Expected | None:
+    def expected(
+        self, tag: float, service: Spread, *, tier: str, now: float, build: str = "", asked_at: float = math.inf
+    ) -> Expected | None:
         """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips. Of a known
-        build, whether it goes before a long render is reckoned with."""
-        found = self.forecast.at(tag, service, build)
+        build, whether it goes before a long render is reckoned with; of one that waits, when it was asked for."""
+        found = self.forecast.at(tag, service, build, asked_at=asked_at)
         if found is None:
             return None
         return Expected(
@@ -111,6 +114,7 @@ def publish(
         "at": at,
         "clock": clock,
         "tags": forecast.tags,
+        "asked": [None if each == math.inf else each for each in forecast.asked_at],
         "starts": [_numbers([start]) for start in forecast.starts],
         "is_whole": forecast.is_whole,
         "passing": forecast.passing.to_json(),
@@ -188,7 +192,9 @@ def _places_of(entry: bytes | None) -> Places | None:
         factors = {(int(h), str(tier)): Factor(*map(float, rest)) for h, tier, *rest in found["factors"]}
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
         passing = Passing.from_json(found["passing"]) if "passing" in found else NOBODY
-        forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]), passing)
+        tags = tuple(map(float, found["tags"]))
+        asked_at = tuple(math.inf if each is None else float(each) for each in found["asked"])
+        forecast = Forecast({}, tags, asked_at, starts, bool(found["is_whole"]), passing)
         services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}
         said = found.get("overdue", {}).items()
         overdue = {UUID(id): Miss(str(cause), float(due), float(told)) for id, (cause, due, told) in said}

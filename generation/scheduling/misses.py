@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from generation.models import Generation, State, ToldRange
 from generation.tiers import yields
 
@@ -27,15 +30,15 @@ class Cause(StrEnum):
 
 
 SENTENCES: Final = {
-    Cause.HANDED_ON: "The GPU that was making it stopped, so another one took over.",
-    Cause.ASIDE: "It let short clips go first.",
-    Cause.LOADING: "The model is taking a while to load.",
-    Cause.SLOW: "It's rendering more slowly than clips like it did before.",
-    Cause.SIGNING: "It's made, and waits to be signed.",
-    Cause.OVERTAKEN: "Paid clips went first.",
-    Cause.NO_MACHINE: "No GPU that can make it is running right now.",
-    Cause.NO_STORAGE: "We can't store finished clips right now.",
-    Cause.BUSY: "The clips ahead of it took longer than we expected.",
+    Cause.HANDED_ON: gettext_noop("The GPU that was making it stopped, so another one took over."),
+    Cause.ASIDE: gettext_noop("It let short clips go first."),
+    Cause.LOADING: gettext_noop("The model is taking a while to load."),
+    Cause.SLOW: gettext_noop("It's rendering more slowly than clips like it did before."),
+    Cause.SIGNING: gettext_noop("It's made, and waits to be signed."),
+    Cause.OVERTAKEN: gettext_noop("Paid clips went first."),
+    Cause.NO_MACHINE: gettext_noop("No GPU that can make it is running right now."),
+    Cause.NO_STORAGE: gettext_noop("We can't store finished clips right now."),
+    Cause.BUSY: gettext_noop("The clips ahead of it took longer than we expected."),
 }
 _LEAST_FAR_SECONDS: Final = 120.0
 
@@ -72,9 +75,16 @@ def miss_of(told: ToldRange) -> Miss:
 def sentence(cause: str, late_seconds: float = 0.0) -> str:
     """Return the sentence for people about a missed estimate; empty for an unknown cause."""
     why = next((words for known, words in SENTENCES.items() if known == cause), "")
+    if not why:
+        return ""
     minutes = int(late_seconds // 60)
-    by = f"{minutes // 60} h" if minutes >= 120 else f"{minutes} min" if minutes else ""
-    return f"Sorry, this is taking {f'{by} ' if by else ''}longer than we said. {why}" if why else ""
+    if minutes >= 120:
+        sorry = _("Sorry, this is taking %(hours)s h longer than we said.") % {"hours": minutes // 60}
+    elif minutes:
+        sorry = _("Sorry, this is taking %(minutes)s min longer than we said.") % {"minutes": minutes}
+    else:
+        sorry = _("Sorry, this is taking longer than we said.")
+    return f"{sorry} {_(why)}"
 
 
 def due_at(told: ToldRange) -> datetime:

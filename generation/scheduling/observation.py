@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, islice
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
+from catalog.models import ModelVersion
 from generation.models import FairClock, Generation, State
-from generation.scheduling import arrivals, capacity, service_rates
+from generation.scheduling import arrivals, capacity, service_rates, stretches
 from generation.scheduling.arrival_hours import ArrivalHours
-from generation.scheduling.fair_order import Key, key_of
+from generation.scheduling.fair_order import key_of
 from generation.scheduling.forecast import NEAR_CLIPS
+from generation.scheduling.front import Counted
+from generation.scheduling.in_hand import heard_of, remaining, seconds_per_step
 from generation.scheduling.outages import Watch
 from generation.scheduling.paces import Paces
 from generation.scheduling.queue_depth import Depth
@@ -27,7 +30,6 @@ from gpu_worker.step_aside import AsideBounds, bounded
 from gpu_worker.worker_status import WorkerStatus
 
 _MOST_SEEN = 2_000
-MOST_STRETCHES = 16
 MOST_MACHINES = 128
 """That are played. Whoever runs a GPU host can write any number of heartbeats."""
 _MOST_COMPONENTS = 32
@@ -43,6 +45,8 @@ class Observer:
     """Arrivals that were seen, machines that were lost, how slow they are, and the components that builds were seen to
     use."""
 
+    looked_at: datetime | None = None
+    """When it looked last for who came."""
     _began: float | None = None
     """When it looked first. What waited by then did not come since, however late the queue gets to it."""
     _came: list[tuple[float, Kind]] = field(default_factory=list)
@@ -58,9 +62,18 @@ class Observer:
         statuses: Sequence[WorkerStatus],
         progress: Mapping[str, Progress],
         depth: Depth,
+        *,
+        behind: Sequence[Counted] = (),
+        newest: Sequence[Generation] = (),
     ) -> Snapshot:
-        """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag."""
+        """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag.
+
+        Args:
+            behind: who waits behind the first ``NEAR_CLIPS`` of the queue, by kind.
+            newest: who came since ``looked_at``, in any state and order, those whom an earlier look saw among them.
+        """
         statuses = statuses[:MOST_MACHINES]
+        largest_bytes = capacity.largest_bytes(statuses)
         now, clock = time.time(), FairClock.objects.filter(id=1).first() or FairClock()
         running = {(str(clip.id), clip.worker) for clip in clips if clip.state == State.RUNNING}
         makers = {s.generation_id: s for s in statuses if s.generation_id and (s.generation_id, s.name) in running}
@@ -72,10 +85,12 @@ class Observer:
         ended = self._paces.ended(clips)
         on_cards = {status.name: capacity.card_of(status) for status in statuses}
         made = [(clip, _on(service_rates.work_of(clip), on_cards.get(clip.worker, ""))) for clip in ended]
-        times = service_rates.read([*works.values(), *on_card.values(), *(work for _, work in made)])
+        came = {clip: service_rates.work_of(clip) for clip in newest if (clip.needs_bytes or 0) <= largest_bytes}
+        kinds = _works_of(behind, {clip.version_id: clip.version for clip in (*clips, *newest)})
+        every = {work.name: work for work in (*works.values(), *came.values(), *kinds.values())}
+        times = service_rates.read([*every.values(), *on_card.values(), *(work for _, work in made)])
         self._paces.see(made, times)
         self._see_components(clips, makers)
-        largest_bytes = capacity.largest_bytes(statuses)
         waiting = {
             str(clip.id): _clip(clip, works[str(clip.id)], times, now)
             for clip in clips
@@ -87,15 +102,15 @@ class Observer:
             for clip in clips
             if clip.kept_by in lets_pass and str(clip.id) in waiting
         }
-        self._see_arrivals([(clip, waiting[str(clip.id)]) for clip in clips if str(clip.id) in waiting], clock, now)
-        sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in clips}
+        self._see_arrivals([(clip, times.service(work)) for clip, work in came.items()], clock, now)
+        sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in (*clips, *newest)}
         components, builds = self._weights(sizes, times)
         in_hand, slowness = {}, {status.name: self._paces.of(status.name, now) for status in statuses}
         for id, status in makers.items():
-            work, heard = on_card[id], _heard(progress.get(id))
-            if heard and (pace := _seconds_per_step(heard, work)):
+            work, heard = on_card[id], heard_of(progress.get(id))
+            if heard and (pace := seconds_per_step(heard, work)):
                 slowness[status.name] = self._paces.of(status.name, now, pace, times.seconds_per_step(work))
-            left = _remaining(status, work, times, heard, now, slowness[status.name])
+            left = remaining(status, work, times, heard, now, slowness[status.name])
             in_hand[status.name] = _in_hand(by_id[id], left, times.delivery(work))
         for status in statuses:
             if status.generation_id and status.generation_id not in works:
@@ -109,6 +124,13 @@ class Observer:
         queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
         in_line = [each for id, each in waiting.items() if states[id] == State.DISPATCHED]
         is_whole = len(queued) <= NEAR_CLIPS
+        deep: list[Stretch] = []
+        if queue and not is_whole:
+            deep += stretches.of_kinds(behind, lambda kind: times.service(kinds[kind]).median_seconds)
+            seconds, many = sum(part.seconds for part in deep), sum(part.clips for part in deep)
+            seconds, many = (seconds, many) if many else (sum(c.service.median_seconds for c in queue), len(queue))
+            last = behind[-1].end if behind else key_of(queued[NEAR_CLIPS - 1])
+            deep += stretches.of_counts(depth, last, seconds / many)
         machines = [
             _machine(status, in_hand.get(status.name), held.get(status.name), slowness[status.name])
             for status in statuses
@@ -126,7 +148,7 @@ class Observer:
             leaving=(*(in_hand[s.name] for s in makers.values() if not takes_jobs(s)), *rests),
             window=tuple(sorted(in_line, key=lambda each: yields(each.tag))),
             queue=tuple(queue),
-            deep=() if is_whole or not queue else tuple(_stretches(depth, key_of(queued[NEAR_CLIPS - 1]), queue)),
+            deep=tuple(deep),
             is_whole=is_whole,
             clock=clock.virtual_time,
             free_clock=clock.free_time,
@@ -159,6 +181,7 @@ class Observer:
             came = [(float(at), _kind_of(*said)) for at, *said in learned["came"]]
             self._hours = ArrivalHours.from_json(learned["hours"])
             self._came, self._began = came[-arrivals.KEPT :], known_at
+            self.looked_at = datetime.fromtimestamp(known_at, UTC)
         elif subject == "outages":
             self._watch = Watch.from_json(learned)
         elif subject == "paces":
@@ -192,21 +215,29 @@ class Observer:
         components = {key: Component(size, times.load_seconds("", size)) for key, size in every.items()}
         return components, {build: tuple(each) for build, each in held.items()}
 
-    def _see_arrivals(self, waiting: Iterable[tuple[Generation, Clip]], clock: FairClock, now: float) -> None:
+    def _see_arrivals(self, newest: Iterable[tuple[Generation, Spread]], clock: FairClock, now: float) -> None:
+        """Note who came, with what each takes on a card."""
         if self._began is None:
             self._began = now
+        self.looked_at = datetime.fromtimestamp(now, UTC)
         known = len(self._came)
-        for generation, clip in waiting:
-            if clip.id not in self._seen and (came_at := generation.created_at.timestamp()) > self._began:
-                self._seen[clip.id] = None
-                is_free = yields(clip.tag)
-                above_clock = max(0.0, clip.tag - (clock.free_time if is_free else clock.virtual_time))
-                kind = Kind(clip.build, above_clock, clip.service, clip.needs_bytes, is_free)
+        for clip, service in newest:
+            if str(clip.id) not in self._seen and (came_at := clip.created_at.timestamp()) > self._began:
+                self._seen[str(clip.id)] = None
+                is_free = yields(clip.fair_finish)
+                kind = Kind(clip.version.build, _above_clock(clip, clock), service, clip.needs_bytes or 0, is_free)
                 self._came.append((came_at, kind))
         self._hours.see(len(self._came) - known, now)
         self._came = sorted(self._came, key=lambda each: each[0])[-arrivals.KEPT :]
         for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
             del self._seen[old]
+
+
+def _above_clock(clip: Generation, clock: FairClock) -> float:
+    """Return how far above its tier's clock the clip's tag was when it came. By now that clock may have passed it; it
+    was above it by its own price at the least."""
+    now = clock.free_time if yields(clip.fair_finish) else clock.virtual_time
+    return max(clip.fair_finish - now, clip.credits_quoted / (clip.fair_weight or 1))
 
 
 def _numbers(spread: Spread) -> tuple[float, float, float]:
@@ -218,21 +249,10 @@ def _kind_of(build: Any, above_clock: Any, median: Any, sd: Any, doubt: Any, nee
     return Kind(str(build), float(above_clock), spread, int(needs_bytes), bool(is_free))
 
 
-def _stretches(depth: Depth, last: Key, near: Sequence[Clip]) -> Iterator[Stretch]:
-    """Return what waits after ``last``, in a bounded number of parts. Its clips count as ones like the near ones."""
-    each_seconds = sum(clip.service.median_seconds for clip in near) / len(near)
-    told = depth.before(last)
-    if told is None:
-        return
-    counted = accumulate(stretch.fitting for stretch in depth.stretches)
-    deeper = [(s.end.fair_finish, n) for s, n in zip(depth.stretches, counted, strict=True) if s.end > last]
-    if not deeper:
-        return
-    stride = math.ceil(len(deeper) / MOST_STRETCHES)
-    for tag, before in deeper[stride - 1 :: stride]:
-        clips = max(0, before - told)
-        yield Stretch(tag, clips, clips * each_seconds)
-        told = max(told, before)
+def _works_of(behind: Sequence[Counted], known: Mapping[int, ModelVersion]) -> dict[Counted, Work]:
+    unknown = {kind.version_id for kind in behind} - known.keys()
+    versions = {**known, **(ModelVersion.objects.select_related("model").in_bulk(unknown) if unknown else {})}
+    return {kind: service_rates.work_of_kind(versions[kind.version_id], kind) for kind in behind}
 
 
 def _on(work: Work, card: str) -> Work:
@@ -254,6 +274,7 @@ def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip
         times_aside=clip.times_aside,
         passes=clip.passes if clip.state == State.DISPATCHED else 0,
         delivery=times.delivery(work),
+        asked_at=clip.created_at.timestamp(),
     )
 
 
@@ -273,34 +294,3 @@ def _machine(status: WorkerStatus, in_hand: InHand | None, held: InHand | None, 
     residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
     budget_bytes, aside = capacity.budget_of(status), bounded(status.aside)
     return Machine(status.name, budget_bytes, residents, in_hand, slowness=slowness, aside=aside, held=held)
-
-
-def _heard(progress: Progress | None) -> Progress | None:
-    """Return what a worker says of its steps, where that can be."""
-    if progress is None or not progress.steps_total or not 0 <= progress.step <= progress.steps_total:
-        return None
-    return progress
-
-
-def _seconds_per_step(heard: Progress, work: Work) -> float | None:
-    """Return what a step takes as it runs: a long clip runs its steps once for each part."""
-    pace = heard.seconds_per_step
-    return pace * heard.steps_total / max(1, work.steps) if pace is not None and 0 < pace < 1e5 else None
-
-
-def _remaining(
-    status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float, slowness: Spread
-) -> Spread:
-    """Return what is left of the clip in hand, by its steps where those are known, else by when it began."""
-    if heard is None:
-        elapsed = max(0.0, now - status.started_at) if status.started_at and status.stage != Stage.LOADING else 0.0
-        is_past_steps = status.stage in (Stage.DECODING, Stage.ENCODING_VIDEO, Stage.UPLOADING)
-        return times.remaining(
-            work,
-            steps_done=work.steps if is_past_steps else 0,
-            since_step_seconds=0.0 if is_past_steps else elapsed,
-            slowness=slowness,
-        )
-    done = round(heard.step / heard.steps_total * work.steps)
-    pace = _seconds_per_step(heard, work)
-    return times.remaining(work, steps_done=done, seconds_per_step=pace, slowness=slowness)

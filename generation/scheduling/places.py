@@ -20,7 +20,10 @@ from itertools import starmap
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
@@ -53,10 +56,21 @@ class Place:
 
     @property
     def clips_ahead(self) -> str:
-        """In words: "1 clip", "about 4,200 clips"."""
+        """In words of staff: "1 clip", "about 4,200 clips"."""
         if self.precision == Precision.EXACT:
             return "1 clip" if self.number == 1 else f"{self.number:,} clips"
         return f"{self.precision} {_rounded(self.number):,} clips"
+
+    def in_words(self) -> str:
+        """A sentence for whoever waits: "1 clip ahead of you.", "About 4,200 clips ahead of you." """
+        if self.precision == Precision.EXACT:
+            words = ngettext("%(count)s clip ahead of you.", "%(count)s clips ahead of you.", self.number)
+            return words % {"count": intcomma(self.number)}
+        if self.precision == Precision.ABOUT:
+            words = _("About %(count)s clips ahead of you.")
+        else:
+            words = _("More than %(count)s clips ahead of you.")
+        return words % {"count": intcomma(_rounded(self.number))}
 
 
 def _rounded(number: int) -> int:

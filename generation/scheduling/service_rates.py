@@ -14,6 +14,7 @@ from catalog.offers import Offer
 from catalog.requests import ClipRequest
 from catalog.sizes import Size
 from generation.models import Generation
+from generation.scheduling.front import Counted
 from generation.scheduling.service_times import DECAY, FORMULA_SHARES, ServiceTimes, Statistic, Work, observed
 from gpu_worker.contract import RenderReport
 from loremotion.prepared import prepared_cursor
@@ -31,7 +32,12 @@ def work_of_offer(offer: Offer) -> Work:
     return _work(offer.version, offer.request, "")
 
 
-def _work(version: ModelVersion, asked: Generation | ClipRequest, card: str) -> Work:
+def work_of_kind(version: ModelVersion, kind: Counted) -> Work:
+    """The same of clips that were only counted."""
+    return _work(version, kind, "")
+
+
+def _work(version: ModelVersion, asked: Generation | ClipRequest | Counted, card: str) -> Work:
     frames, size = asked.num_frames, Size(asked.width, asked.height)
     return Work(
         build=version.build,

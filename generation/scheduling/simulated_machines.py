@@ -32,6 +32,10 @@ class SimulatedMachines:
         """When each machine is free, in seconds from now."""
         self._place_outages()
 
+    def level_of(self, needs_bytes: int) -> int:
+        """Return the number of the smallest budget that holds so much, or of the largest where none does."""
+        return next((n for n, size in enumerate(self.levels) if size >= needs_bytes), len(self.levels) - 1)
+
     def is_here(self, machine: Ints, now: Floats) -> Flags:
         """Return in which futures the machine has not been lost by now."""
         here: Flags = self._lost_at[self._rows, machine] > now

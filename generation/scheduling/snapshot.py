@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ class Clip:
     """Nobody's: it finds when a later clip would start. It overtakes nobody, and nothing is loaded for it."""
     delivery: Spread = NOTHING
     """What it takes after its time on the card until it is ready, while the card makes the next one."""
+    asked_at: float = 0.0
+    """When it was asked for, in seconds since some moment: of equal tags the earlier one goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,10 @@ class Stretch:
     clips: int
     seconds: float
     """On a card, all together, loading aside."""
+    last_asked_at: float = math.inf
+    """When its last clip was asked for: the next stretch may begin with others of the same tag."""
+    middle_tag: float | None = None
+    """Half of its clips have no higher one; None: nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from generation.models import StoragePause
 from gpu_worker.backoff import pause_after
@@ -21,7 +22,7 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(minutes=15)
 EXCUSED_ATTEMPTS = 10
 """That a clip has more than others while the pause is in force. One that is itself the cause then makes room."""
-REASON = (
+REASON = gettext_lazy(
     "We can't store finished clips right now, so new ones are waiting. We keep trying, and everything continues as "
     "soon as it works. Your place is saved."
 )

@@ -107,21 +107,19 @@ class Window:
 
     def take(self, needs_bytes: int | None, *, is_free: bool) -> bool:
         """Take a place for a request of this size and tier. Return whether there was one."""
+        is_there = self.has_place(needs_bytes, is_free=is_free)
+        if is_there:
+            self._count(needs_bytes or 0, is_free=is_free)
+        return is_there
+
+    def has_place(self, needs_bytes: int | None, *, is_free: bool) -> bool:
+        """Whether there is a place for a request of this size and tier."""
         needed = needs_bytes or 0
         levels = [level for level in self._levels_of(needed) if level.above_bytes < needed]
         if not levels or needed > levels[-1].up_to_bytes:
             return False
         is_reserved = is_free and not levels[-1].own_free and all(level.may_reserve() for level in levels)
-        if not is_reserved and any(level.places_left(is_free=is_free) <= 0 for level in levels):
-            return False
-        self._count(needed, is_free=is_free)
-        return True
-
-    def has_places(self, *, is_free: bool) -> bool:
-        """Whether it is worth looking who waits. A larger clip that has only its turn to come is let in beside those
-        that this is true for."""
-        first = [*self.levels[:1], *self.remote]
-        return any(level.candidates(is_free=is_free) > 0 for level in first)
+        return is_reserved or all(level.places_left(is_free=is_free) > 0 for level in levels)
 
     def _levels_of(self, needs_bytes: int) -> list[Level]:
         return self.remote if needs_bytes < 0 else self.levels

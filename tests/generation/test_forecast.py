@@ -168,6 +168,26 @@ def test_a_hundred_thousand_clips_are_told_from_a_few_stretches() -> None:
     assert cast(Any, said.at(50_000.0, Spread(10.0, 0.0))).start.mid == pytest.approx(500_000.0, rel=0.05)
 
 
+def test_of_equal_tags_whoever_asked_first_starts_first() -> None:
+    near = tuple(replace(clip(f"q{n}", tag=2.0), asked_at=float(n)) for n in range(8))
+    deep = tuple(Stretch(2.0, 4, 40.0, 11.0 + 4 * n, 2.0) for n in range(10))
+    said = said_of(snapshot(machine(), queue=near, deep=deep))
+    starts = [cast(Any, said.at(2.0, Spread(10.0, 0.0), asked_at=8.0 + n)).start.mid for n in range(40)]
+    assert starts == sorted(starts)
+    assert starts == pytest.approx([7.0 + 10.0 * (8 + n) for n in range(40)], rel=0.1)
+    assert cast(Any, said.at(2.0, Spread(10.0, 0.0))).start.mid >= starts[-1], "who comes now goes behind them"
+
+
+def test_who_pays_as_much_as_they_do_goes_behind_them_and_who_pays_less_goes_before() -> None:
+    near = tuple(replace(clip(f"q{n}", tag=2.0), asked_at=float(n)) for n in range(8))
+    deep = tuple(Stretch(4.0, 4, 40.0, 11.0 + 4 * n, 4.0) for n in range(10))
+    came = [Arrivals(), *(Arrivals(0.1, 0.0, (Kind("red", price, Spread(10.0, 0.0), 15),)) for price in (2.0, 1.0))]
+    told = [said_of(snapshot(machine(), queue=near, deep=deep, clock=2.0, arrivals=each)) for each in came]
+    quiet, as_much, less = (each.starts[-1].mid for each in told)
+    assert as_much == pytest.approx(quiet, rel=0.05)
+    assert less - quiet == pytest.approx(87 * 0.1 * 10, rel=0.5), "as many as come before the clock is theirs"
+
+
 def test_of_a_queue_that_nobody_has_walked_to_its_end_nothing_is_said() -> None:
     said = said_of(snapshot(machine(), queue=(clip("q", tag=1.0),), is_whole=False))
     assert said.at(0.5, Spread(1.0, 0.0)) is not None
@@ -384,7 +404,7 @@ def test_the_played_window_has_places_for_whom_the_window_has(
     )
     machines = (machine(f"gpu-{n}", budget=budget) for n, budget in enumerate(budgets))
     played = Simulation(snapshot(*machines, window=clips), np.random.default_rng(0), 1)
-    closed = played._closed(*played._taken)  # what it goes by from step to step
+    closed = played._queue.closed()  # what it goes by from step to step
     in_line = [each for each in line if (each.needs_bytes or 0) <= max(budgets)]
     for is_free in (False, True):
         places = [Window(budgets, in_line).take(size, is_free=is_free) for size in sorted(set(budgets))]

@@ -54,10 +54,10 @@ def restarted() -> Observer:
 def test_a_new_process_knows_who_comes_and_counts_nobody_twice(clip: Generation, now: float) -> None:
     rows, observer = came(clip, now), Observer()
     observer._began = now
-    before = seen_by(observer, rows).arrivals
+    before = seen_by(observer, rows, newest=rows).arrivals
     save(observer)
     assert before.per_second > 0
-    assert seen_by(restarted(), rows).arrivals == before
+    assert seen_by(restarted(), rows, newest=rows).arrivals == before
 
 
 def test_a_new_process_knows_which_machine_is_lost_and_what_models_load(clip: Generation, now: float) -> None:
@@ -98,7 +98,7 @@ def test_a_database_that_is_away_at_the_first_round_costs_nothing_that_was_learn
 ) -> None:
     rows, observer = came(clip, now), Observer()
     observer._began = now
-    before = seen_by(observer, rows).arrivals
+    before = seen_by(observer, rows, newest=rows).arrivals
     save(observer)
     memory, observer = Memory(), Observer()
     with monkeypatch.context() as away:

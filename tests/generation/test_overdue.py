@@ -56,7 +56,7 @@ def test_what_is_later_than_was_said_is_told_with_by_how_much_and_why(
     assert list(overdue_clips()) == [late.id], "what has ended is late no more"
 
 
-def test_the_badge_of_the_fleet_counts_what_the_first_page_says_is_far_beyond_its_forecast(
+def test_the_badge_of_the_clips_counts_what_the_first_page_says_is_far_beyond_its_forecast(
     toy: Model, alice: Visitor, valkey: redis.Redis
 ) -> None:
     cache.clear()
@@ -67,7 +67,7 @@ def test_the_badge_of_the_fleet_counts_what_the_first_page_says_is_far_beyond_it
     forecasting.put_up_forecast()
     staff = person("staff@example.com", is_staff=True)
     assert [need.count for need in needs.of(staff) if need.one == "clip far beyond its forecast"] == [1]
-    assert needs.by_page(staff)["/admin/fleet/"] == 1
+    assert needs.by_page(staff)["/admin/generation/generation/"] == 1
 
 
 def test_the_first_of_several_promises_says_by_how_much(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:

@@ -80,11 +80,14 @@ def test_what_was_not_made_or_only_in_part_here_is_left_out(made: list[Generatio
 
 def test_a_recorded_world_takes_the_seconds_that_were_recorded() -> None:
     trace = forecast_recorded.read(SHIPPED)
-    world = forecast_recorded.RecordedWorld(trace)
+    world = forecast_recorded.RecordedWorld(trace, faster=2.0)
     took: dict[str, float] = {}
+    came: list[float] = []
+    world.at_arrival = lambda order: came.append(order.at)
     world.at_end = lambda order: took.update({order.id: order.step_seconds * order.build.steps + order.rest_seconds})
     world.run()
     assert len(took) == len(trace.clips)
+    assert came == [clip[0] / 2 for clip in trace.clips], "twice as fast"
     for number, clip in enumerate(trace.clips):
         assert took[str(number)] == pytest.approx(max(1e-3, clip[6]) + max(1e-3, clip[7]))
 
