@@ -17,9 +17,9 @@ import torch
 import transformers
 
 from benchmarks import machine
-from benchmarks.residency_gap import measure_gaps
+from benchmarks.residency_gap import measure
 from benchmarks.residency_measured import print_hit, print_measured, print_rates
-from benchmarks.residency_simulated import SERVICE_SECONDS, print_simulated
+from benchmarks.residency_simulated import SERVICE_SECONDS, print_counts, print_simulated
 from benchmarks.residency_ways import ARRIVALS_PER_RENDER, BOUNDS, LINE, ZIPF, trace
 
 
@@ -34,6 +34,7 @@ def main() -> None:
         action="store_true",
         help="of loading real checkpoints, in place of the clock's: on a machine that others use",
     )
+    arguments.add_argument("--counts", action="store_true", help="loads and evictions of the simulation alone")
     arguments.add_argument("--trace", type=int, metavar="SEED", help="print a trace and do nothing else")
     options = arguments.parse_args()
     if options.trace is not None:
@@ -46,6 +47,9 @@ def main() -> None:
         library.set_verbosity_error()
         library.disable_progress_bar()
     print(machine.facts())
+    if options.counts:
+        print_counts(options.jobs, options.seeds)
+        return
     if options.checkpoints:
         print_checkpoints(options)
         return
@@ -62,8 +66,8 @@ def main() -> None:
         print_rates(Path(scratch))
     print_hit()
     with tempfile.TemporaryDirectory() as scratch:
-        gaps = measure_gaps(Path(scratch), 24)
-    walls, own = [gap.wall_seconds for gap in gaps], [gap.own_seconds for gap in gaps]
+        gaps = measure(Path(scratch), 24).gaps
+    walls, own = [gap.to_begin for gap in gaps], [gap.own_seconds for gap in gaps]
     print(
         f"\nBetween two jobs on the real loop: median {statistics.median(walls) * 1000:.0f} ms, fastest "
         f"{min(walls) * 1000:.0f} ms, of which {statistics.median(own) * 1000:.0f} ms are the worker's own processor "

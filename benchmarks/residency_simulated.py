@@ -175,6 +175,20 @@ def print_simulated(jobs_count: int, seeds: int) -> None:
         table(HEAD, rows(tallies, in_order, in_any, searched))
 
 
+def print_counts(jobs_count: int, seeds: int) -> None:
+    """Print how often the ways load a component and how often they evict one, means of the traces."""
+    traces = [trace(SERVICE_SECONDS, jobs_count, seed) for seed in range(seeds)]
+
+    def counted(way: Way) -> Iterator[str]:
+        yield way.name
+        for budget in BUDGETS_GIB:
+            tallies = [simulate(way, jobs, budget) for jobs in traces]
+            counts = [t.loads for t in tallies], [t.evictions for t in tallies]
+            yield ", ".join(f"{statistics.mean(count):g}" for count in counts)
+
+    table(("loads, evictions", *(f"{budget} GiB" for budget in BUDGETS_GIB)), map(list, map(counted, WAYS)))
+
+
 HEAD = (
     "",
     "loading per job",

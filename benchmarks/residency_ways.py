@@ -106,6 +106,8 @@ class Tally:
 
     load_seconds: float = 0.0
     loaded_bytes: float = 0.0
+    loads: int = 0
+    evictions: int = 0
     hit_rate: float = 0.0
     waits: list[float] = field(default_factory=list)
     """Seconds from a job's arrival until it was taken, in the order of taking."""
@@ -188,6 +190,7 @@ def serve(
     tally = walk(jobs, service_seconds, clock, best if way.reorders else in_turn, run, line_length=way.line)
     counters = residency.counters
     tally.loaded_bytes = counters["loaded_bytes"]
+    tally.loads, tally.evictions = counters["loads"], counters["evictions"]
     tally.hit_rate = counters["hits"] / (counters["hits"] + counters["misses"])
     return tally
 

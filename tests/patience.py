@@ -25,6 +25,7 @@ def wait_until(
         pause_seconds: between two questions. Left out, it is a tenth of the time waited so far, 0.1 s at most: asking
             takes the processor from whom one waits for.
     """
+    __tracebackhide__ = True  # what did not happen is said first, not last
     began = time.monotonic()
     while not (answer := is_so()):
         waited = time.monotonic() - began

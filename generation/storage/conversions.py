@@ -22,6 +22,8 @@ from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.http import Http404
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 import gpu_worker
 from generation.models import Clip, Generation
@@ -45,7 +47,7 @@ WALL_SECONDS: Final = 90.0
 _MOST_BYTES: Final = 64 * 1024**2
 _PROGRAM: Final = Path(gpu_worker.__path__[0], "media_sandbox.py")
 _places = threading.BoundedSemaphore(AT_ONCE)
-_own = StreamLimit("conversions")
+_own = StreamLimit(gettext_lazy("conversions"))
 
 
 @functools.cache
@@ -72,7 +74,9 @@ def ensure(clip: Clip, suffix: str) -> str:
     try:
         database.give_back()
         if not _places.acquire(timeout=max(0.0, min(WAIT_SECONDS, page_deadline.seconds_left()))):
-            raise Unavailable("busy", "We're converting other clips right now.", next_step="Try again in a minute.")
+            raise Unavailable(
+                "busy", _("We're converting other clips right now."), next_step=_("Try again in a minute.")
+            )
         try:
             if not default_storage.exists(key):
                 _make(clip, suffix, key)
@@ -89,8 +93,8 @@ def _slot_of(workspace_id: UUID) -> Slot:
     except TooMany:
         raise TooMany(
             "too_many_conversions",
-            "We're converting another clip for you already.",
-            next_step="Try again when it is ready.",
+            _("We're converting another clip for you already."),
+            next_step=_("Try again when it is ready."),
             retry_after_seconds=10,
         ) from None
 
@@ -154,4 +158,8 @@ def convert(file: IO[bytes], suffix: str, **layout: Any) -> bytes:
 
 def _not_converted(suffix: str) -> Conflict:
     name = "spritesheet" if suffix == spritesheets.SUFFIX else suffix.upper()
-    return Conflict("not_converted", f"We couldn't make a {name} of this clip.", next_step="Download the MP4 instead.")
+    return Conflict(
+        "not_converted",
+        _("We couldn't make a %(name)s of this clip.") % {"name": name},
+        next_step=_("Download the MP4 instead."),
+    )

@@ -19,6 +19,8 @@ from wsgiref.util import FileWrapper
 from django.core.files.storage import default_storage
 from django.http import Http404
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 import gpu_worker
 from generation.models import Clip
@@ -39,7 +41,7 @@ WALL_SECONDS: Final = 60.0
 MOST_BYTES: Final = 256 * 1024**2
 _PROGRAM: Final = Path(gpu_worker.__path__[0], "media_sandbox.py")
 _places = threading.BoundedSemaphore(AT_ONCE)
-_films = StreamLimit("films", most_in_all=MOST_SENT)
+_films = StreamLimit(gettext_lazy("films"), most_in_all=MOST_SENT)
 
 is_offered = conversions.is_offered
 
@@ -81,12 +83,12 @@ def _join(clips: Sequence[Clip]) -> IO[bytes]:
     if sum(clip.size_bytes for clip in clips) > MOST_BYTES:
         raise Conflict(
             "too_large",
-            f"Together these clips have more than {MOST_BYTES // 1024**2} MB.",
-            next_step="Download them one by one.",
+            _("Together these clips have more than %(most)s MB.") % {"most": MOST_BYTES // 1024**2},
+            next_step=_("Download them one by one."),
         )
     database.give_back()
     if not _places.acquire(timeout=max(0.0, min(WAIT_SECONDS, page_deadline.seconds_left()))):
-        raise Unavailable("busy", "We're joining other films right now.", next_step="Try again in a minute.")
+        raise Unavailable("busy", _("We're joining other films right now."), next_step=_("Try again in a minute."))
     film = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the answer that sends it
     try:
         _write(clips, film)
@@ -120,5 +122,7 @@ def _write(clips: Sequence[Clip], film: IO[bytes]) -> None:
                 raise sandbox.FileUnreadable("is damaged or cut off.")
         except sandbox.FileUnreadable:
             raise Conflict(
-                "not_joined", "We couldn't join these clips.", next_step="Render all scenes with the same settings."
+                "not_joined",
+                _("We couldn't join these clips."),
+                next_step=_("Render all scenes with the same settings."),
             ) from None

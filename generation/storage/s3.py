@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.utils.translation import gettext as _
 from storages.backends.s3 import S3File, S3Storage
 
 from generation.storage.store import HOST_SECONDS, Found, SignedPut
@@ -50,7 +51,9 @@ class StoreUnavailable(Unavailable):
     """The service did not answer, or refuses our key. ``manage.py doctor`` says which."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__("store_unavailable", "We can't reach our files right now.", next_step="Try again in a minute.")
+        super().__init__(
+            "store_unavailable", _("We can't reach our files right now."), next_step=_("Try again in a minute.")
+        )
         self.cause = cause
         logger.error("The object store cannot be used: %s", cause)
 
@@ -184,7 +187,12 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         said = self._said_of(arriving)
         if said is None or (sha256 is not None and said["Metadata"].get(_DIGEST) != sha256):
             raise FileNotFoundError(arriving)
-        same = {"CopySourceIfMatch": said["ETag"], "Metadata": said["Metadata"], "ContentType": said["ContentType"]}
+        same = {
+            "CopySourceIfMatch": said["ETag"],
+            "Metadata": said["Metadata"],
+            "MetadataDirective": "REPLACE",  # by what a copy in parts has to be told anyway
+            "ContentType": said["ContentType"],
+        }
         with answering():
             self.client.copy(self.place(arriving), **self.place(key), ExtraArgs=same, Config=_IN_PARTS)
             self.client.delete_object(**self.place(arriving))

@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -32,7 +33,7 @@ CHUNK_BYTES = 256 * 1024
 MOST_SENT_AT_ONCE = 32
 """Files that one process sends to one workspace. A page shows a few, and a player asks for two or three parts."""
 _RANGE = re.compile(r"^bytes=([0-9]*)-([0-9]*)$")
-_sent = StreamLimit("files")
+_sent = StreamLimit(gettext_lazy("files"))
 _MOST_DIGITS = 18  # no file is larger, and int() refuses thousands of digits
 
 

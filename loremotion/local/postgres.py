@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from loremotion.local.failure import CannotStart
 from loremotion.local.secret_files import secret
 
@@ -160,6 +162,14 @@ class Postgres:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(timeout_seconds)
+
+    def kill(self) -> None:
+        """SIGKILL, and return once its backends are gone too: until then it could not start again."""
+        assert self.process is not None
+        backends = psutil.Process(self.process.pid).children()
+        self.process.kill()
+        self.process.wait()
+        psutil.wait_procs(backends, timeout=10)
 
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-800:].strip() if self.log.exists() else "no log"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import signal
 import subprocess
 import time
@@ -134,6 +135,14 @@ class Valkey:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def kill(self, *, forgets: bool = False) -> None:
+        """SIGKILL. With ``forgets`` what it has written down goes too, as with a machine that is replaced."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        if forgets:
+            shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
 
     def _answers(self) -> bool:
         try:

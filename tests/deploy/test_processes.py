@@ -3,6 +3,7 @@ workers for whoever has accounts with providers."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -25,7 +26,9 @@ REMOTE = "python -m gpu_worker --remote"
 GUARD = "python -m gpu_worker guard"
 """It needs a classifier, so neither does it start this."""
 OPTIONAL = ("guard", "remote")
-OTHERS = {"postgres", "valkey", "proxy", "migrate", "prometheus", "grafana"}
+STORE = ("store", "bucket")
+"""A bucket on the same machine, for whoever has none elsewhere."""
+OTHERS = {"postgres", "valkey", "proxy", "migrate", "prometheus", "grafana", *STORE}
 INSTANCES = {"loremotion-queue@": ("reports", "signing", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
 MOST_EXPOSURE = {"loremotion-gpu@": 50}
 """Of ``systemd-analyze security``, in tenths; it needs the card's devices."""
@@ -37,13 +40,18 @@ def services() -> dict[str, Any]:
     return found
 
 
-def test_compose_reads_it(services: dict[str, Any]) -> None:
+def test_compose_reads_it() -> None:
+    assert is_read(COMPOSE) == ""
+
+
+def is_read(file: Path) -> str:
+    """What Compose's schema has against a file; empty: nothing."""
     done = subprocess.run(
-        [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", file],
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stdout
+    return done.stdout if done.returncode else ""
 
 
 def test_every_process_has_a_service_with_its_command(services: dict[str, Any]) -> None:
@@ -53,6 +61,20 @@ def test_every_process_has_a_service_with_its_command(services: dict[str, Any]) 
     for name, command in procfile().items():
         if name not in ("web", "gpu"):  # theirs are the images' own
             assert services[name]["command"] == shlex.split(command)
+
+
+def test_a_host_with_several_cards_has_a_worker_for_each(services: dict[str, Any], tmp_path: Path) -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "compose.override.yaml").write_text(block)
+    assert is_read(tmp_path / "compose.override.yaml") == ""
+    [further] = yaml.safe_load(block)["services"].values()
+    assert further["extends"] == {"file": COMPOSE.name, "service": "gpu"}
+    first = services["gpu"]["environment"]
+    assert further["environment"].keys() <= first.keys()
+    assert all(value not in first[name] for name, value in further["environment"].items())
+    assert "gpu" in further["networks"]["default"]["aliases"]
+    assert "- job_name: loremotion-gpu\n          dns_sd_configs: [{names: [gpu]" in COMPOSE.read_text()
 
 
 def test_a_gpu_host_gets_none_of_the_sites_secrets(services: dict[str, Any]) -> None:
@@ -67,6 +89,49 @@ def test_no_process_of_ours_may_gain_rights_or_write_to_its_root(services: dict[
         service = services[name]
         assert service["read_only"]
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+
+
+def test_whoever_has_no_bucket_elsewhere_gets_one_under_the_name_that_browsers_know(services: dict[str, Any]) -> None:
+    store, bucket, proxy = services["store"], services["bucket"], services["proxy"]
+    assert [each["profiles"] for each in (store, bucket)] == [["store"], ["store"]], "most have one elsewhere"
+    assert re.search(r":v\d+\.\d+\.\d+$", store["image"])
+    assert (store["read_only"], store["cap_drop"]) == (True, ["ALL"])
+    assert "ports" not in store, "it is reached through the proxy, which speaks TLS"
+    assert store["healthcheck"]["test"][-1].endswith(store["environment"]["VGW_HEALTH"])
+    assert bucket["command"][2:] == ["make_bucket", "--endpoint", "http://store:7070"]
+    assert bucket["depends_on"]["store"]["condition"] == "service_healthy"
+    assert proxy["networks"]["default"]["aliases"] == ["${STORE_HOST:-store.invalid}"]
+    keys = [store["environment"][f"ROOT_{kind}"] for kind in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")]
+    assert keys == ["${AWS_ACCESS_KEY_ID:-}", "${AWS_SECRET_ACCESS_KEY:-}"], "the site's own: there is no other user"
+
+
+@pytest.mark.parametrize("store", ["files.clips.example", "http://store.invalid"])
+def test_the_proxy_hands_on_what_is_for_the_site_and_what_is_for_its_bucket(
+    services: dict[str, Any], tmp_path: Path, store: str
+) -> None:
+    written = services["proxy"]["command"][2].replace("$$", "$").partition(" && exec")[0]
+    for volume in services["proxy"]["volumes"]:
+        path, _, inside = volume.removesuffix(":ro").partition(":")
+        written = written.replace(f" {inside} ", f" {ROOT / 'deploy' / path} ")
+    written = written.replace("/tmp/Caddyfile", str(tmp_path / "Caddyfile"))
+    subprocess.run(["/bin/sh", "-c", written], check=True)
+    command: list[str | Path] = [
+        PROGRAMS / "caddy",
+        "adapt",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        tmp_path / "Caddyfile",
+        "--validate",
+    ]
+    hosts = {"SITE_HOST": "clips.example", "STORE_SITE": store, "HOME": str(tmp_path)}
+    done = subprocess.run(command, env=hosts, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    routes = [
+        route for server in json.loads(done.stdout)["apps"]["http"]["servers"].values() for route in server["routes"]
+    ]
+    upstreams = {route["match"][0]["host"][0]: re.findall(r'"dial": "(.*?)"', json.dumps(route)) for route in routes}
+    assert upstreams == {"clips.example": ["web:8000"], store.removeprefix("http://"): ["store:7070"]}
 
 
 def test_volumes_belong_to_whom_the_images_run_as(services: dict[str, Any]) -> None:

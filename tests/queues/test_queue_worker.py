@@ -10,7 +10,7 @@ import redis
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 from pytest_django import Settings
 
-from loremotion import queue_worker, queues
+from loremotion import database, queue_worker, queues
 from tests.queues.records import call, write
 
 
@@ -39,7 +39,7 @@ def caused_by(error: Exception, cause: Exception | None) -> Exception:
     ids=repr,
 )
 def test_only_a_lost_connection_is_worth_a_wait(error: Exception | None, is_lost: bool) -> None:
-    assert queue_worker.is_connection_lost(error) is is_lost
+    assert database.is_connection_lost(error) is is_lost
 
 
 @pytest.fixture

@@ -40,7 +40,11 @@ def site(new_site: NewSite) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(site: Stack) -> Stack:
-    """With every process, whatever the test before has ended."""
+    """With every store and process, whatever the test before has ended, or left undone where it failed."""
+    for store in (site.stores.postgres, site.stores.valkey):
+        assert store is not None
+        if store.process is None or store.process.poll() is not None:
+            store.start()
     for name in WORKERS:
         if not site.is_running(name):
             site.launch(name)
@@ -54,7 +58,12 @@ def valkey(stack: Stack) -> Iterator[redis.Redis]:
 
 
 def wait_until(is_true: Callable[[], bool], what: str, stack: Stack) -> None:
-    patience.wait_until(is_true, what=lambda: (what, {name: stack.last_words(name, 2_000) for name in WORKERS}))
+    def how_it_stands() -> str:
+        ended = [name for name in WORKERS if not stack.is_running(name)]
+        words = {name: stack.last_words(name, 600) for name in (BEAT, *WORKERS)}
+        return f"{what}; ended: {ended}; {words}"
+
+    patience.wait_until(is_true, what=how_it_stands)
 
 
 NOBODYS = str(uuid4())
@@ -94,6 +103,7 @@ def test_after_a_restart_of_postgresql_every_job_finishes(stack: Stack, valkey: 
     assert postgres is not None
     before = enqueue_everywhere(valkey)
     wait_until(lambda: have_finished(before), "jobs before the restart", stack)
+    wait_until(lambda: bool(valkey.exists(MARK_OF_A_ROUND)), "a first round of the beat", stack)
     processes = {name: stack.pid(name) for name in WORKERS}
 
     postgres.stop()

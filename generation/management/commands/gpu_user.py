@@ -51,7 +51,11 @@ class Command(BaseCommand):
             )
         url = urlsplit(settings.REDIS_URL)
         host = url.netloc.rpartition("@")[2]
+        # Whoever may log in to Sentinel as the website does may have more of it than a GPU host needs.
+        query = "&".join(each for each in url.query.split("&") if not each.startswith("sentinel_"))
         self.stdout.write("# For Valkey's ACL file; without its first word it follows ACL SETUSER as well.")
         self.stdout.write(line)
         self.stdout.write("# For the remote workers." if remote else "# For the GPU hosts.")
-        self.stdout.write(f"REDIS_URL={url._replace(netloc=f'{user}:{password}@{host}').geturl()}")
+        self.stdout.write(f"REDIS_URL={url._replace(netloc=f'{user}:{password}@{host}', query=query).geturl()}")
+        if query != url.query:
+            self.stdout.write("# Add the host's own &sentinel_username=…&sentinel_password=…: see docs/gpu-hosts.md.")
