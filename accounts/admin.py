@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts import bans, impersonation, networks, staff_roles, whose, workspaces
+from accounts import bans, impersonation, networks, whose, workspaces
+from accounts import role_admin as role_admin  # its pages are registered with these, as are the next two's
+from accounts import sign_in_admin as sign_in_admin
+from accounts import user_admin as user_admin
 from accounts.models import Ban, Membership, User, Visitor, Workspace
-from loremotion.bounded_paginator import BoundedPaginator
+from loremotion.bounded_paginator import Bounded
 from loremotion.exact_search import any_of
+from loremotion.headed import Headed
 from loremotion.row_acts import RowAct, RowActs
+
+NOBODYS: Final = "Nobody is in this workspace: it is the site's own, for test renders. Nothing was done."
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
@@ -36,79 +40,21 @@ class MembershipInline(admin.TabularInline[Membership, Workspace]):
         return False
 
 
-class RolesField(forms.ModelMultipleChoiceField[Group]):
-    def label_from_instance(self, obj: Group) -> str:
-        meaning = staff_roles.MEANING.get(obj.name)
-        return f"{obj.name}: {meaning}" if meaning else obj.name
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
-    ordering = ["email"]
-    list_display = ["email", "name", "standing", "joined_at"]
-    list_filter = ["is_staff", "is_active", "groups"]
-
-    @admin.display(description="role")
-    def standing(self, user: User) -> str:
-        """What a member of staff may do, and whether anybody may sign in at all."""
-        roles = [group.name for group in user.groups.all()] if user.is_staff else []
-        role = (
-            "superuser" if user.is_superuser else ", ".join(roles) or ("staff, without a role" if user.is_staff else "")
-        )
-        return role if user.is_active else f"{role}, switched off".lstrip(", ")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related("groups")
-
-    search_fields = ["^email", "^name"]
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    paginator = BoundedPaginator
-    fieldsets = (
-        (None, {"fields": ("email", "name", "password")}),
-        ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
-        ("Single permissions, beyond those of the roles", {"classes": ("collapse",), "fields": ("user_permissions",)}),
-    )
-    filter_horizontal = ("user_permissions",)
-    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Roles are few, and ticked; each says what it is for."""
-        if db_field.name != "groups":
-            return super().formfield_for_dbfield(db_field, request, **kwargs)
-        return db_field.formfield(
-            form_class=RolesField, widget=forms.CheckboxSelectMultiple, label="Roles", help_text="", **kwargs
-        )
-
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Superusers alone change rights: whoever may change users does not thereby become one."""
-        return () if _is_superuser(request) else ("is_staff", "is_superuser", "groups", "user_permissions")
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Superusers alone change staff's password or address: whoever did could sign in as them."""
-        is_above = obj is not None and (obj.is_staff or obj.is_superuser) and not _is_superuser(request)
-        return not is_above and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Erasing somebody takes more than their row: see ``accounts.erasure``."""
-        return False
-
-
 @admin.register(Workspace)
-class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
-    list_display = ["title", "kind", "created_at", "suspended_at"]
+class WorkspaceAdmin(Headed, RowActs, Bounded):
+    list_display = ["title", "kind_of_it", "created_at", "suspended_at"]
     list_filter = ["kind"]
+    ordering = ["-created_at", "-id"]
     search_fields = ["^name"]
     search_help_text = "The beginning of a name. Find a customer by anything else under Customers."
-    paginator = BoundedPaginator
     inlines = [MembershipInline]
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]
     row_acts: ClassVar = {
-        "look_into": RowAct("Look into"),
+        "look_into": RowAct("Look into", is_offered=whose.is_somebodys),
         "suspend_selected": RowAct(
-            "Suspend", "What runs is cancelled; clips and credits stay.", is_offered=lambda each: not each.suspended_at
+            "Suspend",
+            "What runs is cancelled; clips and credits stay.",
+            is_offered=lambda each: not each.suspended_at and whose.is_somebodys(each),
         ),
         "unsuspend_selected": RowAct("Lift the suspension", is_offered=lambda each: bool(each.suspended_at)),
         "ban_visitor": RowAct("Ban…", is_offered=lambda each: each.kind == Workspace.Kind.VISITOR),
@@ -117,9 +63,16 @@ class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
         return super().get_queryset(request).prefetch_related(whose.owners())
 
-    @admin.display(description="workspace", ordering="name")
+    def headline(self, workspace: Workspace) -> str:
+        return whose.title_of(workspace)
+
+    @admin.display(description="workspace")
     def title(self, workspace: Workspace) -> str:
         return whose.title_of(workspace)
+
+    @admin.display(description="kind")
+    def kind_of_it(self, workspace: Workspace) -> str:
+        return workspace.get_kind_display() if whose.is_somebodys(workspace) else "The site's own"
 
     def has_look_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(impersonation.PERMISSION)
@@ -127,6 +80,9 @@ class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
     @admin.action(description="Look into it, read only", permissions=["look"])
     def look_into(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> HttpResponse | None:
         chosen = list(queryset[:2])
+        if len(chosen) == 1 and not whose.is_somebodys(chosen[0]):
+            self.message_user(request, NOBODYS, messages.WARNING)
+            return None
         if len(chosen) != 1:
             self.message_user(request, "Look into one workspace at a time.", messages.WARNING)
             return None
@@ -149,6 +105,9 @@ class WorkspaceAdmin(RowActs, admin.ModelAdmin[Workspace]):
     @admin.action(description="Suspend: cancel what runs, keep clips and credits", permissions=["suspend"])
     def suspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
+            if not whose.is_somebodys(workspace):
+                self.message_user(request, NOBODYS, messages.WARNING)
+                continue
             workspaces.suspend(workspace, actor=_name_of(request), reason="by staff")
             said = f"{whose.title_of(workspace)}: suspended. What ran is cancelled, clips and credits are kept."
             self.message_user(request, said, messages.SUCCESS)
@@ -210,7 +169,7 @@ class BanForm(forms.ModelForm[Ban]):
 
 
 @admin.register(Ban)
-class BanAdmin(RowActs, admin.ModelAdmin[Ban]):
+class BanAdmin(RowActs, Bounded):
     """Bans are added and lifted. What one says never changes, because somebody has read it."""
 
     form = BanForm
@@ -219,9 +178,6 @@ class BanAdmin(RowActs, admin.ModelAdmin[Ban]):
     search_fields = ["id"]
     search_help_text = "The whole id of a visitor or of the workspace"
     ordering = ["-id"]
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    paginator = BoundedPaginator
     actions = ["lift_selected"]
     row_acts: ClassVar = {
         "lift_selected": RowAct(
@@ -271,10 +227,6 @@ class BanAdmin(RowActs, admin.ModelAdmin[Ban]):
             bans.end(ban, actor=_name_of(request))
             self.log_change(request, ban, "Lifted the ban.")
             self.message_user(request, f"{self.whom(ban)}: the ban is lifted.", messages.SUCCESS)
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return isinstance(request.user, User) and request.user.is_superuser
 
 
 def _name_of(request: HttpRequest) -> str:

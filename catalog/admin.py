@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, Final, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import modelform_factory
@@ -17,10 +17,20 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.models import User
-from catalog import at_a_look, catalogue_fieldsets, costs, licences, measurements, versions
+from catalog import alias_admin as alias_admin  # its page is registered with these
+from catalog import at_a_look, catalogue_fieldsets, costs, fits, licences, measurements, read_only, versions
 from catalog.forms import CatalogueForm
-from catalog.models import Alias, Model, ModelVersion
+from catalog.models import Model, ModelVersion
 from catalog.validation import problems
+from gpu_worker.families import EVERY_FAMILY
+from loremotion.staff_pages import RightLacking
+
+_TABS: Final[dict[str, str]] = {
+    Model.Status.ENABLED: "enabled",
+    Model.Status.DRAFT: "drafts",
+    Model.Status.RETIRED: "retired",
+}
+"""State → the catalogue's tab of models in it."""
 
 
 @admin.register(Model)
@@ -28,9 +38,6 @@ class ModelAdmin(admin.ModelAdmin[Model]):
     """Saving writes a new version when anything changed that a clip depends on; the switches are the model's own."""
 
     form = CatalogueForm
-    list_display = ["name", "slug", "status", "family", "version", "names", "canary_share", "position"]
-    list_filter = ["status", "current__family"]
-    search_fields = ["name", "slug", "current__source"]
     ordering = ["position", "slug"]
     save_as = True
     save_on_top = True
@@ -47,7 +54,9 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         return {**filled, **(terms.as_initial() if terms is not None else {}), **given}
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return self.fieldsets if obj is not None else catalogue_fieldsets.of_new(catalogue_fieldsets.ASKS)
+        if obj is None:
+            return catalogue_fieldsets.of_new(catalogue_fieldsets.ASKS)
+        return self.fieldsets if self.has_change_permission(request, obj) else read_only.fieldsets_of(obj)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """The second step of adding a model, then the third: one form, of which one step is seen at a time."""
@@ -74,6 +83,8 @@ class ModelAdmin(admin.ModelAdmin[Model]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         return super().get_queryset(request).select_related("current", "canary").prefetch_related("aliases")
 
+    instead: ClassVar = {"delete": "Clips and receipts name it for ever: retire it instead."}
+
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Model]]:
@@ -81,7 +92,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         return modelform_factory(Model, form=CatalogueForm, formfield_callback=callback)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False  # clips and receipts name it for ever: retire it instead
+        return False  # clips and receipts name it for ever
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         context["known_licences"] = licences.known()
@@ -133,23 +144,16 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         if obj.canary_percent and obj.canary is None:
             messages.warning(request, "There is a canary share and no canary version: everybody gets the current one.")
 
-    # --- the list ---
-
-    @admin.display(ordering="current__family")
-    def family(self, obj: Model) -> str:
-        return obj.current.family_facts.title if obj.current else "-"
-
-    @admin.display(ordering="current__number")
-    def version(self, obj: Model) -> str:
-        return str(obj.current.number) if obj.current else "-"
-
-    @admin.display(description="aliases")
-    def names(self, obj: Model) -> str:
-        return ", ".join(alias.name for alias in obj.aliases.all())
-
-    @admin.display(description="canary", ordering="canary_percent")
-    def canary_share(self, obj: Model) -> str:
-        return f"v{obj.canary.number}, {obj.canary_percent} %" if obj.canary else ""
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        """The one list of models is the catalogue: where Django has its own, what is asked for is asked there."""
+        if not self.has_view_permission(request):
+            raise RightLacking("catalog.view_model")
+        family = EVERY_FAMILY.get(request.GET.get("current__family", ""))
+        words = [request.GET.get("q", ""), family.title if family is not None else ""]
+        tab = _TABS.get(request.GET.get("status__exact", ""), "")
+        asked = {"tab": tab, "q": " ".join(filter(None, words))}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return redirect(f"{reverse('admin:catalogue')}{'?' if query else ''}{query}")
 
     # --- history ---
 
@@ -158,6 +162,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             return path(route, self.admin_site.admin_view(view), name=f"catalog_model_{name}")
 
         return [
+            page("", self.list_page, "changelist"),
             page("<int:model_id>/versions/", self.versions_page, "versions"),
             page("<int:model_id>/versions/<int:number>/restore/", self.restore, "restore"),
             page("<int:model_id>/canary/<str:action>/", self.decide_canary, "canary"),
@@ -166,16 +171,16 @@ class ModelAdmin(admin.ModelAdmin[Model]):
 
     def versions_page(self, request: HttpRequest, model_id: int) -> HttpResponse:
         """Every version with who, when and what changed; two of them side by side with ``?a=1&b=3``."""
-        model = self._model(request, model_id, self.has_view_permission)
+        model = self._model(request, model_id, "view")
         history = list(model.versions.select_related("created_by").order_by("-number"))
         for version in history:
             version.model = model
         rows = [
-            {"version": new, "differences": versions.differences(old, new) if old else []}
+            {"version": new, "before": old, "differences": versions.differences(old, new) if old else []}
             for new, old in zip(history, [*history[1:], None], strict=True)
         ]
         shown = model.canary or model.current
-        fits = measurements.fits(shown) if shown else []
+        on_cards = fits.of_version(shown) if shown else []
         context = {
             **self.admin_site.each_context(request),
             "title": f"Versions of {model}",
@@ -184,7 +189,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "rows": rows,
             "compared": _compared(request, history),
             "may_change": self.has_change_permission(request, model),
-            "fits": [row for row in fits if any(row.by_card.values())],
+            "fits": [row for row in on_cards if any(row.by_card.values())],
             "margins": measurements.margins(shown) if shown else [],
             "worths": costs.worths(shown) if shown else [],
             "reference": costs.reference_of(shown) if shown else None,
@@ -203,7 +208,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         """Bring an earlier version back, as a new one."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        model = self._model(request, model_id, self.has_change_permission)
+        model = self._model(request, model_id, "change")
         version = get_object_or_404(model.versions, number=number)
         version.model = model
         if found := problems(version):
@@ -220,7 +225,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         """Give the canary to everybody, or take it back from its share."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        model = self._model(request, model_id, self.has_change_permission)
+        model = self._model(request, model_id, "change")
         if model.canary is None:
             messages.warning(request, "There is no canary version.")
         elif action == "promote":
@@ -235,9 +240,9 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             messages.success(request, "Everybody gets the current version.")
         return self._to_versions(model)
 
-    def _model(self, request: HttpRequest, model_id: int, may: Any) -> Model:
-        if not may(request):
-            raise PermissionDenied
+    def _model(self, request: HttpRequest, model_id: int, right: str) -> Model:
+        if not {"view": self.has_view_permission, "change": self.has_change_permission}[right](request):
+            raise RightLacking(f"catalog.{right}_model")
         return get_object_or_404(self.get_queryset(request), pk=model_id)
 
     def _to_versions(self, model: Model) -> HttpResponse:
@@ -257,40 +262,3 @@ def _compared(request: HttpRequest, history: list[ModelVersion]) -> dict[str, An
     if before is None or after is None:
         return None
     return {"before": before, "after": after, "differences": versions.differences(before, after)}
-
-
-class AliasForm(forms.ModelForm[Alias]):
-    """``default`` names a model that people can use, always."""
-
-    class Meta:
-        model = Alias
-        fields = ["name", "model"]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        name, model = cleaned.get("name", self.instance.name), cleaned.get("model")
-        if name == "default" and model is not None and not model.is_enabled:
-            self.add_error("model", f"{model} is not enabled, and the default has to be.")
-        if "name" in cleaned and Model.objects.filter(slug=name).exists():
-            self.add_error("name", f"{name} is the name of a model.")
-        return cleaned
-
-
-@admin.register(Alias)
-class AliasAdmin(admin.ModelAdmin[Alias]):
-    """The shortest way to swap a model: point its alias elsewhere."""
-
-    form = AliasForm
-    list_display = ["name", "model"]
-    list_editable = ["model"]
-    list_select_related = ["model"]
-    ordering = ["name"]
-
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm[Alias]]:
-        return AliasForm
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Alias | None = None) -> list[str]:
-        return ["name"] if obj is not None else []
-
-    def has_delete_permission(self, request: HttpRequest, obj: Alias | None = None) -> bool:
-        return obj is not None and obj.name != "default" and super().has_delete_permission(request, obj)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from catalog import versions
 from catalog.models import Model
 from generation.moderation.models import Review
 from generation.notices import notices
+from generation.provider_keys.models import ProviderKey
 from generation.scheduling import dispatch
 from generation.sharing import links
 from generation.sharing.models import Share
@@ -167,6 +168,12 @@ def _(world: World) -> Act:
         endpoint=endpoint, event_id="evt_1", event_type="x", video_id=uuid4(), state="dead", expires_at=timezone.now()
     )
     return on_rows(dead, "retry_selected")
+
+
+@act("provider_keys.providerkey remove")
+def _(world: World) -> Act:
+    key = ProviderKey.objects.create(workspace=world.workspace, account="studio", pair="0", sealed="s")
+    return replace(on_rows(key, "remove"), named=world.workspace.id)
 
 
 @act("account.emailaddress make_verified")

@@ -71,3 +71,25 @@ def test_breadcrumbs_name_the_section_of_the_side_bar(staff: Client, path: str, 
     for page in (f"/admin/{path}", f"/admin/{path}add/"):
         found = staff.get(page).text.partition('class="breadcrumbs">')[2].partition("</div>")[0]
         assert f"&rsaquo; {trail} &rsaquo;" in re.sub("<[^>]+>|\n", "", found), page
+
+
+@pytest.mark.parametrize(
+    ("path", "trail"),
+    [
+        ("catalogue/", "Home > Catalogue > Models"),
+        ("fleet/", "Home > Fleet > GPUs and queue"),
+        ("money/", "Home > Money > Revenue and liability"),
+        ("system/", "Home > System > Processes and queues"),
+        ("customers/", "Home > Customers > Find a customer"),
+        ("audit/", "Home > People > Audit log"),
+    ],
+)
+def test_pages_that_are_no_models_name_their_section_too(staff: Client, path: str, trail: str) -> None:
+    found = staff.get(f"/admin/{path}").text.partition('class="breadcrumbs">')[2].partition("</div>")[0]
+    assert re.sub("<[^>]+>|\n", "", found).replace("&rsaquo;", ">") == trail
+
+
+def test_roles_are_called_so_everywhere(staff: Client) -> None:
+    listed = staff.get("/admin/auth/group/").text
+    assert re.findall("(?i)[^<>]*groups?\\b[^<>]*(?=<)", listed.partition("<body")[2]) == []
+    assert ">Roles<" in listed

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from billing.shop.models import Pack
-from catalog.models import Alias
 from generation.admin import GenerationAdmin
 from generation.models import Generation, State
 from generation.scheduling import dispatch
@@ -185,12 +184,10 @@ def test_chosen_rows_are_acted_on_by_a_button_and_by_none_unless_one_is_pressed(
 
 
 def test_a_list_that_is_edited_in_place_is_saved_as_before(staff: Client) -> None:
-    factories.model()
-    other = factories.model("other", is_default=False)
-    page = staff.get("/admin/catalog/alias/").text
-    form = {**post_of(page.split('id="changelist-form"')[1]), "form-0-model": str(other.pk), "_save": "Save"}
-    assert staff.post("/admin/catalog/alias/", form).status_code == 302
-    assert Alias.objects.get(name="default").model == other
+    page = staff.get("/admin/shop/pack/").text
+    form = {**post_of(page.split('id="changelist-form"')[1]), "form-0-position": "77", "_save": "Save"}
+    assert staff.post("/admin/shop/pack/", form).status_code == 302
+    assert Pack.objects.filter(position=77).count() == 1
 
 
 def test_filters_stand_before_the_rows_as_links_and_say_what_is_chosen(staff: Client, workspace: Workspace) -> None:
@@ -203,6 +200,14 @@ def test_filters_stand_before_the_rows_as_links_and_say_what_is_chosen(staff: Cl
     assert "Clear filters" in chips
     assert 'class="filters"' not in rows
     assert "changelist-filter" not in page
+
+
+def test_a_filter_of_yes_and_no_says_of_what(staff: Client) -> None:
+    chips = staff.get("/admin/accounts/user/").text.split('class="filters"')[1].split("</nav>")[0]
+    assert '<span class="named">Is staff</span>' in chips
+    assert '<span class="named">' not in staff.get(CLIPS).text, "a state says that it is one"
+    assert ">On Explore</a>" in staff.get("/admin/sharing/share/", {"explore": "yes"}).text
+    assert ">Not paid</a>" in staff.get("/admin/shop/order/").text
 
 
 def test_a_cell_knows_the_heading_of_its_column(staff: Client, workspace: Workspace) -> None:

@@ -75,7 +75,8 @@ OF_NO_MODEL = {
     "customer_look": "accounts.look_into_workspace",
     "customer_suspend": "accounts.suspend_workspace",
     "customer_unsuspend": "accounts.suspend_workspace",
-    "audit_log": "accounts.view_auditentry",
+    "audit_log": "accounts.view_staff_acts",
+    "audit_export": "accounts.view_staff_acts",
     "money": "shop.view_revenue",
     "money_export": "shop.view_revenue",
     "system": "generation.view_system",
@@ -103,6 +104,7 @@ ACTIONS = {
     ("sharing.share", "revoke"): "sharing.change_share",
     ("shop.stripeevent", "replay"): "shop.change_stripeevent",
     ("webhooks.delivery", "retry_selected"): "webhooks.retry_delivery",
+    ("provider_keys.providerkey", "remove"): "provider_keys.remove_providerkey",
 }
 """Actions on chosen rows → the permission of each. A new one is written down here."""
 
@@ -188,6 +190,24 @@ def test_a_group_of_a_sites_own_called_support_stays_as_it_is() -> None:
     migration = import_module("accounts.migrations.0013_support_decides_reports")
     migration.let_support_decide_reports(apps, connection.schema_editor())
     assert [each.codename for each in support.permissions.all()] == ["view_workspace"]
+
+
+def test_a_site_of_before_lets_each_role_read_what_was_done_on_its_pages() -> None:
+    """And whoever read the log without being in a role. A group of a site's own, called as a role, stays as it is."""
+    seen = Permission.objects.get(codename="view_staff_acts")
+    for group in Group.objects.all():
+        group.permissions.remove(seen)
+    own = Group.objects.get(name="Catalogue")
+    own.permissions.set(Permission.objects.filter(codename="view_workspace"))
+    reader = person("reader@example.org")
+    reader.user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    migration = import_module("accounts.migrations.0021_staff_acts")
+    migration.let_staff_see_its_acts(apps, connection.schema_editor())
+    assert {group.name for group in seen.group_set.all()} == {"Support", "Finance", "Operations"}
+    assert [user.email for user in seen.user_set.all()] == ["reader@example.org"]
+    own.permissions.add(Permission.objects.get(codename="change_model", content_type__app_label="catalog"))
+    migration.let_staff_see_its_acts(apps, connection.schema_editor())
+    assert seen in own.permissions.all()
 
 
 def test_no_migration_of_roles_reads_the_table_of_today() -> None:
@@ -281,8 +301,15 @@ def test_rows_are_acted_on_by_whoever_has_the_permission_of_the_action(role: str
 
 
 def test_who_is_in_a_role_finds_its_pages_on_the_first_one() -> None:
-    page = browser_of(member_of("Operations")).get("/admin/")
-    assert [app["name"] for app in page.context["app_list"]] == ["Catalogue", "Fleet", "Clips", "Money", "System"]
+    sections = browser_of(member_of("Operations")).get("/admin/").context["app_list"]
+    assert [each["name"] for each in sections] == [
+        "Catalogue",
+        "Fleet",
+        "Clips",
+        "Money",
+        "People",
+        "System",
+    ]
 
 
 def test_an_action_takes_no_reading_request(admin_user: User) -> None:

@@ -18,6 +18,7 @@ from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import WriteOffForm
 from billing.models import LOT_TITLES, Account, Hold, Lot, Proposal
 from billing.shop import history
+from loremotion.headed import Headed
 from loremotion.number_column import number_column
 from loremotion.refusals import Refusal
 from loremotion.row_number import row_number
@@ -41,7 +42,7 @@ NEWEST_ROWS = 50
 
 
 @admin.register(Account)
-class AccountAdmin(LedgerAdmin):
+class AccountAdmin(Headed, LedgerAdmin):
     """An account: what is in it now, lot by lot, and every movement with the balance after it."""
 
     list_display = (
@@ -76,7 +77,6 @@ class AccountAdmin(LedgerAdmin):
         lines = ledger.movements(account=account.id, before=before, limit=LINES_A_PAGE + 1)
         shown, is_raw = lines[:LINES_A_PAGE], request.GET.get("columns") == "all"
         context = {
-            "title": f"Account of {whose.title_by_id(account.id)}",
             "balance": ledger.balance(account=account.id),
             "live_lots": ledger.lots(account=account.id),
             "used_lots": Lot.objects.filter(account=account, has_remaining=False).order_by("-granted_at")[:NEWEST_ROWS],
@@ -93,6 +93,9 @@ class AccountAdmin(LedgerAdmin):
         }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
 
+    def headline(self, account: Account) -> str:
+        return f"Account of {whose.title_by_id(account.id)}"
+
     def write_off_view(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
         """Give up what is owed: at once, or after a second member of staff agrees."""
         account = self._account(request, account_id)
@@ -104,6 +107,7 @@ class AccountAdmin(LedgerAdmin):
             "title": "Write debt off",
             "opts": self.model._meta,
             "account": account,
+            "headline": self.headline(account),
             "balance": ledger.balance(account=account.id),
             "left_alone": proposals.left_to_do_alone(request.user),
             "form": form,
@@ -157,28 +161,26 @@ class KindFilter(ValueFilter):
 
 
 @admin.register(Lot)
-class LotAdmin(LedgerAdmin):
+class LotAdmin(Headed, LedgerAdmin):
     """Credits that came together, and where each of them is now."""
 
     list_display = (
-        *("whose", "title", "granted_at", "expires_at"),
+        *("title", "whose", "granted_at", "expires_at"),
         *map(number_column, ("issued", "remaining", "held")),
         number_column("consumed", "spent"),
-        *("other_changes", "reference"),
     )
-    list_display_links = ("reference",)
+    list_display_links = ("title",)
     list_filter = (KindFilter,)
     ordering = ("-id",)
     search_help_text = "An email address, or a whole reference or account id"
     change_form_template = "admin/billing/lot/change_form.html"
 
+    def headline(self, lot: Lot) -> str:
+        return f"{lot.title}: {lot.issued:,}"
+
     @admin.display(description="kind")
     def title(self, lot: Lot) -> str:
         return lot.title
-
-    @admin.display(description="other changes", empty_value="")
-    def other_changes(self, lot: Lot) -> str:
-        return lot.other_changes
 
     def get_fieldsets(self, request: HttpRequest, obj: Lot | None = None) -> Any:
         return _folded(self.get_fields(request, obj))
@@ -192,7 +194,6 @@ class LotAdmin(LedgerAdmin):
         if lot is not None and self.has_view_permission(request):
             places = ((words, getattr(lot, name)) for name, words in WHERE_CREDITS_ARE.items())
             shown = {
-                "title": f"{lot.title}: {lot.issued:,}",
                 "customer": whose.title_by_id(lot.account_id),
                 "places": [(words, credits) for words, credits in places if credits],
             }
@@ -203,18 +204,21 @@ class LotAdmin(LedgerAdmin):
 
 
 @admin.register(Hold)
-class HoldAdmin(LedgerAdmin):
+class HoldAdmin(Headed, LedgerAdmin):
     """What was set aside for each request, and how that ended."""
 
     list_display = (
         *("held_at", "whose", number_column("amount", "held"), "state", number_column("captured", "charged")),
-        *(number_column("released", "given back"), "settled_at"),
+        "settled_at",
     )
     list_display_links = ("held_at",)
     list_filter = ("state",)
     ordering = ("-held_at",)
     search_help_text = "An email address, or a whole request or account id"
     change_form_template = "admin/billing/hold/change_form.html"
+
+    def headline(self, hold: Hold) -> str:
+        return f"{hold.amount:,} credit{'' if hold.amount == 1 else 's'} for a clip"
 
     def get_fieldsets(self, request: HttpRequest, obj: Hold | None = None) -> Any:
         return _folded(self.get_fields(request, obj))
@@ -227,7 +231,6 @@ class HoldAdmin(LedgerAdmin):
         shown: dict[str, Any] = {}
         if hold is not None and self.has_view_permission(request):
             shown = {
-                "title": f"{hold.amount:,} credits for a clip",
                 "customer": whose.title_by_id(hold.account_id),
                 "quoted": [(line["label"], line["millicredits"] / 1000) for line in hold.quote.get("lines", ())],
             }

@@ -11,3 +11,5 @@ class LedgerAdmin(WhoseColumn, ExactSearchAdmin):
 
     found_by_id = ("account",)
     whose_field = "account_id"
+    search_help_text = "An email address, or a whole id"
+    empty_value_display = ""

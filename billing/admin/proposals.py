@@ -62,11 +62,11 @@ def _outcome(proposal: Proposal) -> dict[str, Any]:
 class ProposalAdmin(DetailPage, LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
-    list_display = ("proposed_at", "what", "whose", "reason", "proposed_by", "decided_by", "expires_at")
+    list_display = ("proposed_at", "what", "whose", "reason", "proposer", "decider", "expires_at")
     list_filter = (StateFilter,)
     whose_field = "account"
     ordering = ("-proposed_at", "-id")
-    search_help_text = "A whole account id"
+    search_help_text = "An email address, or a whole account id"
     row_links = (
         RowLink(
             "Approve or refuse…",
@@ -75,6 +75,9 @@ class ProposalAdmin(DetailPage, LedgerAdmin):
             is_offered=lambda proposal: (
                 proposal.state == Proposal.State.WAITING and proposal.expires_at > timezone.now()
             ),
+            left_to_others=lambda request, proposal: (
+                "Yours: somebody else decides" if proposal.proposed_by == request.user.pk else ""
+            ),
         ),
     )
 
@@ -82,12 +85,12 @@ class ProposalAdmin(DetailPage, LedgerAdmin):
     def what(self, proposal: Proposal) -> str:
         return str(proposal)
 
-    @admin.display(ordering="proposed_by_name")
-    def proposed_by(self, proposal: Proposal) -> str:
+    @admin.display(description="Proposed by", ordering="proposed_by_name")
+    def proposer(self, proposal: Proposal) -> str:
         return proposal.proposed_by_name
 
-    @admin.display(ordering="decided_by_name", empty_value="")
-    def decided_by(self, proposal: Proposal) -> str:
+    @admin.display(description="Decided by", ordering="decided_by_name", empty_value="")
+    def decider(self, proposal: Proposal) -> str:
         return proposal.decided_by_name
 
     def headline(self, proposal: Proposal) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,19 +14,14 @@ from django.utils.text import capfirst
 from accounts import whose
 from accounts.whose_column import WhoseColumn
 from billing.models import LOT_TITLES
+from billing.shop import budget_admin as budget_admin  # its pages are registered with these, as are the next ones'
 from billing.shop import disputes, gateway, liability, refunds
-from billing.shop import event_admin as event_admin  # its pages are registered with these, as are the next one's
+from billing.shop import event_admin as event_admin
+from billing.shop import order_admin as order_admin
 from billing.shop import reconciliation_admin as reconciliation_admin
 from billing.shop import subscription_admin as subscription_admin
 from billing.shop.list_filters import DisputedFilter, PaidFilter
-from billing.shop.models import (
-    Budget,
-    Order,
-    Pack,
-    Payment,
-    Plan,
-    Price,
-)
+from billing.shop.models import Pack, Payment, Plan, Price
 from billing.shop.money import formatted, parse
 from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link, link_outside
 from loremotion.exact_search import ExactSearchAdmin
@@ -36,6 +31,10 @@ from loremotion.row_acts import RowLink
 from loremotion.staff_pages import RightLacking
 
 NOT_CONNECTED = "This site is not connected to Stripe: set STRIPE_SECRET_KEY, or refund it in Stripe's dashboard."
+
+WITHDRAWN_INSTEAD = (
+    "It has a price, which receipts name for ever. Take “Is offered” off instead: nobody can buy it then."
+)
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -66,40 +65,39 @@ class PriceForm(forms.ModelForm[Price]):
 
 @admin.register(Plan)
 class PlanAdmin(admin.ModelAdmin[Plan]):
-    list_display = ["name", "is_offered", "monthly_credits", "open_clips", "priority_weight", "retention_days"]
+    list_display = [
+        "name",
+        "is_offered",
+        number_column("monthly_credits"),
+        "open_clips_unpaid",
+        "priority_weight",
+        "retention_days",
+    ]
     list_editable = ["is_offered"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PriceInline]
+    instead: ClassVar = {"delete": WITHDRAWN_INSTEAD}
+
+    @admin.display(description="open clips while it pays nothing", ordering="open_clips")
+    def open_clips_unpaid(self, plan: Plan) -> int:
+        return plan.open_clips
 
     def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
-        return (obj is None or obj.slug != Plan.FREE) and super().has_delete_permission(request, obj)
+        if obj is not None and obj.slug == Plan.FREE:
+            return False
+        return super().has_delete_permission(request, obj) and (obj is None or not obj.prices.exists())
 
 
 @admin.register(Pack)
 class PackAdmin(admin.ModelAdmin[Pack]):
-    list_display = ["name", "credits", "is_offered", "position"]
+    list_display = ["name", number_column("credits"), "is_offered", "position"]
     list_editable = ["is_offered", "position"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PriceInline]
+    instead: ClassVar = {"delete": WITHDRAWN_INSTEAD}
 
-
-@admin.register(Order)
-class OrderAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["created_at", "whose", "price", "state", "actor", "closed_at"]
-    list_filter = ["state"]
-    ordering = ["-created_at", "-id"]
-    found_by_id = ("id", "workspace", "account")
-    found_by_text = ("stripe_session_id",)
-    search_help_text = "An email address, or the whole id of an order or of a workspace, or of a session at Stripe"
-    list_select_related = ["price__plan", "price__pack"]
-
-
-@admin.register(Budget)
-class BudgetAdmin(WhoseColumn, ExactSearchAdmin):
-    list_display = ["whose", "monthly_cap_credits", "warn_below_credits", "warned_at"]
-    ordering = ["-id"]
-    found_by_id = ("workspace",)
-    search_help_text = "An email address, or the whole id of a workspace"
+    def has_delete_permission(self, request: HttpRequest, obj: Pack | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not obj.prices.exists())
 
 
 class RefundForm(forms.Form):
@@ -141,7 +139,8 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
             "Refund…",
             lambda payment: reverse("admin:shop_refund", args=[payment.pk]),
             "shop.refund_payment",
-            is_offered=lambda payment: gateway.is_on() and payment.refunded_minor < payment.amount_minor,
+            is_offered=lambda payment: payment.refunded_minor < payment.amount_minor,
+            is_possible=gateway.is_on,
         ),
     )
     change_list_template = "admin/shop/payment/change_list.html"
@@ -163,8 +162,7 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
 
     def standing(self, payment: Payment) -> Standing:
         if disputes.is_to_answer(payment):
-            why = "Answer it at Stripe in time: unanswered it is lost."
-            return Standing(capfirst(disputes.in_words(payment)), "bad", why)
+            return Standing(capfirst(disputes.in_words(payment)), "bad", "Unanswered it is lost.")
         if payment.dispute_status:
             return Standing(capfirst(disputes.in_words(payment)), "away")
         if payment.refunded_minor:
@@ -184,6 +182,7 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
             Fact("Paid", f"{self.amount(payment)} on {at(payment.paid_at)}"),
             Fact("Refunded", self.refunded(payment)),
             Fact("Disputed", formatted(payment.disputed_minor, payment.currency) if payment.disputed_minor else ""),
+            Fact("What to do", self._what_to_do(request, payment)),
             Fact("Credits", link(account, f"{payment.credits:,} granted{taken}")),
             Fact("At Stripe", link_outside(at_stripe, "The payment")),
             Fact("Invoice", link_outside(payment.invoice_url, "The customer's invoice")),
@@ -191,9 +190,18 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
             Fact("Refund", "" if can_refund else NOT_CONNECTED),
         ]
 
-    def links_out(self, payment: Payment) -> list[tuple[str, str]]:
+    def links_out(self, request: HttpRequest, payment: Payment) -> list[tuple[str, str]]:
+        if not (disputes.is_to_answer(payment) and request.user.has_perm(disputes.ANSWERING)):
+            return []
         address = gateway.dashboard_address(payment.stripe_payment_intent_id or "")
-        return [(address, "Answer at Stripe")] if address and disputes.is_to_answer(payment) else []
+        return [(address, "Answer at Stripe")] if address else []
+
+    def _what_to_do(self, request: HttpRequest, payment: Payment) -> str:
+        """About its dispute; nothing where there is none to answer."""
+        if not disputes.is_to_answer(payment):
+            return ""
+        whose_turn = "Answer it at Stripe" if request.user.has_perm(disputes.ANSWERING) else disputes.TELL_FINANCE
+        return f"{whose_turn}, by {at(payment.dispute_due_at)}." if payment.dispute_due_at else f"{whose_turn}."
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -214,6 +222,7 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": "Unspent and lapsed credits",
+            "opts": self.model._meta,
             "counted": counted,
             "rows": rows,
             "given": [(LOT_TITLES.get(kind, kind), each) for kind, each in counted.given.items()] if counted else [],

@@ -16,15 +16,16 @@ from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.row_acts import RowAct
 from loremotion.staff_words import as_words
+from loremotion.state_column import StateColumn
 
 HEARD_FROM: Final = {"webhook": "a webhook", "list": "Stripe's list of events, as no webhook brought it"}
 
 
 @admin.register(StripeEvent)
-class StripeEventAdmin(DetailPage, ExactSearchAdmin):
+class StripeEventAdmin(DetailPage, StateColumn, ExactSearchAdmin):
     """The inbox. What failed says why, and can be replayed once that is mended."""
 
-    list_display = ["received_at", "what", "object_id", "state", "attempts", "heard", "last_error"]
+    list_display = ["received_at", "what", "about", "went", "attempts", "heard", "last_error"]
     list_filter = ["state"]
     ordering = ["-received_at", "-id"]
     found_by_text = ("event_id", "object_id")
@@ -38,6 +39,10 @@ class StripeEventAdmin(DetailPage, ExactSearchAdmin):
     def what(self, event: StripeEvent) -> str:
         return as_words(event.type)
 
+    @admin.display(ordering="object_id")
+    def about(self, event: StripeEvent) -> str:
+        return event.object_id
+
     @admin.display(description="told by", ordering="heard_from")
     def heard(self, event: StripeEvent) -> str:
         return HEARD_FROM.get(event.heard_from, event.heard_from)
@@ -45,12 +50,15 @@ class StripeEventAdmin(DetailPage, ExactSearchAdmin):
     def headline(self, event: StripeEvent) -> str:
         return f"Stripe event: {as_words(event.type).lower()}"
 
+    def noted_as(self, event: StripeEvent) -> str:
+        return as_words(event.type).lower()
+
     def standing(self, event: StripeEvent) -> Standing:
         match event.state:
             case StripeEvent.State.DEAD:
                 return Standing("Failed, and not tried again by itself", "bad", event.last_error)
             case StripeEvent.State.NEW:
-                return Standing(f"Waiting, next try {at(event.due_at)}", "", event.last_error)
+                return Standing(f"Waiting, next attempt {at(event.due_at)}", "", event.last_error)
         return Standing("Done", "good")
 
     def facts(self, request: HttpRequest, event: StripeEvent) -> list[Fact]:
@@ -66,7 +74,7 @@ class StripeEventAdmin(DetailPage, ExactSearchAdmin):
             Fact("Event", event.event_id),
             Fact("Told by", self.heard(event)),
             Fact("Received", at(event.received_at)),
-            Fact("Tries", f"{event.attempts} of {StripeEvent.MOST_ATTEMPTS}"),
+            Fact("Attempts", f"{event.attempts} of {StripeEvent.MOST_ATTEMPTS}"),
             Fact("Ended", at(event.ended_at)),
         ]
 
@@ -77,7 +85,7 @@ class StripeEventAdmin(DetailPage, ExactSearchAdmin):
     def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
         for event in queryset:
             inbox.replay(event)
-            self.log_change(request, event, "Had the event processed again.")
+            self.note(request, event, "Had the event processed again.")
         self.message_user(request, f"{len(queryset)} will be processed again.")
 
 

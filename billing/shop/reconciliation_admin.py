@@ -28,7 +28,7 @@ class ReconciliationAdmin(DetailPage, ReadOnlyAdmin):
 
     list_display = ["began_at", "compared", "checked", "missed", "differences", "finished_at"]
     list_filter = ["kind"]
-    ordering = ["-id"]  # each begins after the one before it
+    ordering = ["-began_at", "-id"]
     change_form_template = "admin/shop/reconciliation/change_form.html"
     fields = ("kind", "began_at", "finished_at", "read_until", "checked", "missed")
     readonly_fields = fields

@@ -8,26 +8,30 @@ from django.http import HttpRequest
 from accounts import whose
 from accounts.whose_column import WhoseColumn
 from billing.shop import gateway
-from billing.shop.list_filters import StatusFilter
+from billing.shop.list_filters import StatusFilter, in_words
 from billing.shop.models import Subscription
 from loremotion.detail_page import DetailPage, Fact, Standing, at, customer_link, link_outside
 from loremotion.exact_search import ExactSearchAdmin
-from loremotion.staff_words import as_words
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
-    list_display = ["stripe_subscription_id", "whose", "price", "in_words", "period_end", "ends_at", "past_due_since"]
+    list_display = ["whose", "price", "in_words", "period_end", "ends_at", "past_due_since", "at_stripe"]
+    list_display_links = ["price"]
     list_filter = [StatusFilter]
     ordering = ["-id"]
     found_by_id = ("workspace",)
     found_by_text = ("stripe_subscription_id",)
     search_help_text = "An email address, or the whole id of a workspace, or of a subscription at Stripe"
-    list_select_related = ["price__plan"]
+    list_select_related = ["price__plan", "price__pack"]
 
     @admin.display(description="status", ordering="status")
     def in_words(self, subscription: Subscription) -> str:
-        return as_words(subscription.status)
+        return in_words(subscription.status)
+
+    @admin.display(description="at Stripe", ordering="stripe_subscription_id")
+    def at_stripe(self, subscription: Subscription) -> str:
+        return subscription.stripe_subscription_id
 
     def headline(self, subscription: Subscription) -> str:
         return f"{subscription.plan.name} of {whose.title_by_id(subscription.workspace)}"

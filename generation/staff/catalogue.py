@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final, cast
 from urllib.parse import unquote, urlencode
@@ -31,15 +31,20 @@ _REPOSITORY: Final = r"([\w.-]+/[\w.-]+)"
 _ON_THE_HUB: Final = re.compile(
     rf"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/{_REPOSITORY}(?:/(?:tree|blob|resolve|commit)/([^/?#]+))?"
 )
+_COMMIT: Final = re.compile("[0-9a-f]{40}")
 _AT_REVISION: Final = re.compile(rf"{_REPOSITORY}@([\w./-]+)")
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The models of one tab, of those that the search finds. Takes as many queries however many models and clips."""
+    """The models of one tab, of those that the search finds. Takes as many queries however many models and clips.
+
+    Where no tab is named, a search opens the first that has something.
+    """
     tab, sought = request.GET.get("tab", ""), request.GET.get("q", "").strip()[:80]
-    tab = tab if tab in TABS else "enabled"
     every = rows_of(Model.objects.with_versions().filter(current__isnull=False).order_by("position", "slug"))
     rows = [row for row in every if _has(row, sought)]
+    if tab not in TABS:
+        tab = next((name for name in TABS if sought and any(row.tab == name for row in rows)), "enabled")
     shown = [row for row in rows if row.tab == tab]
     context = {
         **admin.site.each_context(request),
@@ -136,6 +141,8 @@ def add(request: HttpRequest) -> HttpResponse:
         name = name_of(source)
         asked = {"family": family, "source": source[:200], "revision": revision[:80], "name": name}
         asked |= {"slug": free_slug(name), "like": like, **_licence(request.GET.get("licence", ""), family)}
+        for doubt in doubts_about(source, revision):
+            messages.warning(request, doubt)
         return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
     context = {
         **admin.site.each_context(request),
@@ -154,6 +161,15 @@ def add(request: HttpRequest) -> HttpResponse:
         "is_incomplete": bool(request.GET) and not is_of_another and not is_back,
     }
     return TemplateResponse(request, "admin/generation/add_model.html", context)
+
+
+def doubts_about(source: str, revision: str) -> Iterator[str]:
+    """Yield what whoever adds weights may not have meant; nothing of it is wrong for certain."""
+    known = [f"{each} ({each.get_status_display().lower()})" for each in Model.objects.filter(current__source=source)]
+    if known:
+        yield f"These weights are here already: {', '.join(known)}. Change that model, unless you want both."
+    if revision and not _COMMIT.fullmatch(revision):
+        yield f"The revision {revision} is no commit's whole id. A branch or a tag can move: pin the commit."
 
 
 def _licence(chosen: str, family: str) -> dict[str, str]:

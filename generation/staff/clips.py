@@ -32,6 +32,7 @@ from gpu_worker.contract import HANDED_BACK
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as SentState
 from loremotion.refusals import Conflict, Refusal
+from loremotion.staff_words import as_words
 from loremotion.time_filter import TimeFilter
 
 CANCELLED: Final = "Cancelled."
@@ -97,6 +98,11 @@ class TroubleFilter(admin.SimpleListFilter):
         return queryset.filter(attempt__gt=1) if self.value() == "again" else queryset
 
 
+def asks_for_late(request: HttpRequest) -> bool:
+    """Whether it is the list of those alone that are far beyond their forecast."""
+    return request.GET.get(TroubleFilter.parameter_name) == "late"
+
+
 def waiting(generation: Generation) -> dict[str, Any]:
     """Return why a clip that no GPU has begun waits, when it is ready, and whether its place decides that.
 
@@ -138,7 +144,7 @@ def title(generation: Generation) -> str:
     since = generation.started_at or generation.dispatched_at or generation.created_at
     state = generation.get_state_display()
     state = state[:1].lower() + state[1:]
-    how_long = f" {lasted(generation, since, None)}" if generation.is_open else ""
+    how_long = f" for {lasted(generation, since, None)}" if generation.is_open else ""
     return f"{generation.version.model.name} clip for {whose.title_of(generation.workspace)}, {state}{how_long}"
 
 
@@ -231,7 +237,7 @@ def timeline(generation: Generation, *, names_members: bool) -> list[Moment]:
         (generation.started_at, worker, "Started"),
         (generation.cancel_asked_at, "web", "Cancelling was asked for"),
         *_stages(generation, worker),
-        (generation.finished_at, "reports", f"Ended: {generation.get_state_display()} {generation.error_code}".strip()),
+        (generation.finished_at, "reports", f"Ended: {_ended(generation)}"),
         (generation.deleted_at, "web", "Deleted by its owner"),
     ]
     hold = Hold.objects.filter(id=generation.id).first()
@@ -245,6 +251,12 @@ def timeline(generation: Generation, *, names_members: bool) -> list[Moment]:
         moments.append(Moment(at, where, what, seconds_between(last, at)))
         last = at
     return [*moments, *_still(generation, worker)]
+
+
+def _ended(generation: Generation) -> str:
+    """How it ended, as "Failed, out of memory"."""
+    why = f", {as_words(generation.error_code).lower()}" if generation.error_code else ""
+    return f"{generation.get_state_display()}{why}"
 
 
 def _still(generation: Generation, worker: str) -> Iterator[Moment]:
@@ -296,4 +308,4 @@ def _outcome(outgoing: MailMessage | Delivery) -> str:
     """How it ended, after how many attempts."""
     attempts = f" after {outgoing.attempts} attempts" if outgoing.attempts > 1 else ""
     why = f": {outgoing.last_error}" if outgoing.state == SentState.DEAD and outgoing.last_error else ""
-    return f"{'sent' if outgoing.state == SentState.SENT else 'given up'}{attempts}{why}"
+    return f"{'sent' if outgoing.state == SentState.SENT else 'failed'}{attempts}{why}"

@@ -51,7 +51,8 @@ def move(workspace: Workspace, name: str, *, amount: int, reason: str, reference
 def words_of(refusal: Refusal) -> str:
     """Why it cannot be done, on this page."""
     if isinstance(refusal, ledger.NotEnoughCredits):
-        return f"Only {refusal.available:,} credits are available to take."
+        credits = "credit is" if refusal.available == 1 else "credits are"
+        return f"Only {refusal.available:,} {credits} available to take."
     return str(refusal)
 
 

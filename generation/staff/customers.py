@@ -21,6 +21,8 @@ from billing.shop.models import Customer, Payment, Subscription
 from billing.shop.money import formatted
 from generation.models import Generation
 from generation.staff import customer_credits, customer_search
+from generation.staff.audit import acts
+from generation.staff.audit.acts import Act
 from generation.staff.charges import with_charged
 from generation.staff.customer_summary import flags_of
 from loremotion.refusals import Refusal
@@ -68,6 +70,7 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> 
         **admin.site.each_context(request),
         "title": whose.title_of(workspace),
         "workspace": workspace,
+        "is_ours": not whose.is_somebodys(workspace),
         "members": Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")[:MOST_MEMBERS],
         "form": form,
         "moves": customer_credits.both(workspace, amount, user) if amount else [],
@@ -81,10 +84,17 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> 
         )
         context["clips"] = list(with_charged(clips)[:SHOWN])
     if user.has_perm("accounts.view_auditentry"):
-        context["entries"] = AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
+        context["acts"] = _acts(request, workspace, context["title"])
         context["keys"] = ApiKey.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
-    context["flags"] = flags_of(workspace, context)
+    context["flags"] = flags_of(workspace, context, user)
     return TemplateResponse(request, "admin/generation/customer.html", context)
+
+
+def _acts(request: HttpRequest, workspace: Workspace, title: str) -> list[Act]:
+    """What was done in the workspace lately, as the audit log says it."""
+    entries = list(AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN])
+    names = acts.named(each.actor for each in entries)
+    return [acts.of_customer(acts.of_entry(each, names, request), title) for each in entries]
 
 
 def key(request: HttpRequest, workspace_id: UUID, key_id: int) -> HttpResponse:

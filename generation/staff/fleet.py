@@ -23,11 +23,12 @@ from generation.staff import fleet_commands, late, line_of_clips
 from generation.staff.late import Late
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs
-from gpu_worker.worker_status import ResidentComponent, WorkerStatus
+from gpu_worker.worker_status import CardStatus, ResidentComponent, WorkerStatus
 from loremotion.refusals import Refusal
 
 MOST_WORKERS: Final = 64
 MOST_COMPONENTS: Final = 24
+MOST_CARDS: Final = 16
 MOST_COUNTED: Final = 1000
 """Of the queue: how long it is beyond that changes nothing that staff does."""
 WIDTH: Final = 480
@@ -44,6 +45,14 @@ class Part:
     x: float
     width: float
     colour: int
+
+
+@dataclass(frozen=True, slots=True)
+class OneOfSeveral:
+    """One card of a worker that has several, and how far its bar is filled."""
+
+    status: CardStatus
+    width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,9 @@ class Card:
 
     status: WorkerStatus
     parts: tuple[Part, ...]
+    """Of several cards: those on the first."""
+    several: tuple[OneOfSeveral, ...]
+    """Empty where there is one."""
     others: int
     """Components that are not shown."""
     clips: tuple[ClipInHand, ...]
@@ -178,7 +190,12 @@ def _card(
     parts = _parts(on_card[:MOST_COMPONENTS], status.budget_bytes)
     step = WIDTH // len(hour)
     minutes = tuple(Minute(step * at, len(hour) - 1 - at, activity) for at, activity in enumerate(hour))
-    return Card(status, parts, len(status.residents) - len(parts), tuple(in_hand), minutes, is_drain_asked)
+    several = tuple(OneOfSeveral(each, _filled(each)) for each in status.cards[:MOST_CARDS])
+    return Card(status, parts, several, len(status.residents) - len(parts), tuple(in_hand), minutes, is_drain_asked)
+
+
+def _filled(card: CardStatus) -> float:
+    return WIDTH * min(1.0, max(0, card.used_bytes) / max(1, card.budget_bytes))
 
 
 def _parts(residents: Sequence[ResidentComponent], budget_bytes: int) -> tuple[Part, ...]:

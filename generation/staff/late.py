@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import F, Func, IntegerField, UUIDField, Value
+
 from generation.scheduling.misses import SENTENCES, Cause, Miss
 from generation.scheduling.overdue import overdue_clips
 from generation.staff.tiles import duration
@@ -40,7 +43,7 @@ class Late:
 
     @property
     def said(self) -> str:
-        return f"{self.by} later than forecast."
+        return f"{self.by} late."
 
 
 def of(among: Collection[UUID]) -> dict[UUID, Late]:
@@ -59,13 +62,20 @@ def far() -> dict[UUID, Miss]:
     return {id: miss for id, miss in overdue_clips().items() if miss.is_far(now)}
 
 
+def first_the_latest() -> Func:
+    """Return what sorts those that are far beyond their forecast as ``far`` does."""
+    return Func(
+        Value([*far()], ArrayField(UUIDField())), F("id"), function="array_position", output_field=IntegerField()
+    )
+
+
 def of_all(missed: Mapping[UUID, Miss]) -> str:
     """Return by how much the latest of some clips is late, and why most of them are, in sentences."""
     now = time.time()
     most = duration(max(miss.late_seconds(now) for miss in missed.values()))
     causes = Counter(miss.cause for miss in missed.values() if _why(miss.cause))
     why = f" {_why(causes.most_common(1)[0][0], of_several=len(missed) > 1)}" if causes else ""
-    return f"{'Up to ' if len(missed) > 1 else ''}{most} later.{why}"
+    return f"{'Up to ' if len(missed) > 1 else ''}{most} late.{why}"
 
 
 def by_cause(clips: Iterable[Late]) -> list[str]:

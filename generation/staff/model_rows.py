@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import redis
 
-from catalog import at_a_look, measurements
+from catalog import at_a_look, fits, measurements
 from catalog.models import Measurement, Model, ModelVersion
 from generation import figures
 from generation.figures import MadeOfModel
 from generation.scheduling import capacity
 from generation.staff import posters
+from gpu_worker.families.memory import Fit
 from loremotion.read_through import get_or_make
 
 KEPT_SECONDS: Final = 60
@@ -44,6 +45,8 @@ class Row:
     ended: int
     """Clips of the last week that were made or failed."""
     made: int
+    default_fits: tuple[Fit, ...] = ()
+    """How its default clip runs on each GPU that is on; empty where nobody knows."""
     poster: str = ""
     """Address of a picture of it; empty where there is none to show."""
 
@@ -66,16 +69,32 @@ class Row:
 
     @property
     def runs_on(self) -> str:
-        """On how many of the GPUs that are on its smallest clip can be made, in words."""
+        """On how many of the GPUs that are on its default clip can be made, in words; if on none, its smallest."""
         if self.version.family_facts.is_remote:
             return "its maker's servers"
         if self.fits is None:
             return "not known"
         if not self.gpus:
             return "no GPU is on"
-        if self.fits in (0, self.gpus):
-            return "every GPU" if self.fits else "no GPU that is on"
-        return f"{self.fits} of {self.gpus} GPUs"
+        if not self.fits:
+            return "no GPU that is on"
+        making = self._making if self.default_fits else self.fits
+        if not making:
+            return f"{self.fits} of {self.gpus} GPUs, smaller clips alone"
+        return "every GPU" if making == self.gpus else f"{making} of {self.gpus} GPUs"
+
+    @property
+    def runs_slower_on(self) -> str:
+        """Where its default clip is made with weights that come and go with each step, in words; empty: nowhere."""
+        swapping = self.default_fits.count(Fit.BLOCK_SWAP)
+        if not swapping:
+            return ""
+        is_everywhere = swapping == self._making
+        return "by block swap, which is slower" if is_everywhere else f"{swapping} of them by block swap"
+
+    @property
+    def _making(self) -> int:
+        return len(self.default_fits) - self.default_fits.count(Fit.NO)
 
     @property
     def tab(self) -> str:
@@ -92,8 +111,12 @@ def rows_of(models: Sequence[Model] | Any) -> list[Row]:
     rendered = set(Measurement.objects.filter(build__in=builds, clips__gt=0).values_list("build", flat=True))
     least = measurements.smallest_clips([version for _, version in every], above_bytes=0)
     budgets, made = _budgets(), _made()
+    of_default = fits.of_default_clips([version for _, version in every], budgets)
     return [
-        _row(model, version, speeds, least, budgets, made.get(model.slug), was_rendered=version.build in rendered)
+        replace(
+            _row(model, version, speeds, least, budgets, made.get(model.slug), was_rendered=version.build in rendered),
+            default_fits=tuple(of_default.get(version.id, ())),
+        )
         for model, version in every
     ]
 

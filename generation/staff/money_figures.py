@@ -21,7 +21,7 @@ from generation.staff.tiles import LEAST_COMPARED, UNKNOWN, Tile, plot, was
 from loremotion.read_through import get_or_make
 
 KEPT_SECONDS: Final = 30
-"""A range of two years is summed up from its payments, which takes a while; a refund shows within this."""
+"""Staff look together; a refund shows within this."""
 MOST_COUNTED: Final = 1000
 
 

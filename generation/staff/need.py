@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
+from django.contrib.auth.models import PermissionsMixin
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -37,6 +40,30 @@ class Need:
     """Whether it is lost unless it is done in time: it stands first."""
     page: str = ""
     """The list that it is in, where its address is another."""
+    act: str = ""
+    """The permission that it takes to do it; empty: whoever sees it can."""
+    otherwise: str = ""
+    """What to do without that."""
+    is_waited_for: bool = True
+    """Whether somebody waits until it is done; else it could be better."""
+    is_one: bool = False
+    """Whether it is one thing to look after however many clips it is about: what holds one up holds up all."""
+    workspace: UUID | None = None
+    """Whose all of them are, where they are one customer's."""
+    whose: str = ""
+    """What staff calls that customer; empty for those who may not look customers up."""
+    is_others: bool = False
+    """Whether somebody else does it than whoever looks."""
+
+    def told_to(self, user: PermissionsMixin) -> Need:
+        """Return it with what ``user`` can do about it."""
+        can_do_it = not self.act or user.has_perm(self.act)
+        return self if can_do_it else replace(self, todo=self.otherwise, is_others=True)
+
+    @property
+    def things(self) -> int:
+        """How many things it is to do."""
+        return min(1, self.count) if self.is_one else self.count
 
     @property
     def is_bad(self) -> bool:
@@ -72,6 +99,9 @@ class Kind:
     """The field that says since when a row waits."""
     todo: str
     query: str = ""
+    act: str = ""
+    otherwise: str = ""
+    """As of ``Need``."""
     is_broken: bool = False
     is_of_money: bool = False
     says_since: bool = True
@@ -79,5 +109,17 @@ class Kind:
     due: str = ""
     """The field that says when a row is lost."""
     is_urgent: bool = False
+    is_one: bool = False
+    """As of ``Need``."""
+    whose: str = ""
+    """The field with the id of the workspace that a row is about; empty where staff need not know first."""
+    begun_by: str = ""
+    """The field with the id of whoever may not do it themselves: for them it does not wait."""
     stands_on: tuple[str, str] | None = None
     """The page of one row on which all that wait stand, and the field with that row's key."""
+
+    def own(self, lately: datetime) -> dict[str, int]:
+        """Id of a member of staff → how many of those that wait they may not do themselves."""
+        if not self.begun_by:
+            return {}
+        return Counter(map(str, self.rows(lately).values_list(self.begun_by, flat=True)[:MOST_COUNTED]))

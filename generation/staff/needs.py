@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import redis
 from django.contrib.auth.models import PermissionsMixin
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, TextField
+from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import whose
 from billing.models import Proposal
+from billing.shop import disputes
 from billing.shop.models import Mismatch, Payment, StripeEvent, Subscription
 from catalog.models import Model
 from generation.models import AWAITS_ANOTHER, Generation, State
@@ -35,6 +41,7 @@ COUNTS_KEPT_SECONDS: Final = 30
 
 
 _SEND_AGAIN: Final = "Read why, then send it again."
+_OPERATE: Final = ("generation.operate_fleet", "Tell Operations, who look after the GPU workers.")
 _KINDS: Final = (
     Kind(
         *("clip handed to a GPU that has not begun it", "clips handed to GPUs that have not begun them"),
@@ -45,7 +52,9 @@ _KINDS: Final = (
         "dispatched_at",
         "Look whether the GPU workers take clips; restart one that does not.",
         "#queue",
+        *_OPERATE,
         is_broken=True,
+        is_one=True,
     ),
     Kind(
         *("Stripe event that failed", "Stripe events that failed"),
@@ -73,9 +82,11 @@ _KINDS: Final = (
         "paid_at",
         "Answer it at Stripe in time: unanswered it is lost.",
         "?disputed=to-answer",
+        *(disputes.ANSWERING, f"{disputes.TELL_FINANCE}: unanswered it is lost."),
         is_of_money=True,
         says_since=False,
         due="dispute_due_at",
+        whose="workspace",
         is_urgent=True,
     ),
     Kind(
@@ -86,6 +97,7 @@ _KINDS: Final = (
         "Stripe tries the card again and mails them; help those who write.",
         "?status=past_due",
         is_of_money=True,
+        whose="workspace",
     ),
     Kind(
         *("mail that could not be delivered", "mails that could not be delivered"),
@@ -94,6 +106,7 @@ _KINDS: Final = (
         "ended_at",
         _SEND_AGAIN,
         "?state__exact=dead",
+        *("outbox.retry_mailmessage", "Read why; Operations can send it again."),
         is_broken=True,
     ),
     Kind(
@@ -103,7 +116,9 @@ _KINDS: Final = (
         "failing_since",
         "The customer's server does not accept events: tell them.",
         "?failing=yes",
+        *("accounts.view_workspace", "The customer's server does not accept events: Support can tell them."),
         is_broken=True,
+        whose="workspace_id",
     ),
     Kind(
         *("webhook event that could not be delivered", "webhook events that could not be delivered"),
@@ -112,7 +127,9 @@ _KINDS: Final = (
         "ended_at",
         _SEND_AGAIN,
         "?state__exact=dead",
+        *("webhooks.retry_delivery", "Read why; Operations can send it again."),
         is_broken=True,
+        whose="endpoint__workspace_id",
     ),
     Kind(
         *("report to decide", "reports to decide", "notices.view_notice", "notices_notice_changelist"),
@@ -132,7 +149,11 @@ _KINDS: Final = (
         lambda _: Proposal.objects.waiting(),
         "proposed_at",
         "Takes somebody other than whoever proposed it.",
+        "",
+        *("billing.decide_proposal", "Finance decides: somebody other than whoever proposed it."),
         is_of_money=True,
+        begun_by="proposed_by",
+        whose="account",
     ),
 )
 
@@ -143,55 +164,79 @@ def of(user: PermissionsMixin) -> list[Need]:
     if user.has_perm("generation.view_fleet"):
         found += [*_unfit(), *_late()]
     for kind in _KINDS:
-        if user.has_perm(kind.permission) and (need := _counted(kind, lately)).count:
+        if user.has_perm(kind.permission) and (need := _counted(kind, lately, user)).count:
             found.append(need)
-    return sorted([*found, *_of_models(user)], key=_order)
+    return _told([*found, *_of_models(user)], user)
+
+
+def total(found: Sequence[Need]) -> int:
+    """Return how many things wait for whoever looks, of what they can do. What models could do better is no such
+    thing: nobody waits for it."""
+    return sum(need.things for need in found if need.is_waited_for and not need.is_others)
 
 
 def of_money(user: PermissionsMixin) -> list[Need]:
     """Return what waits for this member of staff that is about money: what is broken first."""
     lately = timezone.now() - LATELY
     kinds = [kind for kind in _KINDS if kind.is_of_money and user.has_perm(kind.permission)]
-    found = [need for kind in kinds if (need := _counted(kind, lately)).count]
-    return sorted(found, key=_order)
+    return _told([need for kind in kinds if (need := _counted(kind, lately, user)).count], user)
 
 
-def _order(need: Need) -> tuple[bool, bool]:
-    """What is lost in time first, then what is broken."""
-    return not need.is_urgent, not need.is_broken
+def _told(found: Sequence[Need], user: PermissionsMixin) -> list[Need]:
+    """``found`` as ``user`` reads it, with the names of customers for whoever may look them up."""
+    told = sorted((need.told_to(user) for need in found), key=_order)
+    ids = {need.workspace for need in found if need.workspace is not None}
+    if not ids or not user.has_perm("accounts.view_workspace"):
+        return told
+    titles = whose.titles(ids)
+    return [replace(need, whose=titles.get(need.workspace, "")) if need.workspace else need for need in told]
+
+
+def _order(need: Need) -> tuple[bool, bool, bool]:
+    """What whoever looks can do first; of that what is lost in time, then what is broken."""
+    return need.is_others, not need.is_urgent, not need.is_broken
 
 
 def by_page(user: PermissionsMixin) -> dict[str, int]:
-    """Return address of a page → how many things wait there for this member of staff, as of a while ago.
-
-    What models could do better is on the first page alone: nobody waits for it.
-    """
-    counts = get_or_make("admin:waiting-by-page", _every_count, seconds=COUNTS_KEPT_SECONDS)
+    """Return address of a page → how many things wait there for this member of staff, as of a while ago: of what
+    ``total`` counts."""
+    counts = get_or_make("admin:waiting-for-whom", _every_count, seconds=COUNTS_KEPT_SECONDS)
     found: dict[str, int] = {}
-    for permission, address, count in counts:
-        if user.has_perm(permission):
-            found[address] = found.get(address, 0) + count
+    for permission, act, address, count, own in counts:
+        if user.has_perm(permission) and (not act or user.has_perm(act)):
+            found[address] = found.get(address, 0) + max(0, count - own.get(str(user.pk), 0))
     return found
 
 
 def _every_count() -> list[list[Any]]:
-    """Permission, page and count of whatever waits, whoever may see it."""
+    """Of whatever waits: the permissions to see it and to do it, its page, how many things it is, and how many of
+    those whom cannot do."""
     lately = timezone.now() - LATELY
-    each = [(kind.permission, _counted(kind, lately)) for kind in _KINDS]
-    each += [("generation.view_fleet", need) for need in (*_unfit(), *_late())]
-    waiting = [(permission, need) for permission, need in each if need.count]
-    return [[permission, need.page or urlsplit(need.address).path, need.count] for permission, need in waiting]
+    each = [(kind.permission, _counted(kind, lately), kind.own(lately)) for kind in _KINDS]
+    each += [("generation.view_fleet", need, {}) for need in (*_unfit(), *_late())]
+    return [
+        [permission, need.act, need.page or urlsplit(need.address).path, need.things, own]
+        for permission, need, own in each
+        if need.count
+    ]
 
 
-def _counted(kind: Kind, lately: datetime) -> Need:
-    """What waits of one kind, in one query. Past the bound the first that were counted need not be the oldest."""
-    told = {"waits_since": F(kind.since)}
+def _counted(kind: Kind, lately: datetime, user: PermissionsMixin | None = None) -> Need:
+    """What waits of one kind, for ``user`` or for anybody, in one query. Past the bound the first that were counted
+    need not be the oldest."""
+    told: dict[str, Any] = {"waits_since": F(kind.since)}
     asked: dict[str, Any] = {"count": Count("pk"), "oldest": Min("waits_since")}
     if kind.due:
         told["is_due"], asked["due"] = F(kind.due), Min("is_due")
     if kind.stands_on:
         told["stands_on"], asked["row"] = F(kind.stands_on[1]), Max("stands_on")
-    found = kind.rows(lately).annotate(**told)[:MOST_COUNTED].aggregate(**asked)
+    if kind.whose:
+        told["of"] = Cast(F(kind.whose), TextField())  # an id as such has no least in PostgreSQL before 18
+        asked |= {"of_first": Min("of"), "of_last": Max("of")}
+    rows = kind.rows(lately)
+    if kind.begun_by and user is not None:
+        rows = rows.exclude(**{kind.begun_by: user.pk})
+    found = rows.annotate(**told)[:MOST_COUNTED].aggregate(**asked)
     page = reverse(f"admin:{kind.page}")
     address = page + kind.query
     if kind.stands_on and found["row"] is not None:
@@ -199,10 +244,14 @@ def _counted(kind: Kind, lately: datetime) -> Need:
     return Need(
         *(kind.one, kind.many, found["count"], address),
         todo=kind.todo,
+        act=kind.act,
+        otherwise=kind.otherwise,
         oldest_at=found["oldest"] if found["count"] < MOST_COUNTED and kind.says_since else None,
         is_broken=kind.is_broken,
         due_at=found.get("due"),
         is_urgent=kind.is_urgent,
+        is_one=kind.is_one,
+        workspace=UUID(first) if (first := found.get("of_first")) and first == found["of_last"] else None,
         page=page,
     )
 
@@ -223,7 +272,9 @@ def _unfit() -> list[Need]:
         "created_at",
         "Start a GPU with more memory, or cancel them.",
         "#queue",
+        *_OPERATE,
         is_broken=True,
+        is_one=True,
     )
     need = _counted(kind, timezone.now())
     return [need] if need.count else []
@@ -238,10 +289,13 @@ def _late() -> list[Need]:
         Need(
             *("clip far beyond its forecast", "clips far beyond their forecast", len(missed)),
             *(
-                reverse("admin:generation_fleet") + "#queue",
+                reverse("admin:generation_generation_changelist") + "?trouble=late&when=any",
                 f"{late.of_all(missed)} Look whether the GPU workers get on.",
             ),
+            act=_OPERATE[0],
+            otherwise=f"{late.of_all(missed)} {_OPERATE[1]}",
             is_broken=True,
+            is_one=True,
         )
     ]
 
@@ -254,9 +308,13 @@ def _of_models(user: PermissionsMixin) -> list[Need]:
     address = reverse("admin:catalogue")
     never = ("enabled model without a finished render", "enabled models without a finished render")
     dear = ("enabled model that costs more than it brings", "enabled models that cost more than they bring")
+    catalogue: dict[str, Any] = {
+        **{"act": "catalog.change_model", "otherwise": "Tell Catalogue, who decide about models."},
+        "is_waited_for": False,
+    }
     every = (
-        Need(*never, unrendered, address, "Make a test render, or disable it."),
-        Need(*dear, losing, address, "Raise its price, or make it faster."),
+        Need(*never, unrendered, address, "Make a test render, or disable it.", **catalogue),
+        Need(*dear, losing, address, "Raise its price, or make it faster.", **catalogue),
     )
     return [need for need in every if need.count]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from generation.staff import audit_log, catalogue, clips, customers, fleet, money, system
+from generation.staff import catalogue, clips, customers, fleet, money, system
+from generation.staff.audit import page as audit_log
 from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
 _CUSTOMER: Final = "accounts.view_workspace"
 _AUDIT: Final = "accounts.view_auditentry"
+_STAFF_ACTS: Final = "accounts.view_staff_acts"
 
 
 def _action(name: str, route: str, view: View, permission: str) -> StaffPage:
@@ -48,7 +50,8 @@ PAGES: Final = (
     _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),
     _of_customer("customer_suspend", "suspend", customers.suspend, "accounts.suspend_workspace"),
     _of_customer("customer_unsuspend", "unsuspend", customers.unsuspend, "accounts.suspend_workspace"),
-    StaffPage("audit_log", "audit/", audit_log.page, "accounts.view_auditentry", "Audit log", "People"),
+    StaffPage("audit_log", "audit/", audit_log.page, _STAFF_ACTS, "Audit log", "People"),
+    StaffPage("audit_export", "audit/log.csv", audit_log.export, _STAFF_ACTS),
     StaffPage("money", "money/", money.page, "shop.view_revenue", "Revenue and liability", "Money"),
     StaffPage("money_export", "money/payments.csv", money.export, "shop.view_revenue"),
     StaffPage("system", "system/", system.page, "generation.view_system", "Processes and queues", "System"),

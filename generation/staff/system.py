@@ -26,7 +26,7 @@ from generation.figures import Span
 from generation.models import Generation, State
 from generation.scheduling import capacity
 from generation.settlement import ledger_check, system_samples
-from generation.staff import verdict
+from generation.staff import needs, verdict
 from generation.staff.tiles import in_one_unit, plot
 from generation.webhooks.models import Delivery
 from gpu_worker.contract import ATTEMPT_QUEUES
@@ -44,7 +44,7 @@ PLOT_PARTS: Final = 48
 MOST_LINES: Final = 4
 PLOTS_KEPT_SECONDS: Final = 60
 HOLDS: Final = {
-    "render": "clips handed to GPUs",
+    "render": "clips handed to GPUs; one runs also while its model loads",
     "remote": "clips handed to remote workers",
     "reports": "results of workers to settle",
     "signing": "finished clips to sign",
@@ -67,8 +67,9 @@ def page(request: HttpRequest) -> HttpResponse:
     except redis.RedisError:
         loads, statuses = [], []
     queued = Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count()
+    found = needs.of(cast(PermissionsMixin, request.user))
     troubles = verdict.troubles(
-        cast(PermissionsMixin, request.user),
+        found,
         faults=faults,
         readiness=readiness,
         queued=queued,
@@ -77,6 +78,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context |= {
         "title": "Processes and queues",
         "troubles": troubles,
+        "waiting": needs.total(found),
         "trouble_count": sum(each.count for each in troubles),
         "readiness": readiness,
         "processes": readiness.processes,
@@ -118,7 +120,7 @@ def _count_last_day() -> dict[str, Any]:
     plots = [
         plot("Jobs waiting, by queue", _highest(found.waiting), kind="lines"),
         plot("Longest overdue, by what is sent", overdue, unit=unit, kind="lines"),
-        plot("Longest silence of processes, 100 % is late", _highest(shares), unit="%", kind="lines"),
+        plot("Silence of processes, 100 % is late", _highest(shares), unit="%", kind="lines"),
     ]
     return {"plots": plots if found.waiting else [], "edges": [edge.isoformat() for edge in span.edges]}
 

@@ -68,10 +68,13 @@ def _signed(value: float, digits: int) -> str:
 
 
 def was_share(now: float | None, before: float | None, *, of: int) -> str:
-    """What a share was in the span before, and by how many points it went up or down where it rests on enough."""
+    """What a share of so many was in the span before, and by how many points it went up or down where it rests on
+    enough; of few it says how many they were."""
     if before is None:
         return NONE_BEFORE
-    change = "" if now is None or of < LEAST_COMPARED else f"{_signed(100 * (now - before), 1)} points, "
+    if of < LEAST_COMPARED:
+        return f"was {round(before * of)} of {of}"
+    change = "" if now is None else f"{_signed(100 * (now - before), 1)} points, "
     return f"{change}was {percent(before)}"
 
 

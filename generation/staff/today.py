@@ -24,6 +24,7 @@ from generation.staff import money_ranges, needs
 from generation.staff import now as standing_now
 from generation.staff.tiles import LEAST_COMPARED, Tile, in_one_unit, pair, percent, plot, was, was_pair, was_share
 from loremotion.read_through import get_or_make
+from loremotion.staff_words import as_words
 
 FIRST_RANGE: Final = "24h"
 NOW_KEPT_SECONDS: Final = 5
@@ -72,7 +73,10 @@ def figures_of(request: HttpRequest) -> dict[str, Any]:
         return {}
     chosen = request.GET.get("range", FIRST_RANGE)
     chosen = chosen if chosen in RANGES else FIRST_RANGE
-    shown: dict[str, Any] = {"needs": needs.of(user)}
+    if not user.get_all_permissions():
+        return {"has_no_role": True}
+    found = needs.of(user)
+    shown: dict[str, Any] = {"needs": found, "waiting": needs.total(found)}
     parts = [part for part in _PARTS if user.has_perm(part.permission)]
     if parts:
         counted = [_count_once(part, chosen) for part in parts]
@@ -146,9 +150,13 @@ def _clips(shown: Range) -> dict[str, Any]:
             plot("Longest still waiting", longest, unit=longest_unit, kind="lines"),
             plot("Render", renders, unit=render_unit, kind="lines"),
             plot(
-                "Clips that failed, by error code",
-                course.failed,
-                links={code: _list_of(shown, error_code__exact=code) for code in course.failed if code != "unknown"},
+                "Clips that failed, by error",
+                {as_words(code): failed for code, failed in course.failed.items()},
+                links={
+                    as_words(code): _list_of(shown, error_code__exact=code)
+                    for code in course.failed
+                    if code != "unknown"
+                },
             ),
             plot("GPU busy", {"busy": shares}, unit="%", kind="lines", most=100),
             plot("Credits charged", {"credits": times.credits}),
@@ -219,29 +227,32 @@ def _over(counts: Sequence[int]) -> Sequence[int]:
 def _money(shown: Range) -> dict[str, Any]:
     """What was paid by currency: the gross of the page of money, over the days that it shows under the same name.
 
-    An hour is too short for that page, which opens with its shortest range instead.
+    An hour is too short for that page: its gross is that of the payments in their list.
     """
     plotted, now = shown.plotted, timezone.now()
     course = revenue.takings(since=plotted.since, until=plotted.until, parts=plotted.parts)
-    name, span = money_ranges.HOURS, shown.span
+    span = shown.span
     spans = ((span.since, span.until), (span.before.since, span.before.until))
+    page, asks = f"{reverse('admin:shop_payment_changelist')}?when={shown.when}", "shop.view_payment"
     if shown.name in money_ranges.NAMED:
         same = money_ranges.named(shown.name, now)
-        name, spans = shown.name, ((same.since, same.until), same.before)
+        spans = ((same.since, same.until), same.before)
+        page, asks = f"{reverse('admin:money')}?range={shown.name}", ""
     paid, paid_before = (revenue.takings(since=since, until=until) for since, until in spans)
-    page, none = f"{reverse('admin:money')}?range={name}", revenue.Takings.none(1)
+    none = revenue.Takings.none(1)
     tiles = [
         Tile(
             f"Gross, {currency.upper()}",
             formatted(each.paid[0], currency),
             f"was {formatted(paid_before.get(currency, none).paid[0], currency)}",
             page,
+            asks,
             course=_over(course[currency].paid if currency in course else []),
         )
         for currency, each in sorted(paid.items())
     ]
     return {
-        "tiles": [asdict(tile) for tile in tiles or [Tile("Gross", "none", address=page)]],
+        "tiles": [asdict(tile) for tile in tiles or [Tile("Gross", "none", address=page, asks=asks)]],
         "edges": [edge.isoformat() for edge in plotted.edges],
         "plots": [
             plot(f"Gross in {currency.upper()}", {"paid": _whole(each.paid, currency)})

@@ -97,9 +97,10 @@ def stages(trial: Generation) -> list[StageShown]:
 
 
 def gpu_seconds(trial: Generation) -> float:
-    """Return for how long it kept its card from others once its weights were loaded, as reference speeds count too."""
+    """Return for how long it kept its card from others once its weights were loaded, as reference speeds count too; of
+    several cards, those of each."""
     apart = {Stage.LOADING.value, *OFF_THE_CARD}
-    return sum(float(seconds) for stage, seconds in trial.stage_seconds.items() if stage not in apart)
+    return trial.cards * sum(float(seconds) for stage, seconds in trial.stage_seconds.items() if stage not in apart)
 
 
 def compared(trial: Generation) -> list[Compared]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.contrib.auth.models import PermissionsMixin
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
 
 from generation.settlement import ledger_check
-from generation.staff import needs
+from generation.staff.need import Need
 from loremotion.health import Fault, Readiness
 
 
@@ -27,11 +26,12 @@ class Trouble:
 
 
 def troubles(
-    user: PermissionsMixin, *, faults: Sequence[Fault], readiness: Readiness, queued: int, takes_clips: bool
+    found: Sequence[Need], *, faults: Sequence[Fault], readiness: Readiness, queued: int, takes_clips: bool
 ) -> list[Trouble]:
-    """Return what is wrong, of what ``user`` may see, the worst first.
+    """Return what is wrong, the worst first.
 
     Args:
+        found: what waits for whoever looks.
         faults: what every page of the admin tells.
         queued: clips that wait to be handed to a worker.
         takes_clips: whether any worker takes some.
@@ -41,7 +41,7 @@ def troubles(
         *(Trouble(fault.what, fault.next_step) for fault in faults),
         *_of_books(readiness),
         *_of_workers(queued, takes_clips),
-        *_of_needs(user),
+        *_of_needs(found),
     ]
 
 
@@ -74,8 +74,8 @@ def _of_workers(queued: int, takes_clips: bool) -> Iterator[Trouble]:
         )
 
 
-def _of_needs(user: PermissionsMixin) -> Iterator[Trouble]:
-    for need in needs.of(user):
+def _of_needs(found: Sequence[Need]) -> Iterator[Trouble]:
+    for need in found:
         if need.is_broken:
             count = f"{intcomma(need.count)}{'+' if need.may_be_more else ''}"
-            yield Trouble(f"{count} {need.one if need.count == 1 else need.many}", need.todo, need.address, need.count)
+            yield Trouble(f"{count} {need.one if need.count == 1 else need.many}", need.todo, need.address, need.things)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from generation.models import Generation, State
-from generation.scheduling import aside, capacity, storage_pause, wait
+from generation.scheduling import aside, capacity, offline, storage_pause, wait
 from generation.tiers import yields
 
 
@@ -17,7 +17,7 @@ def why(clip: Generation, found: wait.Wait, budgets: Sequence[int]) -> str:
         budgets: bytes that each worker which takes clips may use, as of ``capacity.budgets_of``.
     """
     if clip.awaits_another:
-        return found.reason
+        return str(found.reason)
     if found.reason == storage_pause.REASON:
         return "Clips cannot be stored right now, so none begins."
     able = capacity.able(budgets, needs_bytes=clip.needs_bytes)
@@ -32,7 +32,7 @@ def _no_machine(clip: Generation, able: Sequence[int]) -> str:
         return "A provider makes it: no remote worker that is on takes it."
     if not able:
         return "No GPU takes clips right now."
-    return f"Needs {_gb(clip)} of one GPU, and the largest that takes clips has {max(able) / wait.GB:.0f} GB."
+    return f"Needs {_gb(clip)} of one GPU, and the largest that takes clips has {max(able) / offline.GB:.0f} GB."
 
 
 def _place(clip: Generation, found: wait.Wait) -> str:
@@ -57,4 +57,4 @@ def _few_fit(clip: Generation, able: Sequence[int]) -> str:
 
 
 def _gb(clip: Generation) -> str:
-    return f"{(clip.needs_bytes or 0) / wait.GB:.0f} GB"
+    return f"{(clip.needs_bytes or 0) / offline.GB:.0f} GB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -26,6 +27,7 @@ from generation.models import FleetSample, Generation, State
 from generation.moderation import reviews
 from generation.staff import tiles
 from generation.webhooks.models import Delivery, Endpoint
+from loremotion.outbox.models import MailMessage
 from loremotion.staff_sections import SECTIONS
 from tests.accounts import factories as people
 from tests.generation import factories
@@ -155,6 +157,24 @@ def test_each_of_staff_sees_what_they_may(alice: Visitor) -> None:
     assert "Clips made" not in moderator
     assert "Clips made" not in nobody
     assert "prompt to review" not in nobody
+    assert "Your account has no role yet" in nobody
+    assert "Nothing waits for you" not in nobody
+    assert "Your account has no role yet" not in moderator
+
+
+@pytest.mark.django_db
+def test_whoever_may_not_do_it_reads_who_does() -> None:
+    MailMessage.objects.create(
+        **{"address": "x@example.org", "content": "x.y", "about": uuid4(), "state": "dead", "last_error": "550 no"},
+        **{"ended_at": timezone.now(), "expires_at": timezone.now()},
+    )
+    home = reverse("admin:index")
+    for rights, said in (
+        (["view_mailmessage"], "Read why; Operations can send it again."),
+        (["view_mailmessage", "retry_mailmessage"], "Read why, then send it again."),
+    ):
+        [need] = staff_who_may(*rights).get(home).context["needs"]
+        assert need.todo == said
 
 
 @pytest.mark.usefixtures("an_hour")
@@ -298,6 +318,11 @@ def test_every_page_stands_in_one_section(db: None) -> None:
     every = [name for names in shown.values() for name in names]
     assert len(every) == len(set(every))
     assert "Authenticator" in shown["People"]
+    libraries = [
+        str(model["name"]) for app in page.context["app_list"] for model in app["models"] if "heading" in model
+    ]
+    assert libraries == sorted(libraries, key=str.lower)
+    assert page.text.count('<li class="heading quiet">Signing in</li>') == 2, "beside the page, and in a phone's menu"
 
 
 def test_clips_that_wait_are_those_that_no_gpu_has_begun_in_figure_and_plot(toy: Model, alice: Visitor) -> None:
@@ -332,7 +357,7 @@ def test_every_figure_of_clips_leads_to_a_list(name: str, toy: Model) -> None:
     for tile in [*page["now"], *page["tiles"]]:
         assert browser.get(tile["address"]).status_code == 200, tile["title"]
     links = {plot["title"]: plot["links"] for plot in page["plots"]}
-    failed = browser.get(links["Clips that failed, by error code"]["out_of_memory"]).context["cl"].result_list
+    failed = browser.get(links["Clips that failed, by error"]["Out of memory"]).context["cl"].result_list
     assert [clip.error_code for clip in failed] == ["out_of_memory"]
     made = browser.get(links["Clips made, by model"][toy.name]).context["cl"].result_list
     assert {clip.state for clip in made} == {State.SUCCEEDED}
@@ -369,13 +394,39 @@ def test_what_is_broken_comes_before_what_is_to_decide(toy: Model, alice: Visito
         **{"workspace": alice.workspace, "name": "hook", "url": "https://example.org", "event_types": []},
         failing_since=NOW,
     )
-    needs = staff_who_may("view_endpoint", "view_review").get(reverse("admin:index")).context["needs"]
+    needs = staff_who_may("view_endpoint", "view_workspace", "view_review").get(reverse("admin:index")).context["needs"]
     assert [need.one for need in needs] == ["webhook endpoint that fails", "prompt to review"]
 
 
-@pytest.mark.parametrize(("of", "said"), [(1, "was 50.0"), (20, "+40.0 points, was 50.0")])
+def test_what_is_of_one_customer_says_of_whom_to_those_who_may_look_customers_up(toy: Model, alice: Visitor) -> None:
+    endpoint: dict[str, Any] = {"url": "https://example.org", "event_types": [], "failing_since": NOW}
+    Endpoint.objects.create(workspace=alice.workspace, name="hook", **endpoint)
+    home = reverse("admin:index")
+    said = f'<a href="/admin/customers/{alice.workspace_id}/">Visitor {str(alice.workspace_id)[:8]}</a>: '
+    assert said in staff_who_may("view_endpoint", "view_workspace").get(home).text
+    assert str(alice.workspace_id)[:8] not in staff_who_may("view_endpoint").get(home).text
+    Endpoint.objects.create(workspace=people.team(people.person()), name="another", **endpoint)
+    assert said not in staff_who_may("view_workspace", "view_endpoint").get(home).text
+
+
+def test_what_others_do_comes_last_under_a_heading_of_its_own_and_is_counted_for_them(
+    toy: Model, alice: Visitor
+) -> None:
+    reviews.ask(alice.workspace, user=None, prompt="hardcore porn")
+    Endpoint.objects.create(
+        **{"workspace": alice.workspace, "name": "hook", "url": "https://example.org", "event_types": []},
+        failing_since=NOW,
+    )
+    page = staff_who_may("view_endpoint", "view_review").get(reverse("admin:index"))
+    assert [need.is_others for need in page.context["needs"]] == [False, True]
+    assert page.text.index("Needs you</h2>") < page.text.index("Others look after this</h2>")
+    assert page.context["waiting"] == 1
+    assert "Needs you</h2>" not in staff_who_may("view_endpoint").get(reverse("admin:index")).text
+
+
+@pytest.mark.parametrize(("of", "said"), [(2, "was 1 of 2"), (20, "+40.0 points, was 50.0\N{NO-BREAK SPACE}%")])
 def test_a_share_of_a_few_is_not_compared(of: int, said: str) -> None:
-    assert tiles.was_share(0.9, 0.5, of=of) == f"{said}\N{NO-BREAK SPACE}%"
+    assert tiles.was_share(0.9, 0.5, of=of) == said
     assert tiles.was_share(0.9, None, of=0) == "none before"
 
 

@@ -16,9 +16,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Visitor
-from catalog import catalogue_fieldsets, measurements
+from catalog import catalogue_fieldsets, fits, measurements, versions
 from catalog.forms import CatalogueForm
-from catalog.models import Alias, Model
+from catalog.models import Alias, Measurement, Model
+from catalog.sizes import Size
 from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import settle
@@ -27,6 +28,7 @@ from generation.staff import default_swap
 from generation.staff.catalogue import repository_of
 from generation.submission import trials
 from gpu_worker.families import FAMILIES
+from gpu_worker.families.memory import Fit
 from tests.catalog.form_post import post_of
 from tests.generation import factories
 from tests.generation.test_pages import finished
@@ -73,6 +75,38 @@ def rows(staff: Client, tab: str = "enabled") -> dict[str, Any]:
 )
 def test_a_row_says_on_how_many_gpus_it_runs(fits: int | None, gpus: int, said: str, toy: Model, staff: Client) -> None:
     assert replace(rows(staff)["toy"], fits=fits, gpus=gpus).runs_on == said
+
+
+@pytest.mark.parametrize(
+    ("default", "said", "slower"),
+    [
+        ((), "every GPU", ""),
+        ((Fit.RESIDENT, Fit.ENCODER_LEAVES), "every GPU", ""),
+        ((Fit.BLOCK_SWAP, Fit.RESIDENT), "every GPU", "1 of them by block swap"),
+        ((Fit.NO, Fit.BLOCK_SWAP), "1 of 2 GPUs", "by block swap, which is slower"),
+        ((Fit.NO, Fit.NO), "2 of 2 GPUs, smaller clips alone", ""),
+    ],
+)
+def test_a_row_says_of_the_default_clip_where_and_how_it_runs(
+    default: tuple[Fit, ...], said: str, slower: str, toy: Model, staff: Client
+) -> None:
+    row = replace(rows(staff)["toy"], fits=2, gpus=2, default_fits=default)
+    assert (row.runs_on, row.runs_slower_on) == (said, slower)
+
+
+def test_how_the_default_clip_runs_is_computed_and_what_was_made_with_less_counts(toy: Model) -> None:
+    version = toy.current
+    assert version is not None
+    large = versions.draft(toy, {**versions.state(version), "component_bytes": {"transformer": 30 * 2**30}})
+    written = versions.write(large, by=None)
+    [found] = fits.of_default_clips([written], [2**30, 80 * 2**30]).values()
+    assert found == [Fit.NO, Fit.RESIDENT]
+    Measurement.objects.create(
+        build=written.build, mode="text", preset="standard", width=96, height=64, peak_bytes=2**29
+    )
+    size = Size.parse(written.sizes[0])
+    Measurement.objects.update(width=size.width, height=size.height)
+    assert fits.of_default_clips([written], [2**30]) == {written.id: [Fit.RESIDENT]}
 
 
 def test_each_row_has_its_figures(toy: Model, alice: Visitor, staff: Client) -> None:
@@ -138,7 +172,7 @@ def test_what_the_swap_changes_is_told_with_differences_and_whom_it_touches(toy:
     changes = {each.label: each for each in page["changes"]}
     assert (changes["Default clip"].before, changes["Default clip"].difference) == ("11 credits", "+9 credits")
     assert changes["Default clip"].is_worse
-    assert (changes["Sizes"].difference, changes["Sizes"].is_worse) == ("loses 192x128", True)
+    assert (changes["Sizes"].difference, changes["Sizes"].is_worse) == ("loses 192×128", True)
     assert (changes["Margin"].after, changes["Margin"].difference) == ("not known", "")
     assert changes["Who may use it"].is_worse
     assert not changes["Begins from"].is_change
@@ -200,6 +234,8 @@ def test_a_model_is_found_among_many(toy: Model, staff: Client) -> None:
     assert [row.model.slug for row in page.context["rows"]] == ["wan-large"]
     assert {each["title"]: each["count"] for each in page.context["tabs"]}["Drafts"] == 1
     assert "tab=ready&amp;q=WAN+large" in page.text
+    found = staff.get(PAGE, {"q": "wan large"}).context
+    assert ([row.model.slug for row in found["rows"]], found["tab"]) == (["wan-large"], "drafts")
     assert "No model here has “nonsense”" in staff.get(PAGE, {"q": "nonsense"}).text
 
 
@@ -245,11 +281,12 @@ def test_a_model_that_is_not_enabled_does_not_become_the_default(toy: Model, sta
 
 def test_a_draft_is_enabled_once_it_has_made_a_clip(toy: Model, staff: Client) -> None:
     draft = factories.model("draft", is_default=False)
-    Model.objects.filter(id=draft.id).update(status="draft")
+    Model.objects.filter(id=draft.id).update(status="draft", status_reason="Needs a download")
     assert "Run a test render first" in staff.post(f"{PAGE}{draft.id}/enable/", follow=True).text
     rendered(draft)
     staff.post(f"{PAGE}{draft.id}/enable/")
     draft.refresh_from_db()
+    assert draft.status_reason == "", "what it said is done"
     assert draft.is_enabled
 
 
@@ -433,6 +470,18 @@ def test_the_revision_of_an_address_is_kept(typed: str, expected: tuple[str, str
 def test_a_pinned_revision_comes_into_the_form(toy: Model, staff: Client) -> None:
     asked = {"family": "ltx", "source": "https://huggingface.co/owner/repo/tree/1a2b3c4d"}
     assert post_of(staff.get(f"{PAGE}add/", asked, follow=True).text)["revision"] == "1a2b3c4d"
+
+
+def test_weights_that_are_here_already_and_a_revision_that_may_move_are_doubted(toy: Model, staff: Client) -> None:
+    version = toy.current
+    assert version is not None
+    versions.write(versions.draft(toy, {**versions.state(version), "source": "owner/repo"}), by=None, note="")
+    page = staff.get(f"{PAGE}add/", {"family": "ltx", "source": "owner/repo@abc"}, follow=True).text
+    assert f"These weights are here already: {toy} (enabled)." in page
+    assert "The revision abc is no commit" in page
+    page = staff.get(f"{PAGE}add/", {"family": "ltx", "source": f"owner/another@{'1a2b' * 10}"}, follow=True).text
+    assert "These weights" not in page
+    assert "no commit" not in page
 
 
 def test_nobody_chooses_a_family_by_leaving_the_list_alone(staff: Client, db: None) -> None:

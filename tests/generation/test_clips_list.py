@@ -84,7 +84,7 @@ def test_a_row_says_beside_the_state_who_has_it(made: Generation, staff: Client)
             "failed",
             "out_of_memory",
             "gpu-7",
-            'class="field-went"><span class="state bad">Failed</span></td>',
+            'bad">Failed</span><br><span class="error" title="out_of_memory">Out of memory</span></td>',
         ),
         ("running", "", "gpu-7", 'at-work">Running</span><br><span class="quiet">gpu-7</span>'),
         (
@@ -104,30 +104,31 @@ def test_a_private_clip_is_shown_to_nobody_in_the_list(made: Generation, staff: 
     assert staff.get(f"/admin/clips/{made.id}/poster.jpg").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", {"new"}),
-        ("?when=any", {"new", "old"}),
-        ("?when=hour", {"new"}),
-        ("?when=nonsense", set()),
-        ("?when=0001-01-01", set()),
-        ("?when=9999", set()),
-        ("?when=2026-13", set()),
-        ("?paid=no", set()),
-        ("?paid=yes", {"new"}),
-        ("?trouble=again", set()),
-        ("?model=toy", {"new"}),
-        ("?model=another", set()),
-        ("?state__exact=queued", {"new"}),
-    ],
-)
-def test_filters(query: str, expected: set[str], toy: Model, alice: Visitor, staff: Client) -> None:
+FILTERS: dict[str, set[str]] = {
+    "": {"new"},
+    "?when=any": {"new", "old"},
+    "?when=hour": {"new"},
+    "?when=nonsense": set(),
+    "?when=0001-01-01": set(),
+    "?when=9999": set(),
+    "?when=2026-13": set(),
+    "?paid=no": set(),
+    "?paid=yes": {"new"},
+    "?trouble=again": set(),
+    "?model=toy": {"new"},
+    "?model=another": set(),
+    "?state__exact=queued": {"new"},
+}
+
+
+def test_filters(toy: Model, alice: Visitor, staff: Client, subtests: pytest.Subtests) -> None:
     new, old = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
     Generation.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=45))
     Generation.objects.update(fair_finish=1.0)
     names = {new.id: "new", old.id: "old"}
-    assert {names[each.id] for each in listed(staff, query)} == expected
+    for query, expected in FILTERS.items():
+        with subtests.test(query=query):
+            assert {names[each.id] for each in listed(staff, query)} == expected
 
 
 def test_a_year_a_month_or_a_day_is_chosen_from_the_oldest_clip_to_today(
@@ -200,7 +201,7 @@ def test_a_row_says_what_went_wrong_and_how_long_it_has_waited(toy: Model, alice
     Generation.objects.filter(id=failed.id).update(state=State.FAILED, error_code="out_of_memory", finished_at=asked)
     page = staff.get(LIST).text
     assert '<td data-label="Wait" class="field-wait">3 h</td>' in page
-    assert 'class="field-error"><span title="out_of_memory">Out of memory</span></td>' in page
+    assert '<span class="error" title="out_of_memory">Out of memory</span></td>' in page
     assert page.count("3 h</td>") == 1, "what is over waits no more"
 
 
@@ -300,7 +301,7 @@ def test_the_timeline_tells_what_became_of_mail_and_webhooks(made: Generation) -
     )
     found = [(each.process, each.what) for each in clips.timeline(made, names_members=True)]
     assert ("mail", "Mail sent") in found
-    gave_up = "given up after 12 attempts: The endpoint answered 503., last answer 503"
+    gave_up = "failed after 12 attempts: The endpoint answered 503., last answer 503"
     assert ("webhooks", f"Webhook video.completed to hook: {gave_up}") in found
     assert not any("alice" in what for _, what in found)
 
@@ -352,7 +353,7 @@ def test_the_page_of_a_clip_is_called_after_its_model_its_customer_and_its_state
     clip = factories.submitted(alice.workspace)
     Generation.objects.filter(id=clip.id).update(created_at=timezone.now() - timedelta(minutes=48))
     page = staff.get(f"{LIST}{clip.id}/change/")
-    title = f"Toy clip for Visitor {str(alice.workspace_id)[:8]}, queued 48 min"
+    title = f"Toy clip for Visitor {str(alice.workspace_id)[:8]}, queued for 48 min"
     assert f"<h1>{title}</h1>" in page.text
     trail = page.text.partition('class="breadcrumbs">')[2].partition("</div>")[0]
     assert trail.endswith(title)
@@ -363,7 +364,17 @@ def test_the_page_of_a_clip_is_called_after_its_model_its_customer_and_its_state
     Generation.objects.filter(id=clip.id).update(
         state=State.DISPATCHED, dispatched_at=timezone.now() - timedelta(minutes=7)
     )
-    assert ", handed to a GPU 7 min</h1>" in staff.get(f"{LIST}{clip.id}/change/").text
+    assert ", handed to a GPU for 7 min</h1>" in staff.get(f"{LIST}{clip.id}/change/").text
+
+
+def test_an_error_is_told_in_words_also_where_a_clip_ended(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(
+        state=State.FAILED, error_code="out_of_memory", finished_at=timezone.now()
+    )
+    page = staff.get(f"{LIST}{clip.id}/change/")
+    assert page.context["timeline"][-1].what == "Ended: Failed, out of memory"
+    assert '<strong title="out_of_memory">Out of memory</strong>' in page.text
 
 
 def test_a_clip_that_failed_says_why_it_cannot_be_started_again(toy: Model, alice: Visitor, staff: Client) -> None:

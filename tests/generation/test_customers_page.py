@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
@@ -22,6 +22,8 @@ from billing.models import Proposal
 from billing.shop.models import Customer, Order, Payment, Price, Subscription
 from catalog.models import Model
 from generation.staff import customer_search
+from generation.webhooks.models import Delivery, Endpoint
+from loremotion.outbox.models import MailMessage
 from tests.accounts.factories import browser_of, person, subscribe, team
 from tests.generation import factories
 
@@ -348,6 +350,29 @@ def test_a_customer_at_one_look(ada: User, toy: Model, staff: Client) -> None:
     assert "Last payment $39.00 on 3 May 2026" in said
     for flag in ("Suspended since", "A proposal waits", "Its last payment failed", "Disputed a payment"):
         assert flag in said, flag
+
+
+def test_what_could_not_be_sent_to_a_customer_is_a_flag_for_whoever_may_look_at_it(ada: User, staff: Client) -> None:
+    workspace, now = own(ada), timezone.now()
+    endpoint = Endpoint.objects.create(
+        **{"workspace": workspace, "name": "production", "url": "https://x.example.org/", "event_types": []},
+        failing_since=now,
+    )
+    ended: dict[str, Any] = {"state": "dead", "last_error": "550", "ended_at": now, "expires_at": now}
+    for number in range(2):
+        Delivery.objects.create(endpoint=endpoint, event_id=f"evt_{number}", event_type="video.completed", **ended)
+    mail = MailMessage.objects.create(workspace=workspace, user=ada, content="x.y", about=uuid4(), **ended)
+    page = staff.get(page_of(workspace)).text
+    for address, said in (
+        (f"/admin/webhooks/endpoint/{endpoint.id}/change/", "Its webhook endpoint production fails"),
+        (f"/admin/webhooks/delivery/?state__exact=dead&amp;q={endpoint.id}", "2 webhook events could not be delivered"),
+        (f"/admin/outbox/mailmessage/{mail.id}/change/", "A mail could not be delivered"),
+    ):
+        assert f'href="{address}">{said}</a>' in page
+    helper = person("helper@example.org", is_staff=True)
+    User.objects.filter(id=helper.id).update(is_superuser=False)
+    helper.user_permissions.add(Permission.objects.get(codename="view_workspace"))
+    assert summary(browser_of(helper), workspace).endswith("Flags nothing out of the ordinary")
 
 
 def summary(staff: Client, workspace: Workspace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from catalog.models import Model
 from generation.models import FleetSample, Generation, State, StoragePause
 from generation.scheduling import fleet_samples
 from gpu_worker.contract import WORKERS_KEY, Progress, drain_key, progress_key, rq_worker, worker_key
-from gpu_worker.worker_status import DRAINING, ResidentComponent, WorkerStatus
+from gpu_worker.worker_status import DRAINING, CardStatus, ResidentComponent, WorkerStatus
 from tests.generation import factories
 
 PAGE = "/admin/fleet/"
@@ -72,13 +73,29 @@ def test_a_card_shows_memory_by_component_and_the_step_of_the_clip(
     assert "Evict text encoder" not in answer.text
 
 
+def test_of_several_cards_each_shows_its_memory_and_whether_it_is_at_the_clip(
+    staff: Client, valkey: redis.Redis
+) -> None:
+    both = CardStatus(name="cuda:0", budget_bytes=16 * GB, used_bytes=8 * GB, is_busy=True)
+    idle = replace(both, name="cuda:1", used_bytes=4 * GB, is_busy=False)
+    heard(valkey, cards=[each.to_wire() for each in (both, idle)])
+    answer = staff.get(PAGE)
+    (card,) = answer.context["cards"]
+    assert [round(each.width) for each in card.several] == [240, 120]
+    assert "Memory of its first GPU" in answer.text
+    said = re.findall(r"(cuda:\d: \S+ of \S+)</span>.*?>(at the clip|idle)<", answer.text.replace("\xa0", "_"))
+    assert said == [("cuda:0: 7.5_GB of 14.9_GB", "at the clip"), ("cuda:1: 3.7_GB of 14.9_GB", "idle")]
+
+
 def test_what_a_hostile_host_says_breaks_nothing(staff: Client, valkey: redis.Redis) -> None:
     odd = ResidentComponent(key="k", name="<script>", size_bytes=-5, tier="device")
-    heard(valkey, name="x/../y", generation_id="no uuid", delivering_id="17", **on_card(*[odd] * 300))
+    cards = [CardStatus(name="<script>", used_bytes=-1).to_wire()] * 100
+    heard(valkey, name="x/../y", generation_id="no uuid", delivering_id="17", cards=cards, **on_card(*[odd] * 300))
     page = staff.get(PAGE)
     assert page.status_code == 200
     assert "<script>," not in page.text
     assert len(page.context["cards"][0].parts) == 24
+    assert [each.width for each in page.context["cards"][0].several] == [0.0] * 16
 
 
 def test_the_queue_says_why_each_clip_waits(toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis) -> None:

@@ -44,9 +44,12 @@ def clips(toy: Model, alice: Visitor, valkey: redis.Redis) -> tuple[Generation, 
 def test_what_is_far_beyond_its_forecast_needs_somebody(clips: tuple[Generation, Generation], staff: Client) -> None:
     needs = {need.one: need for need in staff.get("/admin/").context["needs"]}
     need = needs["clip far beyond its forecast"]
-    assert (need.count, need.is_broken, need.address) == (1, True, "/admin/fleet/#queue")
+    assert (need.count, need.is_broken, need.address) == (
+        *(1, True, "/admin/generation/generation/?trouble=late&when=any"),
+    )
+    assert [clip.id for clip in staff.get(need.address).context["cl"].result_list] == [clips[0].id]
     assert need.todo.replace("\N{NO-BREAK SPACE}", " ") == (
-        "3 h later. The clips ahead of it took longer than we expected. Look whether the GPU workers get on."
+        "3 h late. The clips ahead of it took longer than we expected. Look whether the GPU workers get on."
     )
 
 
@@ -54,12 +57,12 @@ def test_the_line_says_by_how_much_each_is_late_and_why(clips: tuple[Generation,
     far, little = clips
     page = staff.get("/admin/fleet/")
     late = {each.clip.id: each.late for each in page.context["line"]}
-    assert late[far.id].said == "3\N{NO-BREAK SPACE}h later than forecast."
+    assert late[far.id].said == "3\N{NO-BREAK SPACE}h late."
     assert late[far.id].why == "The clips ahead of it took longer than we expected."
     assert (late[far.id].is_far, late[little.id].is_far) == (True, False)
     assert "1 clip far beyond its forecast. The clips ahead of it took longer than we expected." in page.text
     assert page.text.count(late[far.id].why) == 1, "said once, above the line"
-    assert "3\N{NO-BREAK SPACE}h late</span>" in page.text
+    assert "3\N{NO-BREAK SPACE}h late.</span>" in page.text
 
 
 def test_of_several_clips_the_cause_is_told_once_and_of_them() -> None:
@@ -81,13 +84,24 @@ def test_staff_who_may_look_customers_up_go_on_from_the_line_to_whose_a_clip_is(
 
 def test_the_clips_own_page_says_so_and_the_list_finds_it(clips: tuple[Generation, Generation], staff: Client) -> None:
     far, _ = clips
-    assert "later than forecast" in staff.get(f"/admin/generation/generation/{far.id}/change/").text
+    assert "h late." in staff.get(f"/admin/generation/generation/{far.id}/change/").text
+    page = staff.get("/admin/generation/generation/?trouble=late&when=any")
+    assert [clip.id for clip in page.context["cl"].result_list] == [far.id]
+    late = '<span class="state bad">3\N{NO-BREAK SPACE}h<span class="unit"> late</span></span><br>'
+    assert f'{late}<span class="quiet">The clips ahead of it' in page.text
+    assert "Late by" not in staff.get("/admin/generation/generation/?when=any").text
+
+
+def test_of_those_that_are_late_the_latest_comes_first(clips: tuple[Generation, Generation], staff: Client) -> None:
+    later, latest = clips
+    told(latest, seconds=60, ago=timedelta(hours=9))
+    forecasting.put_up_forecast()
     found = staff.get("/admin/generation/generation/?trouble=late&when=any").context["cl"].result_list
-    assert [clip.id for clip in found] == [far.id]
+    assert [clip.id for clip in found] == [latest.id, later.id]
 
 
 def test_nothing_is_said_of_clips_that_are_on_time(toy: Model, alice: Visitor, staff: Client) -> None:
     cache.clear()
     clip = factories.submitted(alice.workspace)
-    assert "later than forecast" not in staff.get(f"/admin/generation/generation/{clip.id}/change/").text
+    assert staff.get(f"/admin/generation/generation/{clip.id}/change/").context["late"] is None
     assert "far beyond" not in staff.get("/admin/").text.split('id="content-main"')[0]

@@ -14,9 +14,10 @@ from pytest_django import Settings
 
 from accounts import workspaces
 from accounts.models import User
-from billing.shop.models import Mismatch, Payment, Reconciliation, StripeEvent, Subscription
+from billing import ledger
+from billing.shop.models import Budget, Mismatch, Order, Payment, Reconciliation, StripeEvent, Subscription
 from tests.accounts.factories import browser_of, person, subscribe
-from tests.shop.shop_steps import ShopSteps
+from tests.shop.shop_steps import ShopSteps, hold
 from tests.shop.test_money_page import paid
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +62,7 @@ def test_a_payment_says_whose_it_is_how_it_stands_and_where_it_is_at_stripe(staf
     before_facts = page.text.split('<dl class="facts">')[0]
     assert f'href="/admin/shop/payment/{disputed.pk}/refund/">Refund…</a>' in before_facts
     assert ">Answer at Stripe</a>" in before_facts
+    assert facts["What to do"] == "Answer it at Stripe, by 4 Dec 2026, 10:00 UTC."
 
 
 def test_who_may_not_look_customers_up_reads_an_id_and_no_button(disputed: Payment) -> None:
@@ -72,6 +74,8 @@ def test_who_may_not_look_customers_up_reads_an_id_and_no_button(disputed: Payme
     assert facts_of(page)["Customer"] == str(disputed.workspace)
     assert "ada@example.org" not in page.text
     assert "Refund…" not in page.text
+    assert "Answer at Stripe" not in page.text, "others do, and it says who"
+    assert facts_of(page)["What to do"].startswith("Tell Finance")
 
 
 def _permissions(*names: str) -> list[Any]:
@@ -101,6 +105,7 @@ def test_without_stripe_staff_reads_so_and_no_refund_is_offered(
     page = staff.get(page_of(disputed))
     assert "Refund…" not in page.text
     assert "not connected to Stripe" in facts_of(page)["Refund"]
+    assert ">Actions<" not in staff.get("/admin/shop/payment/").text, "a column of nothing"
     for form in (staff.get, staff.post):
         answer = form(f"/admin/shop/payment/{disputed.pk}/refund/", {"amount": "1"}).text
         assert "not connected to Stripe" in answer
@@ -178,3 +183,49 @@ def test_a_plan_whose_payment_failed_says_so_in_words(staff: Client, settings: S
     listed = staff.get("/admin/shop/subscription/").text
     assert ">Past due</td>" in listed
     assert ">past_due<" not in listed
+
+
+# --- orders and limits -----------------------------------------------------------------------------------------------
+
+
+def test_an_order_says_whether_it_was_paid_and_with_which_payment(shop_steps: ShopSteps, staff: Client) -> None:
+    workspace = workspaces.personal_of(person("ada@example.org"))
+    payment = shop_steps.buy(workspace.id)
+    assert payment.order is not None
+    address = f"/admin/shop/order/{payment.order.pk}/change/"
+    page = staff.get(address)
+    assert page.context["title"] == "Order of 500 credits for $5.00"
+    assert '<span class="state good">Paid</span>' in page.text
+    facts = facts_of(page)
+    assert facts["Customer"] == f'<a href="/admin/customers/{workspace.id}/">ada@example.org</a>'
+    assert facts["Payment"] == f'<a href="/admin/shop/payment/{payment.pk}/change/">The payment of this order</a>'
+    assert facts["Credits"].endswith("500 once it is paid</a>")
+    Payment.objects.all().delete()
+    for state, said in (("open", "Not paid yet"), ("closed", "Not paid")):
+        Order.objects.update(state=state)
+        page = staff.get(address)
+        assert page.context["standing"].words == said
+        assert "Payment" not in facts_of(page)
+
+
+def test_limits_say_how_much_of_them_is_used(staff: Client) -> None:
+    workspace = workspaces.personal_of(person("ada@example.org"))
+    ledger.grant(account=workspace.id, reference="pack:1", amount=500, kind=ledger.LotKind.PACK)
+    hold(workspace.id, 40)
+    budget = Budget.objects.create(
+        workspace=workspace.id,
+        daily_cap_credits=40,
+        caps_by_item={"wan": {"day": 1_000, "month": 20_000}},
+        warn_below_credits=100,
+        warn_address="pay@example.org",
+    )
+    page = staff.get(f"/admin/shop/budget/{budget.pk}/change/")
+    assert page.context["standing"].words == "The daily limit is used up"
+    facts = facts_of(page)
+    assert (facts["Today"], facts["This month"]) == ("40 of 40 credits", "40 credits, without a limit")
+    assert facts["For wan"] == "1,000 credits a day and 20,000 credits a month"
+    assert facts["Warned below"] == "100 credits, by email to pay@example.org"
+    Budget.objects.update(daily_cap_credits=41)
+    assert staff.get(f"/admin/shop/budget/{budget.pk}/change/").context["standing"].words == "Within its limits"
+    Budget.objects.update(daily_cap_credits=None, caps_by_item=None)
+    assert staff.get(f"/admin/shop/budget/{budget.pk}/change/").context["standing"].words == "It sets no limit"

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -24,10 +27,12 @@ from billing.models import FreeDay
 from billing.shop import balance, gateway, liability, revenue
 from billing.shop.balance import Statement
 from billing.shop.models import (
+    ChangedDay,
     FeeDay,
     LiabilityDay,
     Mismatch,
     Payment,
+    PaymentDay,
     Price,
     Reconciliation,
     StripeEvent,
@@ -139,15 +144,60 @@ def days_ago(days: int) -> datetime:
     return datetime.combine(timezone.now().astimezone(UTC).date() - timedelta(days=days), time(), UTC)
 
 
-def test_what_is_older_is_read_from_the_sums_of_its_days(staff: Client) -> None:
-    for days, amount in ((10, 100), (61, 200), (63, 400), (100, 800)):
-        paid(amount, at=days_ago(days) + timedelta(hours=13))
+def test_days_are_read_from_their_sums_but_for_those_that_changed_since() -> None:
+    first, *_ = (paid(amount, at=days_ago(days) + timedelta(hours=13)) for days, amount in ((1, 100), (100, 800)))
     revenue.sum_up_days()
-    Payment.objects.update(amount_minor=1)  # which the sums say nothing of yet
-    found = revenue.takings(since=days_ago(100), until=timezone.now())
-    assert found["usd"] == Takings([1 + 1 + 400 + 800], [0], [0], [4])
+    PaymentDay.objects.update(paid_minor=F("paid_minor") + 1)  # by which they are told from the payments
+    span: dict[str, Any] = {"since": days_ago(100), "until": timezone.now()}
+    assert revenue.takings(**span)["usd"] == Takings([101 + 801], [0], [0], [2])
+    Payment.objects.filter(id=first.id).update(refunded_minor=40)
+    assert revenue.takings(**span)["usd"] == Takings([100 + 801], [40], [0], [2])
     revenue.sum_up_days()
-    assert revenue.takings(since=days_ago(100), until=timezone.now())["usd"].paid == [4]
+    assert not ChangedDay.objects.exists()
+    Payment.objects.update(workspace=uuid4(), amount_minor=F("amount_minor"))
+    assert not ChangedDay.objects.exists(), "what is no money changes no sum"
+    assert revenue.takings(**span)["usd"] == Takings([100 + 801], [40], [0], [2])
+
+
+ROWS = st.tuples(st.integers(0, 5), st.integers(0, 47), st.integers(1, 999), st.sampled_from(["usd", "eur"]))
+"""Days ago, half hours into that day, amount and currency of a payment."""
+STEPS = st.one_of(
+    *(st.tuples(st.just("pay"), ROWS), st.tuples(st.just("refund"), st.integers(0, 9))),
+    *(st.tuples(st.just("move"), ROWS), st.tuples(st.just("delete"), st.integers(0, 9))),
+    st.tuples(st.just("sum up"), st.none()),
+)
+
+
+@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.given(steps=st.lists(STEPS, max_size=10), first=st.integers(0, 6), last=st.integers(0, 6))
+def test_whatever_happens_to_payments_the_sums_are_theirs(steps: list[Any], first: int, last: int) -> None:
+    with transaction.atomic():
+        price = Price.objects.filter(pack__isnull=False).first()
+        assert price is not None
+        for what, said in steps:
+            if what == "sum up":
+                revenue.sum_up_days()
+            elif what in ("pay", "move"):
+                days, half_hours, amount, currency = said
+                at = days_ago(days) + half_hours * timedelta(minutes=30)
+                values = {"paid_at": at, "amount_minor": amount, "currency": currency}
+                if what == "pay":
+                    account = uuid4()
+                    whose = {"workspace": account, "account": account, "price": price, "credits": 1}
+                    Payment.objects.create(source=f"order:{account}", **whose, **values)
+                else:
+                    Payment.objects.filter(id__in=Payment.objects.order_by("id")[:1]).update(**values)
+            else:
+                chosen = Payment.objects.filter(id__in=Payment.objects.order_by("id")[said : said + 2])
+                chosen.delete() if what == "delete" else chosen.update(refunded_minor=F("amount_minor"))
+        since, until = days_ago(max(first, last)), days_ago(min(first, last)) + timedelta(hours=30)
+        found = revenue.takings(since=since, until=until)
+        expected: dict[str, list[int]] = {}
+        for row in Payment.objects.filter(paid_at__gte=since, paid_at__lt=until):
+            sums = expected.setdefault(row.currency, [0, 0, 0])
+            expected[row.currency] = [sums[0] + row.amount_minor, sums[1] + row.refunded_minor, sums[2] + 1]
+        assert {each: [*of.paid, *of.refunded, *of.payments] for each, of in found.items()} == expected
+        transaction.set_rollback(True)
 
 
 def test_of_a_day_that_is_cut_each_payment_is_looked_at(staff: Client) -> None:
@@ -418,6 +468,12 @@ def test_what_waits_about_money_is_on_its_page(staff: Client) -> None:
     (need,) = [each for each in staff.get("/admin/money/").context["needs"] if each.one == "dispute to answer"]
     listed = staff.get(need.address).context["cl"].result_list
     assert [payment.id for payment in listed] == [open_one.id]
+    Payment.objects.filter(id=open_one.id).update(paid_at=timezone.now() - timedelta(days=45))
+    page = staff.get(need.address)
+    assert [payment.id for payment in page.context["cl"].result_list] == [open_one.id]
+    assert "Paid: <strong>Any time</strong>" in page.text
+    narrower = staff.get(f"{need.address}&when=week").context["cl"].result_list
+    assert not narrower
 
 
 def test_a_dispute_is_found_without_reading_every_payment() -> None:
