@@ -49,12 +49,17 @@ def test_its_own_tests_pass_against_this_site(asgi_site: str, key: str, made: Ge
 
 
 def test_its_release_is_whole_and_runs(tmp_path: Path) -> None:
-    run_with_client("-m", "build", "--no-isolation", "--outdir", tmp_path / "dist", PACKAGE, cwd=tmp_path)
+    base = "https://files.example/v1/clients/python"
+    build = ("-m", "build", "--no-isolation", "--outdir", tmp_path / "dist", PACKAGE)
+    run_with_client(*build, cwd=tmp_path, README_BASE=base)
     run_with_client("-m", "twine", "check", "--strict", *(tmp_path / "dist").iterdir(), cwd=tmp_path)
     wheel = next((tmp_path / "dist").glob("*.whl"))
     with zipfile.ZipFile(wheel) as files:
         names = files.namelist()
         files.extractall(tmp_path / "installed")
+        described = files.read(next(name for name in names if name.endswith("/METADATA"))).decode()
+    assert f"({base}/README.gif)" in described, "an index of packages has no files beside it"
+    assert "(https://files.example/v1/README.md)" in described
     assert "loremotion/py.typed" in names
     assert [name for name in names if not name.startswith("loremotion")] == []
     said = run_with_client("-m", "loremotion", "--version", cwd=tmp_path, PYTHONPATH=str(tmp_path / "installed"))

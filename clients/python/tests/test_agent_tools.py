@@ -43,7 +43,9 @@ def words(result: CallToolResult) -> str:
 def test_it_offers_its_tools_and_says_what_spends(site: str, key: str, tmp_path: Path) -> None:
     tools = {tool.name: tool for tool in as_agent(site, key, tmp_path, lambda agent: agent.list_tools()).tools}
     assert set(tools) == {
-        *("models", "balance", "quote", "generate", "wait", "get", "list_clips", "cancel", "download"),
+        *("models", "balance", "quote", "generate", "finish", "wait", "get", "list_clips", "cancel", "download"),
+        *("list_characters", "make_character"),
+        *("list_storyboards", "get_storyboard", "write_storyboard", "render_storyboard", "download_storyboard"),
     }
     assert {"client_request_id", "prompt"} == set(tools["generate"].input_schema["required"])
     assert not any(tools[name].annotations.read_only_hint for name in ("generate", "cancel", "download"))

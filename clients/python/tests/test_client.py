@@ -85,6 +85,19 @@ def test_a_clip_that_is_not_ready_is_neither_waited_for_for_ever_nor_half_downlo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_draft_costs_less_and_is_finished_once_it_is_made(client: Client) -> None:
+    draft, quote, whole = (
+        client.create("a fox", draft=True),
+        client.quote("a fox", draft=True),
+        client.quote("a fox"),
+    )
+    assert (draft.cost.held, quote.credits_to_finish) == (quote.credits, whole.credits - quote.credits)
+    assert whole.credits_to_finish is None
+    with pytest.raises(Conflict):
+        client.finish(draft)
+    client.cancel(draft)
+
+
 def test_a_shared_clip_has_an_address(client: Client, made: str) -> None:
     assert "/s/" in client.share(made)
 

@@ -69,7 +69,7 @@ def answered(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
 
     def begin(**answers: Any) -> Run:
         transport = httpx.MockTransport(Answers(**answers))
-        monkeypatch.setattr("loremotion.cli.commands.Client", functools.partial(Client, transport=transport))
+        monkeypatch.setattr("loremotion.cli.terminal.Client", functools.partial(Client, transport=transport))
         credentials.save(credentials.Credentials(site="https://clips.example", api_key="lm_key"))
         return run
 
@@ -159,6 +159,16 @@ def test_a_clip_that_is_made_and_cannot_be_written_is_named(
     said = answered(videos=made)("generate", "a fox", "-o", "clip.mp4")
     assert said.exit_code == 1
     assert f"loremotion download {VIDEO['id']}" in said.output
+
+
+def test_a_draft_is_asked_for_and_finished(signed_in: Run, answered: Callable[..., Run], client: Client) -> None:
+    asked = signed_in("generate", "a fox", "--draft", "--detach")
+    assert asked.exit_code == 0, asked.output
+    refused = signed_in("finish", asked.output.strip())
+    assert (refused.exit_code, "not made yet" in refused.output) == (1, True), refused.output
+    client.cancel(asked.output.strip())
+    whole = answered(finish=VIDEO)("finish", VIDEO["id"], "--max-credits", "7", "--detach")
+    assert whole.output.strip() == VIDEO["id"]
 
 
 def test_a_terminal_without_the_letters_of_a_prompt_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

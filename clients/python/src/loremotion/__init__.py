@@ -28,6 +28,7 @@ from loremotion.errors import (
 )
 from loremotion.objects import (
     Cap,
+    Character,
     Cost,
     Credits,
     Event,
@@ -42,6 +43,7 @@ from loremotion.objects import (
     VideoError,
     VideoPage,
 )
+from loremotion.storyboards import Scene, Storyboard
 from loremotion.version import __version__
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "AuthenticationError",
     "BatchClip",
     "Cap",
+    "Character",
     "Client",
     "ClipFailed",
     "ClipOptions",
@@ -69,8 +72,10 @@ __all__ = [
     "Queue",
     "Quote",
     "RateLimited",
+    "Scene",
     "ServerError",
     "Spent",
+    "Storyboard",
     "Usage",
     "UsageLine",
     "Video",

@@ -40,9 +40,13 @@ LARGEST_PICTURE_BYTES = 10 * 10**6
 """It travels inside of a call, which the site takes up to 16 MiB."""
 LONGEST_ANSWER_SECONDS = 330.0
 """A tool may wait for a clip for 300."""
+DOWNLOADS = {"download": "video_id", "download_storyboard": "storyboard_id"}
+"""Tools that write a file here, and which of what they are told names it."""
 _IN_FOLDER = {
     "image": "Start frame: the name of a picture in the folder for clips, an https:// address or a data URI.",
+    "images": "1 to 3 pictures, each the name of one in the folder for clips, an https:// address or a data URI.",
     "download": "Write a finished clip into the folder for clips, and say where it is.",
+    "download_storyboard": "Write the film of a storyboard into the folder for clips, and say where it is.",
 }
 """What is said of a field, and of a tool, that are about this machine here."""
 
@@ -81,9 +85,11 @@ class Bridge:
         found = await context.lifespan_context.site.list_tools()
         for tool in found.tools:
             tool.description = _IN_FOLDER.get(tool.name, tool.description)
-            if "image" in (properties := tool.input_schema.get("properties", {})):
-                properties["image"] = {**properties["image"], "description": _IN_FOLDER["image"]}
-            if tool.name == "download" and tool.annotations is not None:
+            properties = tool.input_schema.get("properties", {})
+            for name in ("image", "images"):
+                if name in properties:
+                    properties[name] = {**properties[name], "description": _IN_FOLDER[name]}
+            if tool.name in DOWNLOADS and tool.annotations is not None:
                 tool.annotations.read_only_hint, tool.annotations.destructive_hint = False, False
         return ListToolsResult(tools=found.tools)
 
@@ -92,16 +98,21 @@ class Bridge:
     ) -> CallToolResult:
         to, arguments = context.lifespan_context, dict(params.arguments or {})
         try:
-            if isinstance(image := arguments.get("image"), str) and not image.startswith(("https://", "data:")):
-                arguments["image"] = self._picture(image)
+            if isinstance(image := arguments.get("image"), str):
+                arguments["image"] = self._given(image)
+            if isinstance(pictures := arguments.get("images"), list):
+                arguments["images"] = [self._given(str(one)) for one in pictures]
             result = await to.site.call_tool(
                 params.name, arguments, LONGEST_ANSWER_SECONDS, context.session.report_progress
             )
-            if params.name != "download" or result.is_error:
+            if params.name not in DOWNLOADS or result.is_error:
                 return result
-            return CallToolResult(content=[await self._download(to.client, str(arguments["video_id"]))])
+            return CallToolResult(content=[await self._download(to.client, params.name, arguments)])
         except (LoreMotionError, MCPError, OSError, ValueError) as problem:
             return CallToolResult(content=[TextContent(text=str(problem))], is_error=True)
+
+    def _given(self, said: str) -> str:
+        return said if said.startswith(("https://", "data:")) else self._picture(said)
 
     def _picture(self, name: str) -> str:
         """The picture's data URI. It is a file in the folder, whatever its name says."""
@@ -113,12 +124,14 @@ class Bridge:
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
-    async def _download(self, client: AsyncClient, video_id: str) -> ResourceLink:
-        identifier = clip_id(video_id)
+    async def _download(self, client: AsyncClient, tool: str, arguments: dict[str, Any]) -> ResourceLink:
+        said = str(arguments[DOWNLOADS[tool]])
+        identifier = clip_id(said)
         if identifier is None:
-            raise ValueError(f"{video_id!r} is no id of a clip.")
+            raise ValueError(f"{said!r} is no id.")
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = await client.download(identifier, self._folder / f"{identifier}.mp4")
+        fetch = client.download if tool == "download" else client.storyboards.download
+        path = await fetch(identifier, self._folder / f"{identifier}.mp4")
         uri, size = path.absolute().as_uri(), path.stat().st_size
         return ResourceLink(name=path.name, uri=uri, mime_type="video/mp4", size=size)
 

@@ -8,20 +8,20 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
 from loremotion import calls, connection, retries
-from loremotion.calls import BatchClip, Call, ClipOptions, Input
+from loremotion.calls import BatchClip, Call, ClipOptions, Input, T
+from loremotion.characters import AsyncCharacters
 from loremotion.downloads import Download
 from loremotion.errors import ConnectionFailed, error_of
 from loremotion.events import Reader
 from loremotion.objects import Event, Me, Model, Quote, Usage, Video, VideoPage
+from loremotion.storyboards import AsyncStoryboards
 from loremotion.waiting import Deadline, completed
-
-T = TypeVar("T")
 
 
 class AsyncClient:
@@ -49,6 +49,8 @@ class AsyncClient:
     ) -> None:
         self._http = httpx.AsyncClient(**connection.options_of(api_key, base_url, timeout_seconds), transport=transport)
         self._max_attempts = max(1, max_attempts)
+        self.storyboards = AsyncStoryboards(self._send, self._fetch)
+        self.characters = AsyncCharacters(self._send)
 
     @property
     def base_url(self) -> str:
@@ -256,12 +258,17 @@ class AsyncClient:
         Args:
             variant: ``video``, ``thumbnail``, ``spritesheet`` or ``spritesheet_vtt``.
         """
-        address = f"/v1/videos/{calls.id_of(video)}/content"
+        return await self._fetch(calls.content_path(video, variant), path)
+
+    async def _send(self, call: Call[T]) -> T:
+        return call.result_of(await self._respond(call))
+
+    async def _fetch(self, address: str, path: str | os.PathLike[str]) -> Path:
         with Download(path) as download:
             for attempt in range(1, self._max_attempts + 1):
                 try:
                     async with self._http.stream(
-                        "GET", address, params={"variant": variant}, headers=download.headers, follow_redirects=True
+                        "GET", address, headers=download.headers, follow_redirects=True
                     ) as response:
                         if download.begins(response):
                             async for chunk in response.aiter_bytes():
@@ -277,9 +284,6 @@ class AsyncClient:
                         raise ConnectionFailed(f"The download broke off: {problem}") from problem
                 await asyncio.sleep(pause or 0.0)
         raise AssertionError("max_attempts is at least 1")
-
-    async def _send(self, call: Call[T]) -> T:
-        return call.result_of(await self._respond(call))
 
     async def _respond(self, call: Call[T]) -> httpx.Response:
         request = call.request_of(self._http)

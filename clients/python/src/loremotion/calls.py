@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from loremotion.errors import LoreMotionError, error_of, not_a_site
-from loremotion.objects import Me, Model, Quote, Usage, Video, VideoPage
+from loremotion.objects import Character, Me, Model, Quote, Usage, Video, VideoPage
 
 T = TypeVar("T")
 
@@ -49,6 +49,9 @@ class ClipOptions(TypedDict, total=False):
     carry_credentials: bool
     draft: bool
     max_credits: int
+    character: str | Character
+    """Whom it shows, by id or name."""
+    characters: Sequence[str | Character]
     image: Input
     last_image: Input
     video: Input
@@ -90,7 +93,9 @@ class Call(Generic[T]):
         """The request as ``client`` sends it."""
         sent: dict[str, Any] = {"params": dict(self.params), "headers": dict(self.headers)}
         if self.files:
-            sent |= {"data": {name: _as_form(value) for name, value in self.body.items()}, "files": dict(self.files)}
+            lists = {f"{name}[id]": value for name, value in self.body.items() if isinstance(value, list)}
+            said = {name: _as_form(value) for name, value in self.body.items() if not isinstance(value, list)}
+            sent |= {"data": said | lists, "files": dict(self.files)}
         elif self.method == "POST":
             sent["json"] = dict(self.body)
         return client.build_request(self.method, self.path, **sent)
@@ -120,7 +125,7 @@ def create_batch(
         body, files = _split(clip["prompt"], cast(ClipOptions, said))
         videos.append(body | {role: _spelled_out(*file) for role, file in files.items()})
     body = {"videos": videos} | ({} if max_credits is None else {"max_credits": max_credits})
-    return Call("POST", "/v1/videos/batches", _videos_of, body=body, headers=_paid_once(idempotency_key))
+    return Call("POST", "/v1/videos/batches", _videos_of, body=body, headers=paid_once(idempotency_key))
 
 
 def _videos_of(said: Any) -> tuple[Video, ...]:
@@ -142,7 +147,7 @@ def extend(video: Input, prompt: str, options: ClipOptions, idempotency_key: str
 def finish(video: Video | str, max_credits: int | None) -> Call[Video]:
     body = {} if max_credits is None else {"max_credits": max_credits}
     path = f"/v1/videos/{id_of(video)}/finish"
-    return Call("POST", path, Video.from_json, body=body, headers=_paid_once(None))
+    return Call("POST", path, Video.from_json, body=body, headers=paid_once(None))
 
 
 def quote(prompt: str, options: ClipOptions) -> Call[Quote]:
@@ -189,7 +194,7 @@ def models() -> Call[list[Model]]:
 
 
 def model(name: str) -> Call[Model]:
-    return Call("GET", f"/v1/models/{_step(name)}", Model.from_json)
+    return Call("GET", f"/v1/models/{step(name)}", Model.from_json)
 
 
 def me() -> Call[Me]:
@@ -201,12 +206,17 @@ def usage(since: date | str | None, until: date | str | None, by: Sequence[str])
     return Call("GET", "/v1/usage", Usage.from_json, params={**days, "by": ",".join(by)})
 
 
+def content_path(video: Video | str, variant: str) -> str:
+    """Where a file of a clip's is."""
+    return f"/v1/videos/{id_of(video)}/content?variant={quoted(variant, safe='')}"
+
+
 def id_of(video: Video | str) -> str:
     """A clip's id as a step of a path."""
-    return _step(video.id if isinstance(video, Video) else video)
+    return step(video.id if isinstance(video, Video) else video)
 
 
-def _step(name: str) -> str:
+def step(name: str) -> str:
     """``name`` as one step of a path, whatever is in it."""
     if name in ("", ".", ".."):
         raise LoreMotionError(f"{name!r} is no id and no name.")
@@ -215,10 +225,10 @@ def _step(name: str) -> str:
 
 def _ask(path: str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
     body, files = _split(prompt, options)
-    return Call("POST", path, Video.from_json, body=body, files=files, headers=_paid_once(idempotency_key))
+    return Call("POST", path, Video.from_json, body=body, files=files, headers=paid_once(idempotency_key))
 
 
-def _paid_once(idempotency_key: str | None) -> dict[str, str]:
+def paid_once(idempotency_key: str | None) -> dict[str, str]:
     """The header of what costs credits: a key by which a retry is known."""
     key = str(uuid4()) if idempotency_key is None else idempotency_key
     if not _KEY.fullmatch(key):
@@ -234,11 +244,11 @@ def _split(prompt: str, options: ClipOptions) -> tuple[dict[str, Any], dict[str,
         if value is None:
             continue
         if name not in INPUTS:
-            body[name] = value
+            body[name] = _said_of(value)
         elif (clip := clip_id(value)) is not None:
             body[name] = clip
         else:
-            files[name] = _file(name, value)
+            files[name] = file_of(name, value)
     return body, files
 
 
@@ -253,7 +263,8 @@ def clip_id(value: Input) -> str | None:
         return None
 
 
-def _file(role: str, value: Input) -> tuple[str, bytes, str]:
+def file_of(role: str, value: Input) -> tuple[str, bytes, str]:
+    """Name, content and type of a file, read here, once: a retry sends the same bytes."""
     if isinstance(value, bytes):
         name, content = role, value
     elif isinstance(value, str | Path):
@@ -261,6 +272,13 @@ def _file(role: str, value: Input) -> tuple[str, bytes, str]:
     else:
         name, content = Path(str(getattr(value, "name", role))).name, cast(IO[bytes], value).read()
     return name, content, mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _said_of(value: Any) -> Any:
+    """What a body says of a value: of a character its id."""
+    if isinstance(value, Character):
+        return value.id
+    return [_said_of(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _as_form(value: Any) -> str:

@@ -8,20 +8,20 @@ from collections.abc import Generator, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import httpx
 from httpx_sse import SSEError, connect_sse
 
 from loremotion import calls, connection, retries
-from loremotion.calls import BatchClip, Call, ClipOptions, Input
+from loremotion.calls import BatchClip, Call, ClipOptions, Input, T
+from loremotion.characters import Characters
 from loremotion.downloads import Download
 from loremotion.errors import ConnectionFailed, error_of
 from loremotion.events import Reader
 from loremotion.objects import Event, Me, Model, Quote, Usage, Video, VideoPage
+from loremotion.storyboards import Storyboards
 from loremotion.waiting import Deadline, completed
-
-T = TypeVar("T")
 
 
 class Client:
@@ -49,6 +49,8 @@ class Client:
     ) -> None:
         self._http = httpx.Client(**connection.options_of(api_key, base_url, timeout_seconds), transport=transport)
         self._max_attempts = max(1, max_attempts)
+        self.storyboards = Storyboards(self._send, self._fetch)
+        self.characters = Characters(self._send)
 
     def __enter__(self) -> Self:
         return self
@@ -243,13 +245,16 @@ class Client:
         Args:
             variant: ``video``, ``thumbnail``, ``spritesheet`` or ``spritesheet_vtt``.
         """
-        address = f"/v1/videos/{calls.id_of(video)}/content"
+        return self._fetch(calls.content_path(video, variant), path)
+
+    def _send(self, call: Call[T]) -> T:
+        return call.result_of(self._respond(call))
+
+    def _fetch(self, address: str, path: str | os.PathLike[str]) -> Path:
         with Download(path) as download:
             for attempt in range(1, self._max_attempts + 1):
                 try:
-                    with self._http.stream(
-                        "GET", address, params={"variant": variant}, headers=download.headers, follow_redirects=True
-                    ) as response:
+                    with self._http.stream("GET", address, headers=download.headers, follow_redirects=True) as response:
                         if download.begins(response):
                             for chunk in response.iter_bytes():
                                 download.write(chunk)
@@ -264,9 +269,6 @@ class Client:
                         raise ConnectionFailed(f"The download broke off: {problem}") from problem
                 time.sleep(pause or 0.0)
         raise AssertionError("max_attempts is at least 1")
-
-    def _send(self, call: Call[T]) -> T:
-        return call.result_of(self._respond(call))
 
     def _respond(self, call: Call[T]) -> httpx.Response:
         request = call.request_of(self._http)

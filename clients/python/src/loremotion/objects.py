@@ -146,6 +146,8 @@ class Quote:
     seconds: float
     size: str
     credits: int
+    credits_to_finish: int | None
+    """Of a draft: what making the whole clip costs then. None of what is none."""
     in_words: str
     queue: Queue
     raw: Json = field(repr=False, compare=False)
@@ -159,8 +161,30 @@ class Quote:
             seconds=float(said["seconds"]),
             size=said["size"],
             credits=said["credits"],
+            credits_to_finish=said.get("to_finish"),
             in_words=said["in_words"],
             queue=Queue.from_json(said["queue"]),
+            raw=said,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """Who or what clips show again and again, by 1 to 3 pictures that were sent once."""
+
+    id: str
+    name: str
+    picture_count: int
+    created_at: datetime
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, said: Json) -> Character:
+        return cls(
+            id=said["id"],
+            name=said["name"],
+            picture_count=said["num_pictures"],
+            created_at=datetime.fromtimestamp(said["created_at"], UTC),
             raw=said,
         )
 

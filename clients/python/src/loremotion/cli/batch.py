@@ -80,7 +80,7 @@ def read(path: Path) -> list[Row]:
     Raises:
         BadRow: a column that is no option, an empty prompt, something that is no number.
     """
-    with _table(path) as reader:
+    with table(path) as reader:
         known = {"prompt", *WORDS, *NUMBERS}
         if unknown := sorted(set(reader.fieldnames or ()) - known):
             raise BadRow(
@@ -92,7 +92,7 @@ def read(path: Path) -> list[Row]:
 
 
 @contextmanager
-def _table(path: Path) -> Iterator[csv.DictReader[str]]:
+def table(path: Path) -> Iterator[csv.DictReader[str]]:
     """Open a CSV file that has a header.
 
     Raises:
@@ -188,7 +188,7 @@ def read_results(path: Path) -> dict[str, Result]:
     """
     if not path.exists():
         return {}
-    with _table(path) as reader:
+    with table(path) as reader:
         if not set(RESULTS) <= set(reader.fieldnames or ()):
             raise BadRow(f"{path} is no table of results, and would be overwritten. Move it, or choose another folder.")
         return {said["file"] or "": {name: said[name] or "" for name in RESULTS} for said in reader}

@@ -6,35 +6,22 @@ import asyncio
 import math
 import re
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
-from loremotion import (
-    AsyncClient,
-    Client,
-    ClipFailed,
-    ClipOptions,
-    LoreMotionError,
-    NotConfigured,
-    Spent,
-    Video,
-    __version__,
-)
+from loremotion import AsyncClient, Client, ClipOptions, LoreMotionError, Spent, Video, __version__
 from loremotion.calls import INPUTS, clip_id
 from loremotion.cli import batch as batches
 from loremotion.cli import credentials, device_login
-from loremotion.cli.progress import Display
+from loremotion.cli.characters import character, list_characters
+from loremotion.cli.storyboard import storyboard, storyboards
+from loremotion.cli.terminal import check_free, follow, plain, screen, tell_saved, with_client, with_next_step
 from loremotion.connection import API_KEY, BASE_URL, trimmed
 
-P = ParamSpec("P")
 R = TypeVar("R")
-screen = Console()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -52,28 +39,6 @@ def loremotion(context: click.Context, site: str | None, api_key: str | None) ->
     context.obj = {"base_url": site, "api_key": api_key}
 
 
-def with_client(command: Callable[Concatenate[Client, P], R]) -> Callable[P, R]:
-    """Hand the command a client. What the site or this machine refuses ends the command with its words."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            with Client(**click.get_current_context().obj) as client:
-                return command(client, *args, **kwargs)
-        except LoreMotionError as problem:
-            raise click.ClickException(_with_next_step(problem)) from None
-        except BrokenPipeError:  # such as of "| head", which click ends in silence
-            raise
-        except OSError as problem:
-            raise click.ClickException(str(problem)) from None
-
-    return run
-
-
-def _with_next_step(problem: LoreMotionError) -> str:
-    return f"{problem} Or run: loremotion login" if isinstance(problem, NotConfigured) else str(problem)
-
-
 def clip_options(command: Callable[..., R]) -> Callable[..., R]:
     """Everything that may be said of a clip."""
     options = [
@@ -86,6 +51,13 @@ def clip_options(command: Callable[..., R]) -> Callable[..., R]:
         click.option("--seed", type=int, help="The same seed and request give the same clip."),
         click.option("-n", "--negative-prompt", help="What should not be seen."),
         click.option("--private/--shared", default=None, help="Whether others of the team don't see it."),
+        click.option(
+            "--character", "characters", multiple=True, metavar="NAME", help="Whom it shows; may be repeated."
+        ),
+        click.option(
+            "--draft", is_flag=True, default=None, help="A cheaper look first; 'loremotion finish' makes it whole."
+        ),
+        click.option("--max-credits", type=click.IntRange(0), metavar="N", help="Make it for no more than that."),
         click.option("--carry-credentials", is_flag=True, default=None, help="Content Credentials of files go along."),
         *(click.option(f"--{role.replace('_', '-')}", role, metavar="FILE|ID", help=_help_of(role)) for role in INPUTS),
     ]
@@ -105,7 +77,7 @@ def _clip_options(options: dict[str, Any]) -> ClipOptions:
             raise click.BadParameter(f"{path} is no file here, and no id of a clip.", param_hint=f"--{role}")
     if not math.isfinite(options.get("seconds") or 0):
         raise click.BadParameter("It is a number of seconds.", param_hint="--seconds")
-    return cast(ClipOptions, {name: value for name, value in options.items() if value is not None})
+    return cast(ClipOptions, {name: value for name, value in options.items() if value is not None and value != ()})
 
 
 @loremotion.command()
@@ -122,14 +94,35 @@ def generate(
     """Make a clip of PROMPT and download it."""
     said = _clip_options(options)
     if out is not None:
-        _check_free(out, force)
-    asked = client.create(prompt, **said)
+        check_free(out, force)
+    _see_through(client, client.create(prompt, **said), out, detach=detach, preview=preview)
+
+
+def _see_through(client: Client, asked: Video, out: Path | None, *, detach: bool, preview: bool) -> None:
+    """Show the clip that was just asked for until it is downloaded; or say its id."""
     if detach:
         click.echo(asked.id)
         return
     held = f"{asked.cost.held} credit{'' if asked.cost.held == 1 else 's'} held"
     screen.print(f"{asked.model}, {asked.seconds:g} s at {asked.size}: {held}.", highlight=False, markup=False)
-    _finish(client, asked, out or Path(f"{batches.slug(prompt)}-{asked.id[:8]}.mp4"), shows_preview=preview)
+    follow(client, asked, out or Path(f"{batches.slug(asked.prompt)}-{asked.id[:8]}.mp4"), shows_preview=preview)
+
+
+@loremotion.command()
+@click.argument("video_id")
+@click.option("--max-credits", type=click.IntRange(0), metavar="N", help="What that may still cost.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where the clip goes.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--detach", is_flag=True, help="Print the clip's id and don't wait.")
+@click.option("--preview/--no-preview", default=True, help="Show a small picture while it is made.")
+@with_client
+def finish(
+    client: Client, video_id: str, max_credits: int | None, out: Path | None, force: bool, detach: bool, preview: bool
+) -> None:
+    """Make the whole clip of a draft for what it costs more, and download it. Asked again, it is the same clip."""
+    if out is not None:
+        check_free(out, force)
+    _see_through(client, client.finish(video_id, max_credits=max_credits), out, detach=detach, preview=preview)
 
 
 @loremotion.command()
@@ -141,8 +134,8 @@ def generate(
 def watch(client: Client, video_id: str, out: Path | None, force: bool, preview: bool) -> None:
     """Follow a clip until it is ready."""
     if out is not None:
-        _check_free(out, force)
-    _finish(client, client.get(video_id), out, shows_preview=preview)
+        check_free(out, force)
+    follow(client, client.get(video_id), out, shows_preview=preview)
 
 
 @loremotion.command()
@@ -153,8 +146,8 @@ def watch(client: Client, video_id: str, out: Path | None, force: bool, preview:
 def download(client: Client, video_id: str, out: Path | None, force: bool) -> None:
     """Download a finished clip."""
     out = out or Path(f"{video_id}.mp4")
-    _check_free(out, force)
-    _tell_saved(client.download(video_id, out))
+    check_free(out, force)
+    tell_saved(client.download(video_id, out))
 
 
 @loremotion.command("list")
@@ -166,7 +159,7 @@ def list_clips(client: Client, limit: int) -> None:
     table.add_column("prompt", no_wrap=True)
     for video in client.page(limit=limit).videos:
         made = video.created_at.astimezone().strftime("%d %b %H:%M")
-        table.add_row(video.id, made, video.state, video.model, _plain(video.prompt))
+        table.add_row(video.id, made, video.state, video.model, plain(video.prompt))
     screen.print(table)
 
 
@@ -186,7 +179,7 @@ def models(client: Client) -> None:
     table = Table("model", "credits", "modes", "sizes", "presets", "", box=None, pad_edge=False)
     for model in client.models():
         credits = "" if model.sample_credits is None else str(model.sample_credits)
-        because = _plain(model.unavailable_because)
+        because = plain(model.unavailable_because)
         sizes = ", ".join(model.sizes[:3]) + (" …" if len(model.sizes) > 3 else "")
         modes, presets = ", ".join(model.modes), ", ".join(model.presets)
         table.add_row(model.id, credits, modes, sizes, presets, because)
@@ -208,7 +201,7 @@ def quote(client: Client, /, prompt: str, **options: Any) -> None:
 def balance(client: Client) -> None:
     """Say what credits are left, and what this key may still spend."""
     me = client.me()
-    screen.print(_plain(f"{me.workspace or 'Your workspace'}, plan {me.plan}, key {me.key}"))
+    screen.print(plain(f"{me.workspace or 'Your workspace'}, plan {me.plan}, key {me.key}"))
     if me.credits is None:
         click.echo("Credits: not shown to this key. It needs the scope 'billing-read'.")
     else:
@@ -231,7 +224,7 @@ def usage(client: Client, since: str | None, until: str | None, by: tuple[str, .
     for name in ("credits", "held", "given back", "clips", "seconds"):
         table.add_column(name, justify="right")
     for line in found.lines:
-        table.add_row(*(_plain(name or "none") for name in line.of.values()), *_figures(line.spent))
+        table.add_row(*(plain(name or "none") for name in line.of.values()), *_figures(line.spent))
     table.add_row("total", *[""] * (len(set(by)) - 1), *_figures(found.total))
     screen.print(table)
 
@@ -308,7 +301,7 @@ def mcp(site: dict[str, Any], folder: Path, confirm_above: int | None) -> None:
         with Client(**site) as client:
             client.me()  # an agent shows nobody why its tools are not there
     except LoreMotionError as problem:
-        raise click.ClickException(_with_next_step(problem)) from None
+        raise click.ClickException(with_next_step(problem)) from None
     asyncio.run(serve(server_of(lambda: AsyncClient(**site), folder=folder, confirm_above=confirm_above)))
 
 
@@ -336,7 +329,7 @@ def login(address: str, with_key: bool) -> None:
     click.echo(f"Kept in {credentials.path()}. 'loremotion logout' forgets it.")
     try:
         with Client(key, address) as client:
-            click.echo(f"You are in the workspace {_plain(client.me().workspace).plain}.")
+            click.echo(f"You are in the workspace {plain(client.me().workspace).plain}.")
     except LoreMotionError as problem:
         raise click.ClickException(f"The key is kept, and could not be tried: {problem}") from None
 
@@ -351,36 +344,5 @@ def logout() -> None:
     click.echo("Forgotten." if credentials.forget() else "There was none.")
 
 
-def _finish(client: Client, video: Video, out: Path | None, *, shows_preview: bool) -> None:
-    try:
-        made = Display(screen, shows_preview=shows_preview).follow(client, video) if video.is_open else video
-    except KeyboardInterrupt:
-        raise click.ClickException(f"It's still being made. Follow it: loremotion watch {video.id}") from None
-    except ClipFailed:
-        raise
-    except LoreMotionError as problem:
-        raise click.ClickException(f"{problem} The clip goes on. Follow it: loremotion watch {video.id}") from None
-    if out is not None and made.is_completed:
-        try:
-            _tell_saved(client.download(made, out))
-        except (LoreMotionError, OSError, KeyboardInterrupt) as problem:
-            says = str(problem) or "Stopped."
-            raise click.ClickException(f"{says} The clip is made. Get it: loremotion download {made.id}") from None
-    cost = made.cost
-    click.echo(f"{made.state}: {cost.charged} credits charged, {cost.given_back} given back.  {made.page_url}")
-
-
-def _plain(text: str) -> Text:
-    """What somebody wrote, on one line, and without what a terminal or rich would obey."""
-    return Text("".join(letter if letter.isprintable() else " " for letter in " ".join(text.split())))
-
-
-def _check_free(out: Path, force: bool) -> None:
-    if out.exists() and not force:
-        raise click.BadParameter(f"{out} already exists. Use --force to overwrite it.", param_hint="--out")
-    if not out.absolute().parent.is_dir():
-        raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
-
-
-def _tell_saved(path: Path) -> None:
-    click.echo(f"{path} ({path.stat().st_size / 1024:.0f} KiB)")
+for each in (storyboard, storyboards, character, list_characters):
+    loremotion.add_command(each)
