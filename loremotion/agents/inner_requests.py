@@ -45,10 +45,9 @@ class InnerRequests:
         self._app = app
         self._scope = scope
 
-    @property
-    def has_authorization(self) -> bool:
-        """Whether whoever sent the outer one showed a key or a token."""
-        return any(name.lower() == b"authorization" for name, _ in self._scope["headers"])
+    def header(self, name: bytes) -> bytes | None:
+        """What whoever sent the outer one says under ``name``; None where they say nothing."""
+        return next((value for said, value in self._scope["headers"] if said.lower() == name), None)
 
     @asynccontextmanager
     async def open(

@@ -2,6 +2,9 @@
 
 A request is served by itself, and no session outlasts it, so that any process may answer any of them. It waits on the
 loop: no thread and no connection of the database is kept for an agent that waits for its clip.
+
+Agents may be pages in browsers: those of the origins that their key has, as under ``/v1/`` (``accounts.origins``). From
+any other origin nothing is done, which is what the protocol asks of servers against DNS rebinding.
 """
 
 from __future__ import annotations
@@ -17,19 +20,26 @@ from mcp.server.transport_security import TransportSecuritySettings
 from accounts.roles import OFFERED_TO_APPS as OFFERED
 from accounts.roles import USUAL_OF_APPS as USUAL
 from loremotion import __version__
+from loremotion.agents.agent import CONFIRM_ABOVE, IN_SCOPE, Agent
 from loremotion.agents.inner_requests import InnerRequests
 from loremotion.agents.tasks import Tasks
-from loremotion.agents.tools import CONFIRM_ABOVE, IN_SCOPE, Agent, server_of
-from loremotion.bodies import MAX_JSON_BYTES, App, Receive, Send
+from loremotion.agents.tools import server_of
+from loremotion.bodies import MAX_JSON_BYTES, App, Message, Receive, Send
+from loremotion.cross_origin import ALLOW_ORIGIN, EXPOSE, EXPOSED, PREFLIGHT
 from loremotion.errors import PROBLEM, document
 
 PATH: Final = "/mcp"
 METADATA: Final = "/.well-known/oauth-protected-resource/mcp"
 """By RFC 9728, where a program learns how to get a token for ``PATH``."""
 _METADATA_PATHS: Final = frozenset({METADATA, "/.well-known/oauth-protected-resource"})
+_EXPOSED: Final = {EXPOSE.lower().encode(): f"{EXPOSED}, Mcp-Session-Id, WWW-Authenticate".encode()}
+_ALLOW_ORIGIN: Final = ALLOW_ORIGIN.lower().encode()
+_FOR_EVERYBODY: Final = {_ALLOW_ORIGIN: b"*", **_EXPOSED}
+"""Of what says nothing of anybody. Also of how to get a token: an app in a browser reads that before it has one."""
+_PREFLIGHT: Final = {name.lower().encode(): value.encode() for name, value in PREFLIGHT.items()}
 _RELAYED: Final = (b"retry-after", b"ratelimit", b"ratelimit-policy", b"content-type")
 _NO_SECURITY: Final = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-"""Hosts are Django's to judge, and a page of elsewhere has no key: nobody is known here by a cookie."""
+"""Hosts are Django's to judge, and origins are judged here by the key; nobody is known by a cookie."""
 _MOST_DIGITS: Final = 9
 
 
@@ -43,17 +53,21 @@ class Agents:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in (PATH, *_METADATA_PATHS):
             return await self._app(scope, receive, send)
+        if scope["method"] == "OPTIONS":
+            return await _send(send, 204, b"", _PREFLIGHT)
         if scope["path"] in _METADATA_PATHS:
-            return await _send_json(send, 200, protected_resource())
+            said = json.dumps(protected_resource()).encode()
+            return await _send(send, 200, said, {b"content-type": b"application/json", **_FOR_EVERYBODY})
         if scope["method"] != "POST":  # there is no session whose stream one could listen to, or end
-            problem = document(405, "method_not_allowed", "Agents send POST here.")
-            return await _send_json(send, 405, problem, {b"allow": b"POST", b"content-type": PROBLEM.encode()})
+            allowed = {b"allow": b"POST", **_FOR_EVERYBODY}
+            return await _refuse(send, 405, "method_not_allowed", "Agents send POST here.", allowed)
         confirm_above = _confirm_above(scope)
         if confirm_above is None:
-            problem = document(422, "invalid_confirm_above", "confirm_above is a whole number of credits.")
-            return await _send_json(send, 422, problem, {b"content-type": PROBLEM.encode()})
+            says = "confirm_above is a whole number of credits."
+            return await _refuse(send, 422, "invalid_confirm_above", says, _FOR_EVERYBODY)
         api = InnerRequests(self._app, scope)
-        if await _refuse(api, send):
+        cors = await _admitted(api, send)
+        if cors is None:
             return
         agent = Agent(api, confirm_above, settings.SITE_URL)
         self._server.streamable_http_app(
@@ -61,7 +75,7 @@ class Agents:
         )
         manager = self._server.session_manager  # the one that was made just now, for this request
         async with manager.run():
-            await manager.handle_request({**scope, IN_SCOPE: agent}, cast(Any, receive), send)
+            await manager.handle_request({**scope, IN_SCOPE: agent}, cast(Any, receive), cast(Any, _with(cors, send)))
 
 
 def protected_resource() -> dict[str, Any]:
@@ -76,17 +90,40 @@ def protected_resource() -> dict[str, Any]:
     }
 
 
-async def _refuse(api: InnerRequests, send: Send) -> bool:
-    """Answer whoever has no key that holds, or has asked too often, before anything of theirs is read. Returns whether
-    that was so."""
+async def _admitted(api: InnerRequests, send: Send) -> Mapping[bytes, bytes] | None:
+    """What browsers are told with each answer to whoever asks. None, once that is answered, where they have no key that
+    holds, have asked too often, or are a page of elsewhere: before anything of theirs is read."""
+    origin = api.header(b"origin")
     async with api.open("GET", "/v1/me") as answer:
-        if answer.status < 400:
-            return False
-        headers = {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
-        if answer.status == 401:
-            headers[b"www-authenticate"] = _challenge(has_sent_one=api.has_authorization).encode()
-        await _send(send, answer.status, await answer.read(), headers)
-    return True
+        allowed = answer.headers.get(_ALLOW_ORIGIN)
+        cors = {_ALLOW_ORIGIN: allowed, **_EXPOSED} if allowed is not None else {}
+        if answer.status >= 400:
+            relayed = {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
+            if answer.status == 401:
+                has_sent_one = api.header(b"authorization") is not None
+                relayed[b"www-authenticate"] = _challenge(has_sent_one=has_sent_one).encode()
+                cors = _FOR_EVERYBODY
+            await _send(send, answer.status, await answer.read(), {**relayed, **cors})
+            return None
+    if origin is None or allowed is not None or origin == settings.SITE_URL.encode():
+        return cors
+    says = (
+        "This key isn't for pages of that origin. Set its origins under API keys; an app that you connect may be used "
+        "from the page that you are sent back to."
+    )
+    await _refuse(send, 403, "origin_not_allowed", says)
+    return None
+
+
+def _with(headers: Mapping[bytes, bytes], send: Send) -> Send:
+    """``send``, which adds ``headers`` to the head of the answer."""
+
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *headers.items(), (b"vary", b"Origin")]}
+        await send(message)
+
+    return add
 
 
 def _challenge(*, has_sent_one: bool) -> str:
@@ -105,11 +142,13 @@ def _confirm_above(scope: Mapping[str, Any]) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
-async def _send_json(send: Send, status: int, said: Any, headers: Mapping[bytes, bytes] | None = None) -> None:
-    await _send(send, status, json.dumps(said).encode(), {b"content-type": b"application/json", **(headers or {})})
+async def _refuse(send: Send, status: int, code: str, says: str, headers: Mapping[bytes, bytes] | None = None) -> None:
+    body = json.dumps(document(status, code, says)).encode()
+    await _send(send, status, body, {b"content-type": PROBLEM.encode(), **(headers or {})})
 
 
 async def _send(send: Send, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> None:
-    whole = [*headers.items(), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    own = {b"content-length": str(len(body)).encode(), b"cache-control": b"no-store", b"vary": b"Origin"}
+    whole = [*{**own, **headers}.items()]
     await send({"type": "http.response.start", "status": status, "headers": whole})
     await send({"type": "http.response.body", "body": body})

@@ -26,7 +26,7 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from loremotion.agents import tools
-from loremotion.agents.tools import IN_SCOPE, Agent, Refused
+from loremotion.agents.agent import IN_SCOPE, Agent, Refused, answer_of
 
 IDENTIFIER: Final = "io.modelcontextprotocol/tasks"
 VERSIONS: Final = frozenset({"2026-07-28"})
@@ -115,7 +115,7 @@ async def _asked(ctx: Ctx, task_id: str) -> tuple[dict[str, Any], int | None]:
     async with _agent(ctx).api.open("GET", path) as answer:
         pause = answer.headers.get(b"openai-poll-after-ms", b"")
         try:
-            video: dict[str, Any] = tools.answer_of(answer.status, await answer.read())
+            video: dict[str, Any] = answer_of(answer.status, await answer.read())
         except Refused as refusal:
             if answer.status == 404:
                 raise _no_task(refusal) from None

@@ -8,11 +8,14 @@ import httpx2
 import pytest
 from mcp.client.client import Client as Agent
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
 
 from accounts import api_keys
 from accounts.models import Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
+from generation.models import Generation
+from generation.settlement import settle
 from loremotion.agents.server import Agents
 from loremotion.handler import OneThreadHandler
 from tests.accounts import factories as people
@@ -59,3 +62,19 @@ def as_agent(key: str, act: Act, *, query: str = "") -> Any:
             return await act(agent)
 
     return asyncio.run(run())
+
+
+def words(result: CallToolResult) -> str:
+    return " ".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+def call(key: str, tool: str, *, query: str = "", **said: Any) -> CallToolResult:
+    found: CallToolResult = as_agent(key, lambda agent: agent.call_tool(tool, said), query=query)
+    return found
+
+
+def finished(workspace: Workspace) -> Generation:
+    generation = factories.submitted(workspace)
+    factories.deliver_clip(generation)
+    settle.settle(factories.report(generation))
+    return generation

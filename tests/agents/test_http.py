@@ -8,38 +8,23 @@ from uuid import uuid4
 
 import pytest
 from mcp.client.client import Client as Agent
-from mcp_types import CallToolResult, ResourceLink, TextContent
+from mcp_types import CallToolResult, ResourceLink
 
 from accounts.models import ApiKey, Workspace
 from generation.models import Generation
-from generation.settlement import settle
 from tests.accounts import factories as people
-from tests.agents.conftest import SITE, as_agent, browser, key_of
+from tests.agents.conftest import SITE, as_agent, browser, call, finished, key_of, words
 from tests.generation import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def words(result: CallToolResult) -> str:
-    return " ".join(part.text for part in result.content if isinstance(part, TextContent))
-
-
-def call(key: str, tool: str, *, query: str = "", **said: Any) -> CallToolResult:
-    found: CallToolResult = as_agent(key, lambda agent: agent.call_tool(tool, said), query=query)
-    return found
-
-
-def finished(workspace: Workspace) -> Generation:
-    generation = factories.submitted(workspace)
-    factories.deliver_clip(generation)
-    settle.settle(factories.report(generation))
-    return generation
-
-
 def test_it_offers_its_tools_and_says_what_spends(key: str) -> None:
     tools = {tool.name: tool for tool in as_agent(key, lambda agent: agent.list_tools()).tools}
     assert set(tools) == {
-        *("models", "balance", "quote", "generate", "wait", "get", "list_clips", "cancel", "download"),
+        *("models", "balance", "quote", "generate", "finish", "wait", "get", "list_clips", "cancel", "download"),
+        *("list_characters", "make_character"),
+        *("list_storyboards", "get_storyboard", "write_storyboard", "render_storyboard", "download_storyboard"),
     }
     assert {"client_request_id", "prompt"} == set(tools["generate"].input_schema["required"])
     assert not any(tools[name].annotations.read_only_hint for name in ("generate", "cancel"))
