@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from loremotion.refusals import Conflict, InsufficientCredits
 
 
@@ -52,8 +56,13 @@ class NotEnoughCredits(InsufficientCredits):
     def __init__(self, *, available: int, needed: int) -> None:
         super().__init__(
             "insufficient_credits",
-            f"This costs {needed:,} credit{'' if needed == 1 else 's'}, and you have {available:,}.",
-            next_step="Get more credits, or choose settings that cost less.",
+            ngettext(
+                "This costs %(needed)s credit, and you have %(available)s.",
+                "This costs %(needed)s credits, and you have %(available)s.",
+                needed,
+            )
+            % {"needed": intcomma(needed), "available": intcomma(available)},
+            next_step=_("Get more credits, or choose settings that cost less."),
         )
         self.available = available
         self.needed = needed

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
 from billing import allowance
 from billing.models import FreeDay, FreeReservation
@@ -41,8 +42,9 @@ def reserve(reference: UUID, *, gpu_seconds: float, now: datetime) -> None:
         refills_at = allowance.refills_at(now)
         raise TooMany(
             "free_clips_are_over",
-            "Today's free clips are used up for everyone.",
-            next_step=f"Free clips are back at {refills_at:%H:%M} UTC. With a plan or a pack you don't have to wait.",
+            _("Today's free clips are used up for everyone."),
+            next_step=_("Free clips are back at %(time)s UTC. With a plan or a pack you don't have to wait.")
+            % {"time": f"{refills_at:%H:%M}"},
             retry_after_seconds=int((refills_at - now).total_seconds()) + 1,
         )
     FreeReservation.objects.create(hold_id=reference, day=day, gpu_seconds=expected)

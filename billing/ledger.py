@@ -28,16 +28,15 @@ from billing.errors import (
     ReferenceReused,
     UnknownReference,
 )
+from billing.movements import Movement, StatementLine, movements, statement
 from billing.statements import (
     Balance,
     Debt,
-    Movement,
     Receipt,
     Violation,
     balance,
     debts,
     lots,
-    movements,
     open_holds,
     receipt,
     violations,
@@ -60,6 +59,7 @@ __all__ = [
     "Receipt",
     "ReferenceReused",
     "Settled",
+    "StatementLine",
     "UnknownReference",
     "Violation",
     "WrittenOff",
@@ -79,6 +79,7 @@ __all__ = [
     "own_errors",
     "receipt",
     "release",
+    "statement",
     "violations",
     "write_off",
 ]

@@ -237,13 +237,18 @@ class Proposal(models.Model):
         """ "500 credits given", and until it is done "500 credits to be given"."""
         to_be = "" if self.state == self.State.DONE else "to be "
         if self.kind == self.Kind.WRITE_OFF:
-            return f"{self.amount:,} owed credits {to_be}written off"
-        return f"{abs(self.amount):,} credits {to_be}{'given' if self.amount > 0 else 'taken'}"
+            return f"{self._credits} {to_be}written off"
+        return f"{self._credits} {to_be}{'given' if self.amount > 0 else 'taken'}"
+
+    @property
+    def _credits(self) -> str:
+        owed = "owed " if self.kind == self.Kind.WRITE_OFF else ""
+        return f"{abs(self.amount):,} {owed}credit{'' if abs(self.amount) == 1 else 's'}"
 
     @property
     def in_the_past(self) -> str:
         """What whoever proposed it did, as a sentence goes on after their name."""
-        what = f"{abs(self.amount):,} {'owed ' if self.kind == self.Kind.WRITE_OFF else ''}credits"
+        what = self._credits
         verb = "write off" if self.kind == self.Kind.WRITE_OFF else "give" if self.amount > 0 else "take"
         if self.state == self.State.DONE:
             return f"{ {'write off': 'Wrote off', 'give': 'Gave', 'take': 'Took'}[verb] } {what}"

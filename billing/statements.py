@@ -27,27 +27,6 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
-    """One line of an account's history: what changed, and the balances after it.
-
-    ``available`` counts lapsed credits until their expiry is written down, which is a line of its own.
-    """
-
-    seq: int
-    kind: str
-    reference: str
-    available_change: int
-    held_change: int
-    debt_change: int
-    available: int
-    held: int
-    debt: int
-    actor: str
-    reason: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of the credits for one request. While ``state`` is ``open``, nothing is captured or released."""
 
@@ -134,35 +113,6 @@ def debts(*, account: UUID, limit: int = 20) -> list[Debt]:
             [account, account, limit],
         )
         return [Debt(*row) for row in cursor.fetchall()]
-
-
-def movements(*, account: UUID, before: int | None = None, limit: int = 50) -> list[Movement]:
-    """The account's history, newest first, ``limit`` lines of it.
-
-    Args:
-        before: only lines whose ``seq`` is lower: the last one of the page before.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT line.seq, line.kind, line.reference,
-                change.available, change.held, change.debt, line.available, line.held, line.debt,
-                line.actor, line.reason, line.created_at
-            FROM (
-                SELECT * FROM ledger_transaction WHERE account_id = %s AND seq < coalesce(%s, 9223372036854775807)
-                ORDER BY seq DESC LIMIT %s
-            ) line
-            CROSS JOIN LATERAL (
-                SELECT coalesce(sum(amount) FILTER (WHERE code = 'available'), 0)::bigint AS available,
-                    coalesce(sum(amount) FILTER (WHERE code = 'held'), 0)::bigint AS held,
-                    -coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0)::bigint AS debt
-                FROM ledger_entry entry WHERE entry.account_id = line.account_id AND entry.seq = line.seq
-            ) change
-            ORDER BY line.seq DESC
-            """,
-            [account, before, limit],
-        )
-        return [Movement(*line) for line in cursor.fetchall()]
 
 
 def receipt(*, reference: UUID) -> Receipt:

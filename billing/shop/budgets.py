@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing.shop.models import Budget
 from loremotion.refusals import InsufficientCredits
@@ -26,18 +28,19 @@ class Period(StrEnum):
         return midnight if self == Period.DAY else midnight.replace(day=1)
 
 
-_A_LIMIT: Final = {Period.DAY: "daily", Period.MONTH: "monthly"}
-
-
 class OverBudget(InsufficientCredits):
     """The workspace's own cap for the day or the month would be passed."""
 
     def __init__(self, cap: int, spent: int, period: Period = Period.MONTH) -> None:
+        words = (
+            _("This workspace has a daily limit of %(cap)s credits, and this clip would take it to %(spent)s.")
+            if period == Period.DAY
+            else _("This workspace has a monthly limit of %(cap)s credits, and this clip would take it to %(spent)s.")
+        )
         super().__init__(
             "over_budget",
-            f"This workspace has a {_A_LIMIT[period]} limit of {cap:,} credits, and this clip would take it to "
-            f"{spent:,}.",
-            next_step="Whoever handles billing can raise the limit on the Credits page.",
+            words % {"cap": intcomma(cap), "spent": intcomma(spent)},
+            next_step=_("Whoever handles billing can raise the limit on the Credits page."),
         )
 
 

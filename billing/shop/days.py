@@ -50,3 +50,18 @@ class PaymentDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}: {self.paid_minor} {self.currency}"
+
+
+class ChangedDay(models.Model):
+    """A day of UTC whose payments are others than those of its sums, told by a trigger in the payment's transaction.
+
+    A row for each change, and none is ever updated: payments wait for no other payment, nor for the summing up.
+    """
+
+    day = models.DateField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.day)

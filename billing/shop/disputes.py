@@ -22,6 +22,11 @@ WORDS: Final = {
 """What Stripe calls the state of a dispute → what we do."""
 
 
+ANSWERING: Final = "shop.refund_payment"
+"""The right of those who answer disputes, which they do at Stripe."""
+TELL_FINANCE: Final = "Tell Finance, who answer it at Stripe"
+
+
 def in_words(payment: Payment) -> str:
     """Return how the payment's dispute stands: "dispute to answer by 4 Dec 2026, 10:00 UTC". Undisputed: nothing."""
     status = payment.dispute_status

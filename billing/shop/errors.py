@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from loremotion.refusals import Refusal
 
 
@@ -12,7 +14,7 @@ class BuyingIsOff(Refusal):
 
     def __init__(self) -> None:
         super().__init__(
-            "buying_is_off", "Buying is switched off on this site.", next_step="Free credits refill every day."
+            "buying_is_off", _("Buying is switched off on this site."), next_step=_("Free credits refill every day.")
         )
 
 
@@ -24,6 +26,6 @@ class StripeIsAway(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "stripe_is_away",
-            "Our payment provider isn't responding right now.",
-            next_step="Try again in a minute. Nothing is charged or refunded twice.",
+            _("Our payment provider isn't responding right now."),
+            next_step=_("Try again in a minute. Nothing is charged or refunded twice."),
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from billing.shop.models import Budget
 
@@ -14,10 +15,10 @@ class BudgetForm(forms.ModelForm[Budget]):
         model = Budget
         fields = ["daily_cap_credits", "monthly_cap_credits", "warn_below_credits", "warn_address"]
         labels = {
-            "daily_cap_credits": "Daily limit in credits",
-            "monthly_cap_credits": "Monthly limit in credits",
-            "warn_below_credits": "Email me when fewer credits are left than",
-            "warn_address": "Send to",
+            "daily_cap_credits": gettext_lazy("Daily limit in credits"),
+            "monthly_cap_credits": gettext_lazy("Monthly limit in credits"),
+            "warn_below_credits": gettext_lazy("Email me when fewer credits are left than"),
+            "warn_address": gettext_lazy("Send to"),
         }
 
     @property

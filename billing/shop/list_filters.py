@@ -9,8 +9,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from billing.shop.models import Payment
+from loremotion.staff_words import as_words
 from loremotion.time_filter import TimeFilter
 from loremotion.value_filter import ValueFilter
+
+
+def in_words(status: str) -> str:
+    """Return how a subscription stands, in the spelling of all other pages."""
+    return "Cancelled" if status == "canceled" else as_words(status)
 
 
 class StatusFilter(ValueFilter):
@@ -19,10 +25,14 @@ class StatusFilter(ValueFilter):
     title = parameter_name = "status"
     values = ("active", "trialing", "past_due", "unpaid", "canceled", "incomplete", "incomplete_expired", "paused")
 
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [(value, in_words(value)) for value in self.values]
+
 
 class PaidFilter(TimeFilter):
     title = "paid"
     field = "paid_at"
+    lifted_by = ("disputed",)
 
 
 class DisputedFilter(admin.SimpleListFilter):

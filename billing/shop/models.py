@@ -14,12 +14,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from billing.shop.days import FeeDay, LiabilityDay, PaymentDay
+from billing.shop.days import ChangedDay, FeeDay, LiabilityDay, PaymentDay
 from billing.shop.offers import Pack, Plan, Price
 from loremotion.outbox.models import Retried
 
 __all__ = [
     "Budget",
+    "ChangedDay",
     "Customer",
     "FeeDay",
     "LiabilityDay",
@@ -280,7 +281,10 @@ class Reconciliation(models.Model):
     missed = models.PositiveIntegerField(default=0, help_text="Events that no webhook had brought.")
 
     class Meta:
-        indexes = [models.Index(fields=["kind", "-began_at"], name="reconciliation_latest")]
+        indexes = [
+            models.Index(fields=["kind", "-began_at"], name="reconciliation_latest"),
+            models.Index(fields=["-began_at", "-id"], name="reconciliation_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.began_at:%F %R}"

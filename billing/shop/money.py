@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from django.utils.formats import number_format
+from django.utils.translation import pgettext
+
 ZERO_DECIMAL = frozenset({"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"}) | frozenset(
     {"pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"}
 )
@@ -22,11 +25,16 @@ def in_units(amount_minor: int, currency: str) -> Decimal:
     return Decimal(amount_minor).scaleb(-decimals_of(currency))
 
 
-def formatted(amount_minor: int, currency: str) -> str:
-    """An amount as people read it: ``$9.99``, ``¥999``, ``9.99 CHF``."""
-    number = f"{in_units(amount_minor, currency):,.{decimals_of(currency)}f}"
+def formatted(amount_minor: int, currency: str, *, decimals: int | None = None) -> str:
+    """An amount as people read it in the language in use: ``$9.99``, ``¥999``, ``9.99 CHF``; with so many ``decimals``
+    where they aren't the currency's."""
+    digits = decimals_of(currency) if decimals is None else decimals
+    number = number_format(in_units(amount_minor, currency), digits, force_grouping=True)
     sign = SIGNS.get(currency)
-    return f"{sign}{number}" if sign else f"{number} {currency.upper()}"
+    if sign is None:
+        return f"{number} {currency.upper()}"
+    # Translators: an amount of money; where the sign of its currency stands.
+    return pgettext("money", "%(sign)s%(number)s") % {"sign": sign, "number": number}
 
 
 def parse(text: str, currency: str) -> int:

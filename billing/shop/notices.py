@@ -10,7 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import Membership, Workspace
-from accounts.roles import ALLOWED, Action
+from accounts.roles import ALLOWED, Action, Role
 from billing.shop import budgets
 from billing.shop.budgets import Period
 from billing.shop.models import Budget, Subscription
@@ -73,10 +73,16 @@ def _write(content: str, *, workspace: UUID, occasion: str, address: str = "") -
         return
     what: dict[str, Any] = {"workspace_id": workspace, "content": content, "about": workspace}
     if address:
-        messages = [MailMessage(**what, address=address)]
+        messages = [MailMessage(**what, address=address, language=_owners_language(workspace))]
     else:
         messages = [MailMessage(**what, user_id=user) for user in payers(workspace)]
     mail.write(messages, occasion=occasion)
+
+
+def _owners_language(workspace: UUID) -> str:
+    """The language in which an address is written to that is nobody's: the same one, whoever spends the credits."""
+    owners = Membership.objects.filter(workspace=workspace, role=Role.OWNER)
+    return owners.values_list("user__language", flat=True).first() or settings.LANGUAGE_CODE
 
 
 def payers(workspace: UUID) -> list[int]:

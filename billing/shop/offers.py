@@ -33,6 +33,9 @@ class Plan(models.Model):
     is_offered = models.BooleanField(
         default=True, help_text="Whether it can be bought. Those who have it keep it either way."
     )
+    is_recommended = models.BooleanField(
+        default=False, db_default=False, help_text="Whether the pricing page shows it as the one for most people."
+    )
     monthly_credits = models.PositiveIntegerField(
         default=0, help_text="Credits that come with each month paid for; a year's come at once."
     )
@@ -170,6 +173,11 @@ class Price(models.Model):
             return self.pack.credits
         assert self.plan is not None
         return self.plan.monthly_credits * self.months
+
+    @property
+    def hundred_minor(self) -> int:
+        """What a hundred of its credits cost, rounded: for comparing plans and packs."""
+        return round(100 * self.amount_minor / max(1, self.credits))
 
     @property
     def months(self) -> int:

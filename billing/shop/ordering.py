@@ -6,6 +6,7 @@ from uuid import UUID
 
 import stripe
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from billing.shop import convergence, gateway
 from billing.shop.errors import BuyingIsOff, StripeIsAway
@@ -25,15 +26,17 @@ def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order
         Conflict: the id is another workspace's, or another price's; or there is a plan already, which can be changed.
     """
     if not Price.objects.offered().filter(id=price.id).exists():
-        raise Invalid("not_offered", "This is no longer offered.", next_step="See the current prices.")
+        raise Invalid("not_offered", _("This is no longer offered."), next_step=_("See the current prices."))
     if price.plan_id:
         _refuse_second_plan(workspace)
     taken = Conflict(
-        "order_taken", "This form was already used for something else.", next_step="Reload the page and try again."
+        "order_taken",
+        _("This form was already used for something else."),
+        next_step=_("Reload the page and try again."),
     )
     try:
         with transaction.atomic():
-            made, _ = Order.objects.get_or_create(
+            made, _is_new = Order.objects.get_or_create(
                 id=order_id,
                 defaults={
                     "workspace": workspace,
@@ -58,7 +61,11 @@ def pay_page(order: Order, *, email: str, back: str) -> str:
         Conflict: it is paid or closed; or there is a plan already, or another one is being paid.
     """
     if order.state != Order.State.OPEN:
-        raise Conflict("order_closed", f"This order is {order.get_state_display()}.", next_step="Start a new one.")
+        raise Conflict(
+            "order_closed",
+            _("This order is paid.") if order.state == Order.State.PAID else _("This order is not paid."),
+            next_step=_("Start a new one."),
+        )
     try:
         if not order.price.plan_id:
             return _open_page(order, email=email, back=back)
@@ -84,7 +91,9 @@ def customer_of(order: Order, *, email: str) -> str | None:
     known = Customer.objects.filter(workspace=order.workspace).first()
     if known is None and order.price.plan_id:
         made = gateway.create_customer(workspace=order.workspace, email=email)
-        known, _ = Customer.objects.get_or_create(workspace=order.workspace, defaults={"stripe_customer_id": made})
+        known, _is_new = Customer.objects.get_or_create(
+            workspace=order.workspace, defaults={"stripe_customer_id": made}
+        )
     return known.stripe_customer_id if known is not None else None
 
 
@@ -107,15 +116,15 @@ def _shut_other_pages(order: Order) -> None:
         if Order.objects.filter(id=other.id, state=Order.State.OPEN).exists():
             raise Conflict(
                 "plan_is_being_paid",
-                "A payment for a plan is still being processed by the bank.",
-                next_step="Once it's done, change the plan, or choose again if it wasn't paid.",
+                _("A payment for a plan is still being processed by the bank."),
+                next_step=_("Once it's done, change the plan, or choose again if it wasn't paid."),
             )
 
 
 def _refuse_second_plan(workspace: UUID) -> None:
     if Subscription.objects.of(workspace).ongoing().exists():
         raise Conflict(
-            "has_a_plan", "This workspace already has a plan.", next_step="Change it instead of buying another."
+            "has_a_plan", _("This workspace already has a plan."), next_step=_("Change it instead of buying another.")
         )
 
 
@@ -124,7 +133,7 @@ def refusal(error: stripe.StripeError) -> StripeIsAway | Conflict:
     if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
         return Conflict(
             "stripe_refused",
-            f"Our payment provider refused this: {error.user_message or error}",
-            next_step="Reload the page. If it happens again, contact the people who run this site.",
+            _("Our payment provider refused this: %(reason)s") % {"reason": error.user_message or error},
+            next_step=_("Reload the page. If it happens again, contact the people who run this site."),
         )
     return StripeIsAway()

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, Sum
-from django.utils import timezone
 
 from billing.shop import liability
 from billing.shop.models import FeeDay, LiabilityDay
 
-LIVE_DAYS: Final = 62
-"""Of payments since then each is summed up when somebody looks: a month and the one before. What is older is read from
-the sums of its days, in which a refund shows ten minutes later."""
-SUMMED_DAYS: Final = 4 * 366
-"""Two years, and as much before them to compare with."""
 _SUMS: Final = "sum(amount_minor), sum(refunded_minor), sum(disputed_minor), count(*)"
 _BUCKET: Final = """
     width_bucket(
@@ -27,24 +21,30 @@ _BUCKET: Final = """
     )
 """
 _PARTS_SQL: Final = f"""
-    SELECT currency, {_BUCKET.format(at="paid_at")}, {_SUMS} FROM shop_payment
-    WHERE paid_at >= %(since)s AND paid_at < %(until)s AND (paid_at < %(summed_from)s OR paid_at >= %(summed_until)s)
+    WITH changed AS MATERIALIZED (
+        SELECT DISTINCT day FROM shop_changedday
+        WHERE day >= (%(summed_from)s AT TIME ZONE 'UTC')::date AND day < (%(summed_until)s AT TIME ZONE 'UTC')::date
+    ), looked_at (since, until) AS (
+        SELECT %(summed_until)s::timestamptz, %(until)s::timestamptz
+        UNION ALL
+        SELECT day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' FROM changed
+    )
+    SELECT currency, {_BUCKET.format(at="paid_at")}, {_SUMS}
+    FROM looked_at JOIN shop_payment ON paid_at >= looked_at.since AND paid_at < looked_at.until
     GROUP BY 1, 2
     UNION ALL
     SELECT currency, {_BUCKET.format(at="day::timestamp AT TIME ZONE 'UTC'")},
         sum(paid_minor), sum(refunded_minor), sum(disputed_minor), sum(payments)
     FROM shop_paymentday
     WHERE day >= (%(summed_from)s AT TIME ZONE 'UTC')::date AND day < (%(summed_until)s AT TIME ZONE 'UTC')::date
+        AND NOT EXISTS (SELECT FROM changed WHERE changed.day = shop_paymentday.day)
     GROUP BY 1, 2
 """  # noqa: S608 - made of names of columns
 _SUM_UP_SQL: Final = f"""
-    INSERT INTO shop_paymentday AS kept (day, currency, paid_minor, refunded_minor, disputed_minor, payments)
-    SELECT (paid_at AT TIME ZONE 'UTC')::date, currency, {_SUMS} FROM shop_payment
-    WHERE paid_at >= %s GROUP BY 1, 2
-    ON CONFLICT (day, currency) DO UPDATE SET paid_minor = excluded.paid_minor,
-        refunded_minor = excluded.refunded_minor, disputed_minor = excluded.disputed_minor, payments = excluded.payments
-    WHERE (kept.paid_minor, kept.refunded_minor, kept.disputed_minor, kept.payments)
-        IS DISTINCT FROM (excluded.paid_minor, excluded.refunded_minor, excluded.disputed_minor, excluded.payments)
+    INSERT INTO shop_paymentday (day, currency, paid_minor, refunded_minor, disputed_minor, payments)
+    SELECT day, currency, {_SUMS} FROM unnest(%s::date[]) AS day JOIN shop_payment
+        ON paid_at >= day::timestamp AT TIME ZONE 'UTC' AND paid_at < (day + 1)::timestamp AT TIME ZONE 'UTC'
+    GROUP BY 1, 2
 """  # noqa: S608 - made of names of columns
 
 
@@ -84,6 +84,9 @@ class Takings:
 def takings(*, since: datetime, until: datetime, parts: int = 1, end: datetime | None = None) -> dict[str, Takings]:
     """Return currency → what came in each of so many equal parts of the span, in one query.
 
+    Whole days are read from their sums, but for those that changed since; so a span of days costs by its days, and a
+    payment or refund shows at once.
+
     Args:
         end: where the last part ends, if that is later than ``until``.
     """
@@ -104,10 +107,9 @@ def takings(*, since: datetime, until: datetime, parts: int = 1, end: datetime |
 
 def _summed(since: datetime, until: datetime, step: timedelta) -> tuple[datetime, datetime]:
     """From when until before when the sums of days are read: none, where they are not what a span is made of."""
-    live_from = _midnight(timezone.now()) - timedelta(days=LIVE_DAYS)
     if since != _midnight(since) or (step % timedelta(days=1) and step != until - since):
         return since, since
-    return since, max(since, min(live_from, _midnight(until)))
+    return since, max(since, _midnight(until))
 
 
 def _midnight(at: datetime) -> datetime:
@@ -115,9 +117,17 @@ def _midnight(at: datetime) -> datetime:
 
 
 def sum_up_days() -> None:
-    """Keep the sums of each day's payments as they are now, for the pages to read."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SUM_UP_SQL, [_midnight(timezone.now()) - timedelta(days=SUMMED_DAYS)])
+    """Sum up the payments of the days that changed since this was last done.
+
+    What commits meanwhile leaves its mark, and its day is summed up again.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Of two at once, one could put back sums that are older than the other's.
+        cursor.execute("LOCK TABLE shop_paymentday IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM shop_changedday RETURNING day")
+        days = sorted({day for (day,) in cursor.fetchall()})
+        cursor.execute("DELETE FROM shop_paymentday WHERE day = ANY (%s::date[])", [days])
+        cursor.execute(_SUM_UP_SQL, [days])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import stripe
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from billing.shop import convergence, gateway, lookups, ordering
@@ -51,12 +52,12 @@ def change(*, workspace: UUID, price: Price, attempt: UUID) -> Change:
     """
     subscription = _changeable(workspace)
     if not Price.objects.offered().filter(id=price.id, plan__isnull=False).exists():
-        raise Invalid("not_offered", "This plan is no longer offered.", next_step="See the current plans.")
+        raise Invalid("not_offered", _("This plan is no longer offered."), next_step=_("See the current plans."))
     if price.currency != subscription.price.currency:
         raise Invalid(
             "other_currency",
-            f"Your subscription is billed in {subscription.price.currency.upper()}.",
-            next_step="Choose a price in that currency, or cancel and subscribe again.",
+            _("Your subscription is billed in %(currency)s.") % {"currency": subscription.price.currency.upper()},
+            next_step=_("Choose a price in that currency, or cancel and subscribe again."),
         )
     kind = kind_of_change(subscription.price, price)
     if kind is not Change.NONE:
@@ -76,8 +77,8 @@ def _apply(subscription: Subscription, price: Price, kind: Change, *, key: str) 
         if (gateway.item_of(fetched).quantity or 1) > 1:
             raise Conflict(
                 "bought_several_times",
-                "Your subscription holds this plan more than once, so it can't be changed here.",
-                next_step="Contact the people who run this site.",
+                _("Your subscription holds this plan more than once, so it can't be changed here."),
+                next_step=_("Contact the people who run this site."),
             )
         if kind is Change.NOW:
             gateway.keep_price(fetched)
@@ -90,8 +91,8 @@ def _apply(subscription: Subscription, price: Price, kind: Change, *, key: str) 
     if fetched.pending_update is not None:
         raise PaymentDeclined(
             "payment_declined",
-            "Your bank declined the payment. Your plan hasn't changed.",
-            next_step="Update your card under “Cards and invoices”, then try again.",
+            _("Your bank declined the payment. Your plan hasn't changed."),
+            next_step=_("Update your card under “Cards and invoices”, then try again."),
         )
 
 
@@ -143,7 +144,7 @@ def portal(*, workspace: UUID, back: str) -> str:
     customer = Customer.objects.filter(workspace=workspace).first()
     if customer is None:
         raise Conflict(
-            "no_customer", "There are no invoices yet.", next_step="The first one comes with your first plan."
+            "no_customer", _("There are no invoices yet."), next_step=_("The first one comes with your first plan.")
         )
     try:
         return gateway.portal_url(customer.stripe_customer_id, back=back)
@@ -154,14 +155,18 @@ def portal(*, workspace: UUID, back: str) -> str:
 def _ongoing(workspace: UUID) -> Subscription:
     subscription = subscription_of(workspace)
     if subscription is None:
-        raise Conflict("no_plan", "This workspace has no plan.", next_step="Choose one on the pricing page.")
+        raise Conflict("no_plan", _("This workspace has no plan."), next_step=_("Choose one on the pricing page."))
     return subscription
 
 
 def _changeable(workspace: UUID) -> Subscription:
     subscription = _ongoing(workspace)
     if subscription.is_late:
-        raise Conflict("payment_is_late", "The last payment failed.", next_step="Pay it first, with another card.")
+        raise Conflict(
+            "payment_is_late", _("The last payment failed."), next_step=_("Pay it first, with another card.")
+        )
     if subscription.ends_at is not None:
-        raise Conflict("plan_is_ending", "This plan has been cancelled.", next_step="Keep it first, then change it.")
+        raise Conflict(
+            "plan_is_ending", _("This plan has been cancelled."), next_step=_("Keep it first, then change it.")
+        )
     return subscription

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import audit, exports, networks, tenancy
@@ -19,7 +20,7 @@ from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, ledger
 from billing.plans import entitlements
-from billing.shop import budgets, gateway, history, ordering, subscribing
+from billing.shop import budgets, gateway, history, ordering, shares, subscribing
 from billing.shop.forms import BudgetForm
 from billing.shop.models import Budget, Order, Payment, Plan, Price
 from billing.shop.subscribing import Change
@@ -49,9 +50,12 @@ def pricing(request: HttpRequest) -> HttpResponse:
         ),
         "by_plan": _by_item(prices, "plan_id"),
         "by_pack": _by_item(prices, "pack_id"),
+        "free_months": _free_months(prices),
+        "saved": _saved(prices),
         "currency": currency,
         "currencies": currencies,
-        "clip_prices": import_string(settings.CLIP_PRICES)(),
+        "clip_prices": (clip_prices := import_string(settings.CLIP_PRICES)()),
+        "some_are_for_payers": any(price.is_for_payers for price in clip_prices),
         "subscription": subscription,
         "changes": {price.pk: subscribing.kind_of_change(subscription.price, price) for price in prices if price.plan}
         if subscription is not None
@@ -61,6 +65,20 @@ def pricing(request: HttpRequest) -> HttpResponse:
         "order_id": uuid4(),
     }
     return render(request, "billing/pricing.html", context)
+
+
+def _free_months(prices: list[Price]) -> dict[int, int]:
+    """Price of a year → how many whole months of it are free beside paying for each."""
+    month = {price.plan_id: price.amount_minor for price in prices if price.interval == Price.Interval.MONTH}
+    years = [price for price in prices if price.interval == Price.Interval.YEAR and price.plan_id in month]
+    return {price.pk: 12 - -(-price.amount_minor // month[price.plan_id]) for price in years}
+
+
+def _saved(prices: list[Price]) -> dict[int, int]:
+    """Price of a pack → percent that its credits cost less than those of the dearest."""
+    packs = [price for price in prices if price.pack is not None]
+    dearest = max((price.amount_minor / price.credits for price in packs), default=0.0)
+    return {price.pk: int(100 - 100 * price.amount_minor / price.credits / dearest) for price in packs}
 
 
 def _by_item(prices: list[Price], field: str) -> dict[int, list[Price]]:
@@ -73,13 +91,20 @@ def _by_item(prices: list[Price], field: str) -> dict[int, list[Price]]:
 
 @require_safe
 def credits(request: HttpRequest) -> HttpResponse:
-    """What credits there are and until when, what is set aside, every movement, payments, plan and limits."""
+    """What credits there are and until when, what is set aside, where they went, payments, plan and limits."""
     workspace = tenancy.workspace_of(request, Action.READ_CREDITS)
     if workspace is None:
-        return render(request, "billing/credits.html", _daily(request, None))
+        context = {
+            **_daily(request, None),
+            "refills_at": allowance.refills_at(timezone.now()),
+            "clip": import_string(settings.DEFAULT_CLIP_PRICE)(),
+            "pack_price": _least_pack_price(),
+        }
+        return render(request, "billing/credits.html", context)
     caller = tenancy.caller_of(request)
     is_refilled = allowance.give(workspace, now=timezone.now(), network=networks.fingerprint_of(request))
     balance, refills_at = ledger.balance(account=workspace.id), allowance.refills_at(timezone.now())
+    lots = ledger.lots(account=workspace.id)
     context = {
         "workspace": workspace,
         **_daily(request, workspace),
@@ -87,8 +112,11 @@ def credits(request: HttpRequest) -> HttpResponse:
         "balance": balance,
         # What every page shows, as it is known here.
         "credits_left": {"available": balance.available, "held": balance.held, "refills_at": refills_at},
-        "lots": ledger.lots(account=workspace.id),
-        "holds": history.open_holds(workspace.id, limit=HOLDS_SHOWN),
+        "lots": lots,
+        "shares": shares.shares_of(lots),
+        "expiring": shares.expiring(lots, timezone.now()),
+        "clip": import_string(settings.DEFAULT_CLIP_PRICE)(),
+        "holds": history.open_holds(workspace.id, caller=caller, limit=HOLDS_SHOWN),
         "entitled": entitlements(workspace.id),
         "refills_at": refills_at,
         "is_buying_on": gateway.is_on(),
@@ -98,13 +126,19 @@ def credits(request: HttpRequest) -> HttpResponse:
         budget = Budget.objects.filter(workspace=workspace.id).first()
         payments = Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack")
         context |= {
-            "page": history.page(workspace.id, before=_before(request)),
+            "page": history.page(workspace.id, caller=caller, before=_before(request)),
             "payments": payments.order_by("-paid_at")[:PAYMENTS_SHOWN],
             "subscription": subscribing.subscription_of(workspace.id),
             "spent": budgets.spent(workspace.id),
             "budget_form": BudgetForm(instance=budget),
         }
     return render(request, "billing/credits.html", context)
+
+
+def _least_pack_price() -> Price | None:
+    """What the smallest pack costs; None where none can be bought."""
+    packs = Price.objects.offered().filter(pack__isnull=False, currency=settings.DEFAULT_CURRENCY)
+    return packs.select_related("pack").order_by("amount_minor").first() if gateway.is_on() else None
 
 
 def _daily(request: HttpRequest, workspace: Workspace | None) -> dict[str, int]:
@@ -132,7 +166,7 @@ def set_budget(request: HttpRequest) -> HttpResponse:
         return redirect("shop:credits")
     form.save()
     audit.record(workspace, "budget.changed", actor=tenancy.caller_of(request).name, request=request, **form.for_audit)
-    messages.success(request, "Your limits are saved.")
+    messages.success(request, _("Your limits are saved."))
     return redirect("shop:credits")
 
 
@@ -147,7 +181,7 @@ def buy(request: HttpRequest) -> HttpResponse:
     workspace, caller = tenancy.ensure(request, Action.PAY)
     if price.plan is not None and workspace.is_visitor:
         raise Forbidden(
-            "sign_in_first", "You need an account for a plan.", next_step="Sign up first. Packs don't need one."
+            "sign_in_first", _("You need an account for a plan."), next_step=_("Sign up first. Packs don't need one.")
         )
     order = ordering.order(
         order_id=_uuid(request.POST.get("order")), workspace=workspace.id, price=price, actor=caller.name
@@ -188,11 +222,11 @@ def change_plan(request: HttpRequest) -> HttpResponse:
     if kind is not Change.NONE:
         audit.record(workspace, "plan.changed", actor=caller.name, subject=str(price), request=request, when=kind.value)
     words = {
-        Change.NOW: f"You're on {price.item} now. You keep your current credits until they expire.",
-        Change.LATER: f"You'll move to {price.item} when the current period ends.",
-        Change.NONE: "You're already on that plan.",
+        Change.NOW: _("You're on %(plan)s now. You keep your current credits until they expire."),
+        Change.LATER: _("You'll move to %(plan)s when the current period ends."),
+        Change.NONE: _("You're already on that plan."),
     }
-    messages.success(request, words[kind])
+    messages.success(request, words[kind] % {"plan": price.item})
     return redirect("shop:credits")
 
 
@@ -202,7 +236,7 @@ def keep_plan(request: HttpRequest) -> HttpResponse:
     workspace = _own_workspace(request, Action.PAY)
     subscribing.set_cancelled(workspace=workspace.id, is_cancelled=False)
     audit.record(workspace, "plan.kept", actor=tenancy.caller_of(request).name, request=request)
-    messages.success(request, "Your plan continues.")
+    messages.success(request, _("Your plan continues."))
     return redirect("shop:credits")
 
 
@@ -211,7 +245,7 @@ def cancel_plan(request: HttpRequest) -> HttpResponse:
     workspace = _own_workspace(request, Action.PAY)
     subscribing.set_cancelled(workspace=workspace.id, is_cancelled=True)
     audit.record(workspace, "plan.cancelled", actor=tenancy.caller_of(request).name, request=request)
-    messages.success(request, "Your plan ends with the current period. You keep your packs.")
+    messages.success(request, _("Your plan ends with the current period. You keep your packs."))
     return redirect("shop:credits")
 
 
@@ -251,5 +285,5 @@ def _uuid(text: str | None) -> UUID:
         return UUID(text or "")
     except ValueError:
         raise Conflict(
-            "form_incomplete", "This form is incomplete.", next_step="Reload the page and try again."
+            "form_incomplete", _("This form is incomplete."), next_step=_("Reload the page and try again.")
         ) from None

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from accounts.models import Workspace
@@ -44,7 +45,7 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
     """Yield every payment with its receipt, plans and limits, for whoever may see payments."""
     if not reader.may(Action.READ_PAYMENTS):
         return
-    lines = [csv_line(["paid at", "what", "amount", "refunded", "credits", "receipt", "invoice"])]
+    lines = [csv_line([_("paid at"), _("what"), _("amount"), _("refunded"), _("credits"), _("receipt"), _("invoice")])]
     for payment in Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack"):
         money = [formatted(minor, payment.currency) for minor in (payment.amount_minor, payment.refunded_minor)]
         links = [payment.receipt_url, payment.invoice_url]

@@ -243,10 +243,18 @@ def test_staff_proposes_sees_what_waits_and_another_approves(ada: User, ben: Use
     assert "waits for somebody else on the staff" in answer.content.decode()
     proposal = Proposal.objects.get()
     decide = reverse("admin:billing_proposal_decide", args=[proposal.id])
-    assert "5,000 credits to be given" in his.get(reverse("admin:billing_proposal_changelist")).content.decode()
-    assert decide in his.get(reverse("admin:billing_account_change", args=[account])).content.decode()
+    listed = his.get(reverse("admin:billing_proposal_changelist")).text
+    assert "5,000 credits to be given" in listed
+    assert ">ada@example.org<" in listed
+    page_of_it = reverse("admin:billing_proposal_change", args=[proposal.id])
+    assert page_of_it in his.get(reverse("admin:billing_account_change", args=[account])).content.decode()
     own = hers.get(decide).content.decode()
     assert "It is your own" in own
+    assert f'href="{reverse("admin:billing_proposal_changelist")}">Back</a>' in own
+    assert "Yours: somebody else decides" in hers.get(reverse("admin:billing_proposal_changelist")).text
+    assert "proposal to approve or refuse" not in hers.get(reverse("admin:index")).text
+    assert "proposal to approve or refuse" in his.get(reverse("admin:index")).text
+    assert decide not in hers.get(page_of_it).text
     assert 'name="approve"' not in own
     assert "proposed themselves" in hers.post(decide, {"reason": "me", "approve": "1"}).content.decode()
     assert "This field is required" in his.post(decide, {"reason": "", "approve": "1"}).content.decode()
@@ -284,6 +292,11 @@ def test_a_proposal_s_page_says_how_it_stands_and_leads_to_deciding_it(ada: User
     page = signed_in(ben).get(reverse("admin:billing_proposal_change", args=[proposal.id])).content.decode()
     assert "Waits for a second member of staff until" in page
     assert f'href="{reverse("admin:billing_proposal_decide", args=[proposal.id])}">Approve or refuse…</a>' in page
+
+
+def test_one_credit_is_one_credit(ada: User) -> None:
+    assert str(propose(ada, 1)) == "1 credit given"
+    assert Proposal.objects.get().in_the_past == "Gave 1 credit"
 
 
 def test_whoever_decides_reads_why_it_cannot_be_done_any_more(ada: User, ben: User) -> None:

@@ -57,6 +57,33 @@ def test_pages_follow_one_another_without_gap() -> None:
     assert seen == [7, 6, 5, 4, 3, 2, 1]
 
 
+def test_a_statement_has_one_line_for_each_request_where_it_ended() -> None:
+    account, other = uuid4(), uuid4()
+    grant(account, 100)
+    first, second, lost = hold(account, 30), hold(account, 20), hold(account, 10)
+    ledger.capture(reference=second, amount=15)
+    ledger.release(reference=lost)
+    lines = ledger.statement(account=account)
+    assert [
+        (line.movement.kind, line.movement.reference, line.held and line.held.seq, line.captured, line.released)
+        for line in lines
+    ] == [
+        ("settle", str(lost), 4, 0, 10),
+        ("settle", str(second), 3, 15, 5),
+        ("hold", str(first), None, 0, 0),
+        ("grant", lines[3].movement.reference, None, 0, 0),
+    ]
+    by_seq = {line.seq: line for line in ledger.movements(account=account)}
+    shown = [part for line in lines for part in (line.movement, line.held) if part]
+    assert {part.seq: part for part in shown} == by_seq
+    assert [each for limit in (None, 5, 2) for each in ledger.statement(account=account, before=limit, limit=1)] == [
+        lines[0],
+        lines[2],
+        lines[3],
+    ]
+    assert ledger.statement(account=other) == []
+
+
 def test_a_history_is_the_accounts_own() -> None:
     mine, other = uuid4(), uuid4()
     grant(mine, 1)
@@ -129,6 +156,7 @@ def test_each_answer_is_one_query_whatever_the_history() -> None:
         lambda: ledger.balance(account=account),
         lambda: ledger.lots(account=account),
         lambda: ledger.movements(account=account),
+        lambda: ledger.statement(account=account),
         lambda: ledger.receipt(reference=request),
         lambda: ledger.open_holds(older_than=now),
         lambda: ledger.capture(reference=request),

@@ -54,7 +54,7 @@ def let_the_worker_work(is_done: Callable[[], bool]) -> None:
 
 def available(page: Page, site: str) -> str:
     page.goto(f"{site}/billing/")
-    return page.locator(".lead strong").inner_text()
+    return page.locator(".balance strong").inner_text()
 
 
 def heard(kind: str) -> Callable[[], bool]:
@@ -94,7 +94,7 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     price = generation.quote["credits"]
     assert 0 < price < 60
     assert available(page, site) == str(560 - price)
-    expect(page.get_by_role("link", name="Clip", exact=True)).to_have_attribute(
+    expect(page.get_by_role("link", name="a red circle", exact=True)).to_have_attribute(
         "href", f"/generations/{generation.id}/"
     )
 

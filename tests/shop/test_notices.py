@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.core import mail
 from django.db import connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import User, Workspace
 from accounts.roles import Role
@@ -53,6 +53,19 @@ def late(workspace: Workspace, attempts: int = 1) -> Subscription:
 def running_low(workspace: Workspace, *, address: str = "") -> Budget:
     ledger.open_account(account=workspace.id)
     return Budget.objects.create(workspace=workspace.id, warn_below_credits=300, warn_address=address)
+
+
+def test_an_address_that_is_nobody_s_reads_the_language_of_the_owner(alice: User, place: Workspace) -> None:
+    User.objects.filter(id=alice.id).update(language="de")
+    running_low(place, address="money@example.org")
+    with translation.override("en"):  # of whoever spends, or of the beat
+        tell()
+        notices.write_cap_used(place.id, cap=100, percent=50)
+    assert set(MailMessage.objects.values_list("address", "language")) == {("money@example.org", "de")}
+    User.objects.filter(id=alice.id).update(language="")
+    with translation.override("de"):
+        notices.write_cap_used(place.id, cap=100, percent=100)
+    assert MailMessage.objects.get(occasion__startswith="100:").language == "en"
 
 
 def tell() -> None:

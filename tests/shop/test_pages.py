@@ -8,7 +8,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import redis
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.caller import Caller
@@ -16,9 +18,11 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from billing.plans import entitlements
-from billing.shop import budgets, jobs, workspace_data
+from billing.shop import budgets, history, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
 from billing.shop.templatetags.shop import signed
+from catalog.samples import clip_prices
+from generation.models import Generation
 from tests.generation import factories as clips
 from tests.shop.shop_steps import ShopSteps, balance, hold, pack_price, plan_price
 
@@ -56,6 +60,14 @@ def test_the_pricing_page_says_what_credits_make_with_each_model() -> None:
     assert "$12.00 a month" in shown
     assert "about 19 clips with Toy" in shown  # 500 credits at 26: the family rounds five seconds up to whole frames
     assert "Packs" in shown
+
+
+@pytest.mark.django_db
+def test_the_pricing_page_promises_every_model_to_whom_they_come() -> None:
+    clips.model()
+    assert "Every plan has every model." in text(Client().get("/pricing/"))
+    clips.model("costly", is_default=False, least_plan="paid")
+    assert "Every paid plan has every model." in text(Client().get("/pricing/"))
 
 
 @pytest.mark.django_db
@@ -212,6 +224,32 @@ def test_the_page_of_credits_shows_lots_holds_payments_and_every_movement(shop_s
     assert "removed, payment returned" in shown
 
 
+def test_a_balance_says_what_it_is_made_of_what_it_is_worth_and_what_expires_soon(db: None) -> None:
+    browser, workspace = member()
+    toy = clips.model()
+    now = timezone.now()
+    for kind, amount, days in (
+        (ledger.LotKind.PLAN, 100, 10),
+        (ledger.LotKind.PLAN, 150, 40),
+        (ledger.LotKind.PACK, 50, None),
+    ):
+        ledger.grant(
+            account=workspace.id,
+            reference=f"test:{amount}",
+            amount=amount,
+            kind=kind,
+            expires_at=now + timedelta(days=days) if days else None,
+        )
+    answer = browser.get("/billing/")
+    made_of = {share.kind: share.credits for share in answer.context["shares"]}
+    assert (made_of["plan"], made_of["pack"]) == (250, 50)
+    assert sum(share.percent for share in answer.context["shares"]) == pytest.approx(100)
+    assert [lot.remaining for lot in answer.context["expiring"]] == [100]
+    (price,) = clip_prices()
+    made = answer.context["balance"].available // price.sample.credits
+    assert f"about {made} clips with {toy.name}" in text(answer)
+
+
 def test_a_debt_is_explained(shop_steps: ShopSteps) -> None:
     browser, workspace = member()
     payment = shop_steps.buy(workspace.id)
@@ -259,11 +297,84 @@ def test_movements_are_paged_by_key_and_none_is_shown_twice_or_left_out() -> Non
     seen, address = [], "/billing/"
     while address:
         page = browser.get(address).content.decode()
-        seen += [int(found) for found in re.findall(r'"Credits">\+(\d+)</td><td[^>]*>0</td>', page)]
+        seen += [int(found) for found in re.findall(r'"Credits">\+(\d+)</td>', page)]
         older = re.search(r'href="(\?before=\d+)', page)
         address = f"/billing/{older[1]}" if older else ""
     assert seen == list(range(95, 0, -1))
     assert browser.get("/billing/?before=x").status_code == 404
+
+
+def wishing(*prompts: str) -> tuple[Client, Workspace, list[Generation]]:
+    """Somebody signed in whose workspace has credits and asked for clips."""
+    browser, workspace = member()
+    ledger.grant(account=workspace.id, reference="t", amount=500, kind=ledger.LotKind.PACK)
+    clips.model()
+    return browser, workspace, [clips.submitted(workspace, prompt) for prompt in prompts]
+
+
+def activity(browser: Client, address: str = "/billing/") -> str:
+    return browser.get(address).content.decode().split('id="movements-title"')[1]
+
+
+def rows(browser: Client, address: str = "/billing/") -> list[list[str]]:
+    """The activity, cell by cell."""
+    found = re.findall(r"<tr>(<td.*?)</tr>", activity(browser, address), re.DOTALL)
+    cells = (re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in found)
+    return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row][1:] for row in cells]
+
+
+@pytest.mark.django_db
+def test_a_clip_is_one_line_with_what_it_took_and_what_came_back(valkey: redis.Redis) -> None:
+    browser, _, (kept, cut, lost, waiting) = wishing("a whale", "a <b>bear</b>", "a fox", "an owl")
+    price = kept.credits_quoted
+    ledger.capture(reference=kept.id)
+    ledger.capture(reference=cut.id, amount=1)
+    ledger.release(reference=lost.id)
+    left = 500 - 4 * price
+    fox, bear, whale, owl, pack = rows(browser)
+    assert fox[0].startswith("a fox Step by step : a fox")
+    assert fox[0].endswith(f"{price} credits refunded (+{price})")
+    assert fox[1:] == ["0", str(price), str(left + 2 * price - 1)]
+    assert "a &lt;b&gt;bear&lt;/b&gt;" in bear[0]
+    assert f"1 credit charged, {price - 1} credits refunded (+{price - 1})" in bear[0]
+    assert bear[1:] == ["−1", str(price - 1), str(left + price - 1)]
+    assert f"Reserved (−{price})" in whale[0]
+    assert whale[0].endswith(f"{price} credits charged")
+    assert whale[1:] == [f"−{price}", "", str(left)]
+    assert owl == ["an owl Reserved", f"−{price}", "", str(left)]
+    assert pack[1:] == ["+500", "", "500"]
+    assert f'href="/generations/{waiting.id}/"' in browser.get("/billing/").content.decode()
+
+
+@pytest.mark.django_db
+def test_lines_of_clips_are_paged_by_key_and_each_is_there_once(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "PAGE", 2)
+    browser, _, made = wishing(*(f"clip {number}" for number in range(5)))
+    for one in made[:4]:
+        ledger.capture(reference=one.id)
+    seen, address = [], "/billing/"
+    while address:
+        seen += [row[0].partition(" Step")[0] for row in rows(browser, address)]
+        older = re.search(r'href="(\?before=\d+)', activity(browser, address))
+        address = f"/billing/{older[1]}" if older else ""
+        if len(seen) == 2:
+            ledger.capture(reference=made[4].id)  # its line is on the first page by now
+    assert seen[:4] == ["clip 3", "clip 2", "clip 1", "clip 0"]
+    assert not [what for what in seen[4:] if "clip" in what]
+    assert [row[0].partition(" Step")[0] for row in rows(browser)] == ["clip 4", "clip 3"]
+
+
+@pytest.mark.django_db
+def test_who_keeps_the_books_reads_no_prompt_that_is_not_for_them(valkey: redis.Redis) -> None:
+    owner, workspace, (made, deleted) = wishing("a private wish", "a deleted wish")
+    type(deleted).objects.filter(id=deleted.id).update(deleted_at=timezone.now())
+    bookkeeper, _ = member(Role.BILLING, workspace)
+    assert [row[0] for row in rows(owner)][:2] == ["A deleted clip Reserved", "a private wish Reserved"]
+    assert [row[0] for row in rows(bookkeeper)][:2] == ["Clip Reserved", "Clip Reserved"]
+    assert f"/generations/{made.id}/" in owner.get("/billing/").content.decode()
+    assert f"/generations/{made.id}/" not in activity(bookkeeper)
 
 
 @pytest.mark.django_db

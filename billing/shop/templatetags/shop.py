@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext_lazy, ngettext
 
 from billing.shop.models import Price
 from billing.shop.money import formatted
@@ -12,11 +14,11 @@ from billing.shop.money import formatted
 register = template.Library()
 
 LOT_KINDS = {
-    "free": "Daily free credits",
-    "plan": "Your plan",
-    "pack": "Packs",
-    "goodwill": "Refund",
-    "adjustment": "From us",
+    "free": gettext_lazy("Daily free credits"),
+    "plan": gettext_lazy("Your plan"),
+    "pack": gettext_lazy("Packs"),
+    "goodwill": gettext_lazy("Refund"),
+    "adjustment": gettext_lazy("From us"),
 }
 
 
@@ -26,14 +28,22 @@ def money(price: Price) -> str:
 
 
 @register.filter
+def credits(amount: int) -> str:
+    """So many credits in words: "1 credit", "3,500 credits"."""
+    return ngettext("%(amount)s credit", "%(amount)s credits", amount) % {"amount": intcomma(amount)}
+
+
+@register.filter
 def signed(amount: int) -> str:
     """A change with its sign: "+3,500", "−2", "0"."""
-    return f"{amount:+,}".replace("-", "−") if amount else "0"
+    sign = "+" if amount > 0 else "−" if amount < 0 else ""
+    return f"{sign}{intcomma(abs(amount))}"
 
 
 @register.filter
 def in_currency(amount_minor: int, currency: str) -> str:
-    return formatted(amount_minor, currency)
+    """An amount with its currency; nothing at all is ``$0``."""
+    return formatted(amount_minor, currency, decimals=None if amount_minor else 0)
 
 
 @register.filter
@@ -44,7 +54,7 @@ def of(found: dict[Any, Any], key: Any) -> Any:
 
 @register.filter
 def lot_kind(kind: str) -> str:
-    return LOT_KINDS[kind]
+    return str(LOT_KINDS[kind])
 
 
 @register.filter
