@@ -15,7 +15,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.sites.shortcuts import get_current_site
 from django.http import HttpRequest, HttpResponse
 
-from accounts import bans, claiming, networks, sign_in_mail, visitors, workspaces
+from accounts import bans, claiming, language, networks, sign_in_mail, visitors, workspaces
 from accounts.email_addresses import is_address
 from accounts.models import User
 from loremotion import encryption
@@ -93,6 +93,7 @@ class AccountAdapter(DefaultAccountAdapter):
         assert isinstance(user, User)
         claiming.welcome(request, user)
         response: HttpResponse = super().post_login(request, user, **how)
+        language.welcome(request, user, response)
         return response
 
 

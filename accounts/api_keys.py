@@ -20,6 +20,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import audit, key_rows, members, request_log
 from accounts.caller import API_PREFIX
@@ -48,7 +49,7 @@ def token_of(request: HttpRequest) -> str | None:
     header = request.headers.get("Authorization", "")
     if not header or not request.path.startswith(API_PREFIX):
         return None
-    scheme, _, sent = header.partition(" ")
+    scheme, _space, sent = header.partition(" ")
     return sent.strip() if scheme.lower() == "bearer" else ""
 
 
@@ -122,7 +123,7 @@ def issue(
         kind = "lm_live" if oauth_client is None else "lm_app"
         prefix = f"{kind}_{_letters_of(once_for) if once_for else _letters_by_chance()}"
         if once_for and ApiKey.objects.filter(prefix=prefix).exists():
-            raise AlreadyIssued("already_issued", "This key was made already.", next_step="Look under API keys.")
+            raise AlreadyIssued("already_issued", _("This key was made already."), next_step=_("Look under API keys."))
         refuse_terms(workspace=workspace, by=by, allowed=allowed, scopes=scopes, expires_at=expires_at)
         text = f"{prefix}_{secrets.token_urlsafe(32)}" if oauth_client is None else ""
         key = ApiKey.objects.create(
@@ -156,15 +157,21 @@ def refuse_terms(
         Conflict: the workspace has as many live keys as it may.
     """
     if not scopes:
-        raise Invalid("missing_scope", "A key needs a permission.", next_step="Choose at least one.", field="scopes")
+        raise Invalid(
+            "missing_scope", _("A key needs a permission."), next_step=_("Choose at least one."), field="scopes"
+        )
     if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("invalid_expiry", "That date has passed. Choose a later one.", field="expires_at")
+        raise Invalid("invalid_expiry", _("That date has passed. Choose a later one."), field="expires_at")
     if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
-        raise Forbidden("scope_too_wide", "A key can't do more than you can.", next_step="Choose fewer permissions.")
+        raise Forbidden(
+            "scope_too_wide", _("A key can't do more than you can."), next_step=_("Choose fewer permissions.")
+        )
     members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=workspace)
     if ApiKey.objects.live().filter(workspace=workspace).count() >= MOST_LIVE_KEYS:
         raise Conflict(
-            "too_many_keys", f"You already have {MOST_LIVE_KEYS} keys, the limit.", next_step="Revoke one first."
+            "too_many_keys",
+            _("You already have %(most)s keys, the limit.") % {"most": MOST_LIVE_KEYS},
+            next_step=_("Revoke one first."),
         )
 
 
@@ -181,9 +188,11 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
         ends_at = timezone.now() + ROTATION_OVERLAP
         old = ApiKey.objects.live().filter(id=key.id).first()
         if old is None:
-            raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
+            raise Conflict("key_not_live", _("This key is no longer active."), next_step=_("Create a new one."))
         if old.is_connection:
-            raise Conflict("no_text", "An app renews its own tokens.", next_step="Revoke it and connect it again.")
+            raise Conflict(
+                "no_text", _("An app renews its own tokens."), next_step=_("Revoke it and connect it again.")
+            )
         successor, text = issue(
             workspace=old.workspace,
             by=by,
@@ -272,7 +281,7 @@ def _change(key: ApiKey, after: dict[str, Any], *, actor: str) -> None:
     line = _live_of_line(key)
     now = line.filter(id=key.id).first()
     if now is None:
-        raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
+        raise Conflict("key_not_live", _("This key is no longer active."), next_step=_("Create a new one."))
     before = {name: getattr(now, name) for name in after}
     line.update(**after)
     audit.record(key.workspace, "key.changed", actor=actor, subject=key.prefix, before=before, after=after)
@@ -283,7 +292,7 @@ def _live_of_line(key: ApiKey) -> QuerySet[ApiKey]:
 
 
 def _letters_by_chance() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_PREFIX_LETTERS))
+    return "".join(secrets.choice(_ALPHABET) for _letter in range(_PREFIX_LETTERS))
 
 
 def _letters_of(once_for: str) -> str:

@@ -16,6 +16,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
 from accounts import audit, networks
 from accounts.models import Ban, User, Visitor, Workspace
@@ -41,7 +44,9 @@ def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | No
     with transaction.atomic():
         found = _locked(Visitor.objects.filter(id=visitor.id))
         if not found:
-            raise Conflict("no_visitor", "This visitor has signed up or is erased.", next_step="Suspend the workspace.")
+            raise Conflict(
+                "no_visitor", _("This visitor has signed up or is erased."), next_step=_("Suspend the workspace.")
+            )
         made = Ban.objects.create(visitor=visitor, reason=reason, until=until, banned_by=by)
         _stop(found, made)
     return made
@@ -112,12 +117,22 @@ def refuse_newcomer(request: HttpRequest) -> None:
 
 
 def refusal(ban: Ban) -> Forbidden:
-    whom = "this browser" if ban.network == "" else "new visitors from your network"
-    until = f" until {ban.until:%-d %B %Y, %H:%M} UTC" if ban.until is not None else ""
+    of_browser = ban.network == ""
+    if ban.until is None and of_browser:
+        words = _("The people who run this site have blocked this browser: %(reason)s.")
+    elif ban.until is None:
+        words = _("The people who run this site have blocked new visitors from your network: %(reason)s.")
+    elif of_browser:
+        words = _("The people who run this site have blocked this browser until %(until)s UTC: %(reason)s.")
+    else:
+        words = _(
+            "The people who run this site have blocked new visitors from your network until %(until)s UTC: %(reason)s."
+        )
+    until = date_format(localtime(ban.until), "DATETIME_FORMAT") if ban.until is not None else ""
     return Forbidden(
         "banned",
-        f"The people who run this site have blocked {whom}{until}: {ban.reason.rstrip('.')}.",
-        next_step="If that's a mistake, contact them. If you have an account, you can still sign in.",
+        words % {"until": until, "reason": ban.reason.rstrip(".")},
+        next_step=_("If that's a mistake, contact them. If you have an account, you can still sign in."),
     )
 
 

@@ -12,6 +12,9 @@ from accounts import mailbox, networks, newcomer_limits, proofs, tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
 
+OFFERING_PASSKEYS = {"account_login", "account_signup", "account_reauthenticate"}
+"""Pages that offer a passkey, beside those of ``mfa``."""
+
 
 def caller(request: HttpRequest) -> dict[str, Any]:
     """``caller`` and ``may``: templates say ``{% if may.manage_keys %}`` and read the same table as the views."""
@@ -27,6 +30,9 @@ def caller(request: HttpRequest) -> dict[str, Any]:
 
 def _address_for_passkeys(request: HttpRequest) -> str:
     """The page's address under ``localhost`` where it was opened by number: browsers tie passkeys to names alone."""
+    view = request.resolver_match.view_name if request.resolver_match is not None else ""
+    if not (view in OFFERING_PASSKEYS or view.startswith("mfa_")):
+        return ""
     if not settings.IS_ONE_MACHINE or not networks.is_loopback(request):
         return ""
     here = request.build_absolute_uri()

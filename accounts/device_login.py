@@ -21,6 +21,7 @@ import redis
 from django.core import signing
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import api_keys, tenancy
 from accounts.caller import Caller
@@ -85,7 +86,7 @@ def begin(*, name: str, network: str) -> Begun:
         Unavailable: it cannot be noted now.
     """
     if not name.isprintable():
-        raise Invalid("invalid_name", "A name has letters, figures and signs that can be seen.", field="name")
+        raise Invalid("invalid_name", _("A name has letters, figures and signs that can be seen."), field="name")
     device_code = secrets.token_urlsafe(32)
     address = _of_device(device_code)
     origin = {"name": name[:LONGEST_NAME], "begun_at": timezone.now().isoformat(), "network": network}
@@ -141,7 +142,9 @@ def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> N
         if _waiting(address, user_code) is not None:
             is_noted = connection().set(address, _signed(decided, address.decode()), xx=True, keepttl=True)
     if not is_noted:
-        raise Conflict("unknown_code", "No device is waiting with this code.", next_step="Start again on the device.")
+        raise Conflict(
+            "unknown_code", _("No device is waiting with this code."), next_step=_("Start again on the device.")
+        )
 
 
 def claim(device_code: str) -> Claimed:
@@ -192,7 +195,7 @@ def _refuse_while_valkey_is_away() -> Iterator[None]:
         yield
     except redis.RedisError as problem:
         raise Unavailable(
-            "login_unavailable", "Devices can't be connected right now.", next_step="Try again in a minute."
+            "login_unavailable", _("Devices can't be connected right now."), next_step=_("Try again in a minute.")
         ) from problem
 
 
@@ -232,7 +235,7 @@ def _of_user(user_code: str) -> str:
 
 
 def _letters_by_chance() -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
+    return "".join(secrets.choice(_LETTERS) for _letter in range(_CODE_LETTERS))
 
 
 def _letters_of(user_code: str) -> str:

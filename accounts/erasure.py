@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from accounts import members, workspaces
 from accounts.email_addresses import is_address
@@ -38,8 +39,8 @@ def erase_person(user: User) -> None:
     if user.is_staff:
         raise Conflict(
             "on_the_staff",
-            "You're on the staff of this site, which keeps a log of what its staff does.",
-            next_step="Ask a superuser to take you off the staff first.",
+            _("You're on the staff of this site, which keeps a log of what its staff does."),
+            next_step=_("Ask a superuser to take you off the staff first."),
         )
     with transaction.atomic():
         # Not FOR UPDATE: whoever submits holds the workspace, for which this is about to wait, and names the user.
@@ -53,8 +54,8 @@ def erase_person(user: User) -> None:
         if shared:
             raise Conflict(
                 "owns_teams",
-                f"You own {', '.join(shared)}, which other people still use.",
-                next_step="Transfer ownership first, or close it and wait until it's deleted.",
+                _("You own %(shared)s, which other people still use.") % {"shared": ", ".join(shared)},
+                next_step=_("Transfer ownership first, or close it and wait until it's deleted."),
             )
         for workspace in list(owned):
             workspaces.erase(workspace)

@@ -12,7 +12,8 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import redis
 from asgiref.sync import sync_to_async
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy
 
 from accounts import audit, request_log
 from accounts.caller import Caller
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 CHUNK_BYTES = 256 * 1024
 MOST_AT_ONCE: Final = 4
 """Exports that one process sends to one workspace: each reads all that there is."""
-_exports = StreamLimit("exports")
+_exports = StreamLimit(gettext_lazy("exports"))
 
 
 def files_of(reader: Caller) -> Iterator[ExportedFile]:
@@ -117,15 +118,21 @@ def csv_file(lines: Iterator[str], *, name: str, reader: UUID) -> LimitedStream:
     return download(in_chunks(lines), name=name, content_type="text/csv; charset=utf-8", reader=reader)
 
 
-async def stream(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """One piece at a time. Django would gather the pieces of a plain iterator first, all of them in memory."""
-    while (part := await sync_to_async(_next_of)(parts)) is not None:
+def stream(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """One piece at a time, in the language that is in use now. Django would gather the pieces of a plain iterator
+    first, all of them in memory."""
+    return _stream(parts, translation.get_language())
+
+
+async def _stream(parts: Iterator[bytes], language: str | None) -> AsyncIterator[bytes]:
+    while (part := await sync_to_async(_next_of)(parts, language)) is not None:
         yield part
 
 
-def _next_of(parts: Iterator[bytes]) -> bytes | None:
+def _next_of(parts: Iterator[bytes], language: str | None) -> bytes | None:
     try:
-        return next(parts, None)
+        with translation.override(language):
+            return next(parts, None)
     finally:
         database.give_back()  # until whoever reads has read this one
 

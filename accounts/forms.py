@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.origins import LONGEST, MOST_ORIGINS, read_origins
 from accounts.roles import Role, Scope
@@ -21,21 +23,21 @@ def end_of_day(day: date | None) -> datetime | None:
 
 
 class NameForm(forms.Form):
-    name = forms.CharField(max_length=120)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
 
 
 class PrivacyForm(forms.Form):
     is_private = forms.TypedChoiceField(
-        choices=[("no", "The whole team"), ("yes", "Their maker and the owner")],
+        choices=[("no", gettext_lazy("The whole team")), ("yes", gettext_lazy("Their maker and the owner"))],
         coerce=lambda said: said == "yes",
-        label="Who can see new clips",
-        help_text="You can change this for each clip.",
+        label=gettext_lazy("Who can see new clips"),
+        help_text=gettext_lazy("You can change this for each clip."),
     )
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label="Email address")
-    role = forms.ChoiceField(choices=GIVEN_ROLES, initial=Role.MEMBER)
+    email = forms.EmailField(label=gettext_lazy("Email address"))
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=GIVEN_ROLES, initial=Role.MEMBER)
 
 
 class CapsForm(forms.Form):
@@ -45,15 +47,15 @@ class CapsForm(forms.Form):
         required=False,
         min_value=0,
         max_value=2**31 - 1,
-        label="Daily limit in credits",
-        help_text="A day begins at 00:00 UTC. Leave empty for no limit.",
+        label=gettext_lazy("Daily limit in credits"),
+        help_text=gettext_lazy("A day begins at 00:00 UTC. Leave empty for no limit."),
     )
     monthly_cap_credits = forms.IntegerField(
         required=False,
         min_value=0,
         max_value=2**31 - 1,
-        label="Monthly limit in credits",
-        help_text="Leave empty for no limit.",
+        label=gettext_lazy("Monthly limit in credits"),
+        help_text=gettext_lazy("Leave empty for no limit."),
     )
 
 
@@ -63,9 +65,11 @@ class KeyTermsForm(CapsForm):
     origins = forms.CharField(
         required=False,
         max_length=MOST_ORIGINS * (LONGEST + 1),
-        label="Browser origins",
-        help_text="Only for apps that run in a browser: where their pages are, such as https://app.example. The key "
-        "then works from those pages alone. Put spaces between several. Leave empty for a server or a program.",
+        label=gettext_lazy("Browser origins"),
+        help_text=gettext_lazy(
+            "Only for apps that run in a browser: where their pages are, such as https://app.example. The key "
+            "then works from those pages alone. Put spaces between several. Leave empty for a server or a program."
+        ),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
 
@@ -77,19 +81,22 @@ class KeyTermsForm(CapsForm):
 
 
 class MembershipForm(CapsForm):
-    role = forms.ChoiceField(choices=GIVEN_ROLES)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=GIVEN_ROLES)
 
 
 class KeyForm(KeyTermsForm):
     field_order: tuple[str, ...] = ("name", "scopes")
-    name = forms.CharField(max_length=80, help_text="What it's for.")
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("What it's for."))
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="Permissions"
+        choices=Scope.choices,
+        initial=[Scope.GENERATE],
+        widget=forms.CheckboxSelectMultiple,
+        label=gettext_lazy("Permissions"),
     )
     expires_on = forms.DateField(
         required=False,
-        label="Expires",
-        help_text="At the end of that day. Leave empty to keep it until you revoke it.",
+        label=gettext_lazy("Expires"),
+        help_text=gettext_lazy("At the end of that day. Leave empty to keep it until you revoke it."),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
@@ -118,8 +125,8 @@ class DeviceForm(KeyForm):
     field_order = ("ending", *KeyForm.field_order)
     ending = forms.CharField(
         max_length=20,
-        label="The last four letters of the code",
-        help_text="As the device shows them, not as a message or a link says.",
+        label=gettext_lazy("The last four letters of the code"),
+        help_text=gettext_lazy("As the device shows them, not as a message or a link says."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )
 
@@ -131,7 +138,7 @@ class DeviceForm(KeyForm):
     def clean_ending(self) -> str:
         typed = "".join(letter for letter in self.cleaned_data["ending"].upper() if letter.isalpha())
         if typed != self.expected:
-            raise forms.ValidationError("The code of the device ends in other letters.")
+            raise forms.ValidationError(_("The code of the device ends in other letters."))
         return typed
 
 
@@ -143,10 +150,10 @@ class ConfirmForm(forms.Form):
     def __init__(self, *args: Any, word: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.expected = word
-        self.fields["word"].label = f"Type {word} to confirm"
+        self.fields["word"].label = _("Type %(word)s to confirm") % {"word": word}
 
     def clean_word(self) -> str:
         typed: str = self.cleaned_data["word"]
         if typed.strip() != self.expected:
-            raise forms.ValidationError(f"Type {self.expected} exactly.")
+            raise forms.ValidationError(_("Type %(word)s exactly.") % {"word": self.expected})
         return typed

@@ -31,8 +31,10 @@ def begin(request: HttpRequest, workspace: Workspace) -> None:
     audit.record(workspace, "staff.looked", actor=f"staff {user.email}", request=request)
 
 
-def end(request: HttpRequest) -> None:
-    request.session.pop(_SESSION_KEY, None)
+def end(request: HttpRequest) -> UUID | None:
+    """Return the id of the workspace that the session looked into; None where it looked into none."""
+    look = request.session.pop(_SESSION_KEY, None)
+    return UUID(look["workspace"]) if look else None
 
 
 def workspace_of(request: HttpRequest, user: User) -> Workspace | None:

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from accounts import audit, members, seats
 from accounts.email_addresses import is_address
@@ -51,20 +52,24 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     email = _check_email(email)
     _refuse_a_mass(by.user)
     if not may_give(by.role, role):
-        raise Forbidden("role_forbids", f"You can't make someone {role} here.", next_step="Choose another role.")
+        raise Forbidden(
+            "role_forbids",
+            _("You can't make someone %(role)s here.") % {"role": role},
+            next_step=_("Choose another role."),
+        )
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace is just for you.", next_step="Create a team first.")
+        raise Conflict("not_a_team", _("A personal workspace is just for you."), next_step=_("Create a team first."))
     with transaction.atomic():
         members.lock_memberships(workspace)
         members.refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=workspace)
         if Membership.objects.filter(is_address(email, field="user__email"), workspace=workspace).exists():
-            raise Conflict("member_already", f"{email} is already a member.")
+            raise Conflict("member_already", _("%(email)s is already a member.") % {"email": email})
         known = Invitation.objects.filter(is_address(email), workspace=workspace).first()
         if known is None and Invitation.objects.filter(workspace=workspace).count() >= MOST_OPEN:
             raise Conflict(
                 "too_many_invitations",
-                f"{MOST_OPEN} invitations are still open, the limit.",
-                next_step="Revoke one first.",
+                _("%(most)s invitations are still open, the limit.") % {"most": MOST_OPEN},
+                next_step=_("Revoke one first."),
             )
         if known is not None:
             _refuse_a_flood(known)
@@ -124,13 +129,14 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
     if not EmailAddress.objects.filter(is_address(invitation.email), user=user, verified=True).exists():
         raise Forbidden(
             "invited_another",
-            f"This invitation is for {invitation.email}, but you're signed in as {user.email}.",
-            next_step="Sign in with that address, or ask for an invitation to yours.",
+            _("This invitation is for %(invited)s, but you're signed in as %(own)s.")
+            % {"invited": invitation.email, "own": user.email},
+            next_step=_("Sign in with that address, or ask for an invitation to yours."),
         )
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
         if not open_offers().filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
-            raise Conflict("invitation_void", "This invitation was revoked.", next_step="Ask for a new one.")
+            raise Conflict("invitation_void", _("This invitation was revoked."), next_step=_("Ask for a new one."))
         members = Membership.objects.select_related("workspace")
         membership = members.filter(workspace=invitation.workspace, user=user).first()
         if membership is None:
@@ -199,7 +205,7 @@ def _check_email(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise Invalid("invalid_email", "That isn't an email address.", field="email") from error
+        raise Invalid("invalid_email", _("That isn't an email address."), field="email") from error
     return email
 
 
@@ -209,8 +215,8 @@ def _refuse_a_flood(invitation: Invitation) -> None:
         wait_seconds = int((SENT_AGAIN_AFTER - since).total_seconds()) + 1
         raise TooMany(
             "invited_just_now",
-            f"We emailed {invitation.email} a moment ago.",
-            next_step="Wait two minutes before sending it again.",
+            _("We emailed %(email)s a moment ago.") % {"email": invitation.email},
+            next_step=_("Wait two minutes before sending it again."),
             retry_after_seconds=wait_seconds,
         )
 
@@ -228,8 +234,8 @@ def _refuse_a_mass(user: User) -> None:
     if sent > MOST_A_DAY:
         raise TooMany(
             "too_many_invitations",
-            f"You've sent {MOST_A_DAY} invitations today, the limit.",
-            next_step="Try again tomorrow.",
+            _("You've sent %(most)s invitations today, the limit.") % {"most": MOST_A_DAY},
+            next_step=_("Try again tomorrow."),
             retry_after_seconds=3600,
         )
 

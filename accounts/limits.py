@@ -13,6 +13,8 @@ from typing import Any, Final
 import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts import networks, tenancy
 from accounts.caller import API_PREFIX
@@ -41,7 +43,6 @@ READ, CHANGE = "read", "change"
 """What is counted apart: who watches clips can go on asking for others."""
 KEYS_TOGETHER: Final = 4
 """How many times as often as one key all keys of its workspace may ask together: keys are made for the asking."""
-_WHAT = {READ: "to read", CHANGE: "to make or change something"}
 _COUNT: Final = """
 local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 local left, tightest
@@ -145,12 +146,12 @@ def refuse_many_reports(request: HttpRequest) -> None:
     Raises:
         TooMany: as many came from there in the last hour as may.
     """
-    is_counted, _, seconds = _of_hour(f"report:{networks.fingerprint_of(request)}", most=REPORTS_PER_HOUR)
+    is_counted, _count_now, seconds = _of_hour(f"report:{networks.fingerprint_of(request)}", most=REPORTS_PER_HOUR)
     if not is_counted:
         raise TooMany(
             "too_many_reports",
-            f"{REPORTS_PER_HOUR} reports came from your network in the last hour.",
-            next_step="Try again later, or combine related reports into one.",
+            _("%(most)s reports came from your network in the last hour.") % {"most": REPORTS_PER_HOUR},
+            next_step=_("Try again later, or combine related reports into one."),
             retry_after_seconds=seconds,
         )
 
@@ -161,30 +162,34 @@ def refuse_guesser(request: HttpRequest) -> None:
     Raises:
         TooMany: as many were wrong in the last hour as may be.
     """
-    for name, whose, most in _guessers(request):
-        _, wrong, seconds = _of_hour(name, most=0)
+    for name, words, most in _guessers(request):
+        _is_counted, wrong, seconds = _of_hour(name, most=0)
         if wrong >= most:
             raise TooMany(
                 "too_many_wrong_codes",
-                f"{most} codes that no device shows came from {whose} in the last hour.",
-                next_step="Try again later, or make a key under API keys.",
+                words % {"most": most},
+                next_step=_("Try again later, or make a key under API keys."),
                 retry_after_seconds=seconds,
             )
 
 
 def count_wrong_code(request: HttpRequest) -> None:
     """Note that somebody signed in typed a code that no device shows."""
-    for name, _, most in _guessers(request):
+    for name, _words, most in _guessers(request):
         _of_hour(name, most=most)
 
 
 def _guessers(request: HttpRequest) -> tuple[tuple[str, str, int], ...]:
-    """Under which names wrong codes count, in words whose they are, and how many may be wrong in an hour."""
+    """Under which names wrong codes count, what is said of too many, and how many may be wrong in an hour."""
     return (
-        (f"wrong-code:user:{request.user.pk}", "you", WRONG_CODES_PER_HOUR),
+        (
+            f"wrong-code:user:{request.user.pk}",
+            _("%(most)s codes that no device shows came from you in the last hour."),
+            WRONG_CODES_PER_HOUR,
+        ),
         (
             f"wrong-code:network:{networks.fingerprint_of(request)}",
-            "your network",
+            _("%(most)s codes that no device shows came from your network in the last hour."),
             WRONG_CODES_PER_HOUR_OF_NETWORK,
         ),
     )
@@ -194,7 +199,7 @@ def _of_hour(name: str, *, most: int) -> tuple[bool, int, int]:
     """Count one more under ``name`` if there were fewer than ``most`` in the last hour. Returns whether it was counted,
     how many there are now, and seconds until there is one fewer. While Valkey is away nobody is limited."""
     try:
-        is_counted, _, left, seconds = _count({f"limits:{name}": most}, now=time.time(), window_seconds=3600)
+        is_counted, _place, left, seconds = _count({f"limits:{name}": most}, now=time.time(), window_seconds=3600)
     except redis.RedisError:
         return True, 0, 0
     return is_counted, most - left, seconds
@@ -227,11 +232,26 @@ def _is_counted(request: HttpRequest) -> bool:
 
 def _refusal(request: HttpRequest, allowance: Allowance) -> HttpResponse:
     most = most_of(allowance.kind, of_workspace=allowance.is_of_workspace)
-    who = "All keys of this workspace together have" if allowance.is_of_workspace else "You've"
+    is_reading = allowance.kind == READ
+    if allowance.is_of_workspace:
+        words = (
+            _("All keys of this workspace together have sent more than %(most)s requests to read in a minute.")
+            if is_reading
+            else _(
+                "All keys of this workspace together have sent more than %(most)s requests to make or change something "
+                "in a minute."
+            )
+        )
+    elif is_reading:
+        words = _("You've sent more than %(most)s requests to read in a minute.")
+    else:
+        words = _("You've sent more than %(most)s requests to make or change something in a minute.")
+    wait_seconds = allowance.resets_in_seconds
     refusal = TooMany(
         "rate_limited",
-        f"{who} sent more than {most} requests {_WHAT[allowance.kind]} in a minute.",
-        next_step=f"Wait {allowance.resets_in_seconds} seconds.",
-        retry_after_seconds=allowance.resets_in_seconds,
+        words % {"most": most},
+        next_step=ngettext("Wait %(count)s seconds.", "Wait %(count)s seconds.", wait_seconds)
+        % {"count": wait_seconds},
+        retry_after_seconds=wait_seconds,
     )
     return refuse(request, refusal)

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from accounts import networks
 
 FILES = "django.core.mail.backends.filebased.EmailBackend"
-_BETWEEN = "-" * 79 + "\n"
+_BETWEEN = b"-" * 79 + b"\n"
 _NEWEST_FILES = 20
 
 
@@ -36,15 +36,15 @@ def messages() -> list[ShownMessage]:
     """The newest messages, newest first."""
     folder = Path(settings.MAIL_DIR)
     files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
-    found = [message for path in files[:_NEWEST_FILES] for message in _messages_in(path.read_text(errors="replace"))]
+    found = [message for path in files[:_NEWEST_FILES] for message in _messages_in(path.read_bytes())]
     return sorted(found, key=lambda message: message.sent_at, reverse=True)
 
 
-def _messages_in(text: str) -> list[ShownMessage]:
+def _messages_in(written: bytes) -> list[ShownMessage]:
     found = []
-    for part in text.split(_BETWEEN):
+    for part in written.split(_BETWEEN):
         if part.strip():
-            message = email.message_from_string(part.lstrip("\n"), policy=email.policy.default)
+            message = email.message_from_bytes(part.lstrip(b"\n"), policy=email.policy.default)
             body = message.get_body(("plain",))
             found.append(
                 ShownMessage(

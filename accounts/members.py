@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import ApiKey, Invitation, Membership, User, Workspace
@@ -41,8 +42,8 @@ def refuse_unless(user: User, *, may: Action, workspace: Workspace) -> None:
     if role is None or may not in BY_ROLE[role]:
         raise Forbidden(
             "role_forbids",
-            f"Your role no longer allows this: {MEANING[may].lower()}.",
-            next_step="An owner or admin of the workspace can change it.",
+            _("Your role no longer allows this: %(what)s.") % {"what": MEANING[may]},
+            next_step=_("An owner or admin of the workspace can change it."),
         )
 
 
@@ -72,14 +73,14 @@ def change(
         if now is None:
             raise Conflict(
                 "members_changed",
-                "The members have changed in the meantime.",
-                next_step="Reload the page and try again.",
+                _("The members have changed in the meantime."),
+                next_step=_("Reload the page and try again."),
             )
         if now.role == Role.OWNER or not may_give(by.role, role):
             raise Forbidden(
                 "role_forbids",
-                "You can't give this member that role.",
-                next_step="To change the owner, transfer ownership in the team's settings.",
+                _("You can't give this member that role."),
+                next_step=_("To change the owner, transfer ownership in the team's settings."),
             )
         after = {
             "role": role,
@@ -118,7 +119,7 @@ def remove(*, membership: Membership, by: Membership) -> list[str]:
         gone = Membership.objects.filter(id=membership.id).exclude(role=Role.OWNER).delete()[0]
         if not gone and Membership.objects.filter(id=membership.id).exists():
             raise Conflict(
-                "owner_stays", "A workspace needs an owner.", next_step="Transfer ownership first, or close it."
+                "owner_stays", _("A workspace needs an owner."), next_step=_("Transfer ownership first, or close it.")
             )
         theirs = ApiKey.objects.live().filter(workspace=membership.workspace, created_by=membership.user)
         keys = theirs.exclude(digest="")

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.email_addresses import is_address
 from accounts.roles import Role, Scope
@@ -44,6 +45,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now)
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """What they read in, mail and, where they chose it, pages: a code of ``settings.LANGUAGES``; empty of somebody who
+    never signed in."""
+    is_language_chosen = models.BooleanField(default=False, db_default=False)
+    """Whether they said so themselves. Else it was noted when they signed in, and pages go by the browser."""
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -89,6 +95,7 @@ class Workspace(models.Model):
         indexes = [
             models.Index(fields=["closed_at"], name="workspace_closing", condition=Q(closed_at__isnull=False)),
             models.Index(OpClass(Upper("name"), "text_pattern_ops"), name="workspace_by_name"),
+            models.Index(fields=["-created_at", "-id"], name="workspace_newest"),
         ]
 
     def __str__(self) -> str:
@@ -109,7 +116,14 @@ class Workspace(models.Model):
     @property
     def title(self) -> str:
         """What people call it."""
-        return self.name or {"visitor": "This browser", "personal": "Personal", "team": "Team"}[self.kind]
+        return (
+            self.name
+            or {
+                "visitor": _("This browser"),
+                "personal": _("Personal"),
+                "team": _("Team"),
+            }[self.kind]
+        )
 
 
 class Membership(models.Model):
@@ -276,6 +290,7 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
+        permissions = [("view_staff_acts", "Can see what staff did on the pages that they may open")]
         indexes = [
             models.Index(fields=["workspace", "-id"], name="audit_of_workspace"),
             # For staff, who finds the newest by who did it, to what, and what it was.
@@ -285,6 +300,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["at"], name="audit_network_known", condition=~Q(network="")),
             models.Index(fields=["at"], name="audit_by_time"),
             models.Index(fields=["-id"], name="audit_of_staff", condition=Q(actor__startswith="staff ")),
+            models.Index(fields=["event", "-id"], name="audit_of_staff_event", condition=Q(actor__startswith="staff ")),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts import networks, proofs
 from loremotion.refusals import TooMany
@@ -66,8 +67,8 @@ def challenge_for(request: HttpRequest) -> dict[str, Any]:
 def _used_up() -> TooMany:
     return TooMany(
         "too_many_visitors",
-        "Your network has used up its free clips for new visitors today.",
-        next_step="Come back tomorrow, sign in, or use the browser you made your first clip in.",
+        _("Your network has used up its free clips for new visitors today."),
+        next_step=_("Come back tomorrow, sign in, or use the browser you made your first clip in."),
         retry_after_seconds=3600,
     )
 

@@ -5,6 +5,9 @@ Own code and no library: ``django-cors-headers`` decides by the site's settings,
 A preflight bears no key, so that its answer is the same for every origin and looks nothing up. What counts is decided
 by the request itself: a key with origins is refused from anywhere else, and only for such a key is the page that asked
 allowed to read the answer. Cookies are never allowed to come along.
+
+An app that was connected (``accounts.oauth``) may be one in a browser: it has the origin that its person was sent back
+to. It may be a program behind that address as well, so it is not bound to be a page.
 """
 
 from __future__ import annotations
@@ -17,18 +20,17 @@ import idna
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 
 from accounts import tenancy
 from accounts.caller import API_PREFIX, state_of
 from accounts.models import ApiKey
+from loremotion.cross_origin import ALLOW_ORIGIN, EXPOSE, EXPOSED, PREFLIGHT
 from loremotion.errors import refuse
 from loremotion.refusals import Forbidden, Invalid, Refusal, Unauthorized
 
 MOST_ORIGINS: Final = 20
 LONGEST: Final = 200
-PREFLIGHT_KEPT_SECONDS: Final = 2 * 60 * 60
-"""The longest that browsers keep one."""
-METHODS: Final = "GET, HEAD, POST, DELETE"
 _ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([^/:\[\]]+|\[[^/\[\]]+\])(?::([0-9]{1,5}))?/?")
 _HOST: Final = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _LAST_PORT: Final = 65_535
@@ -45,7 +47,10 @@ def read_origins(text: str) -> list[str]:
     found = dict.fromkeys(map(_read_origin, re.split(r"[\s,]+", text.strip()))) if text.strip() else {}
     if len(found) > MOST_ORIGINS:
         raise Invalid(
-            "too_many_origins", f"A key has at most {MOST_ORIGINS} origins.", next_step="Make another.", field="origins"
+            "too_many_origins",
+            _("A key has at most %(most)s origins.") % {"most": MOST_ORIGINS},
+            next_step=_("Make another."),
+            field="origins",
         )
     return list(found)
 
@@ -59,8 +64,8 @@ def _read_origin(said: str) -> str:
     if not is_safe or not host or (port or 0) > _LAST_PORT or len(origin) > LONGEST:
         raise Invalid(
             "invalid_origin",
-            f"{said[:LONGEST]!r} is no origin that a key can be restricted to.",
-            next_step="Write it as https://app.example, without a path. http:// is for localhost alone.",
+            _("%(origin)s is no origin that a key can be restricted to.") % {"origin": repr(said[:LONGEST])},
+            next_step=_("Write it as https://app.example, without a path. http:// is for localhost alone."),
             field="origins",
         )
     return origin
@@ -88,13 +93,13 @@ class CorsMiddleware:
             return self.get_response(request)
         origin = request.headers.get("Origin", "")
         if origin and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return _preflight()
+            return HttpResponse(status=204, headers=PREFLIGHT)
         response = self.get_response(request)
         patch_vary_headers(response, ["Origin"])
         caller = state_of(request).caller
         if origin and caller is not None and caller.key is not None and origin in caller.key.origins:
-            response["Access-Control-Allow-Origin"] = origin
-            response["Access-Control-Expose-Headers"] = "*"
+            response[ALLOW_ORIGIN] = origin
+            response[EXPOSE] = EXPOSED
         return response
 
 
@@ -111,17 +116,6 @@ class KeyOriginMiddleware:
         return self.get_response(request) if refusal is None else refuse(request, refusal)
 
 
-def _preflight() -> HttpResponse:
-    response = HttpResponse(status=204)
-    response["Access-Control-Allow-Origin"] = "*"
-    response["Access-Control-Allow-Methods"] = METHODS
-    response["Access-Control-Allow-Headers"] = "Authorization, *"  # the star stands for all but that one
-    response["Access-Control-Max-Age"] = str(PREFLIGHT_KEPT_SECONDS)
-    response["Cache-Control"] = "no-store"  # of caches in between; browsers keep it by the line above
-    patch_vary_headers(response, ["Origin"])
-    return response
-
-
 def _find_refusal(request: HttpRequest, origin: str) -> Refusal | None:
     """Why the request's key may not be used from there; None where it may, or has nothing to say."""
     if "Authorization" not in request.headers:
@@ -130,7 +124,10 @@ def _find_refusal(request: HttpRequest, origin: str) -> Refusal | None:
         key = tenancy.caller_of(request).key
     except Unauthorized:
         return None  # whoever counts requests, and the view, find so too
-    if key is None or (not key.origins and not _is_a_page_of_elsewhere(request, origin)) or origin in key.origins:
+    if key is None or origin in key.origins:
+        return None
+    is_for_pages = bool(key.origins) and not key.is_connection
+    if not is_for_pages and not _is_a_page_of_elsewhere(request, origin):
         return None
     return Forbidden("origin_not_allowed", _words(key, origin), next_step="Set its origins under API keys.")
 

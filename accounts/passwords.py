@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from typing import Any, Final
 
 from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHasher
+from django.utils.translation import gettext as _
 
 from loremotion import database
 from loremotion.refusals import Unavailable
@@ -45,7 +46,9 @@ class _Slot:
         database.give_back()
         if not _slots.acquire(timeout=WAIT_SECONDS):
             raise Unavailable(
-                "busy", "Too many people are signing in right now.", next_step="Nothing is lost. Try again in a minute."
+                "busy",
+                _("Too many people are signing in right now."),
+                next_step=_("Nothing is lost. Try again in a minute."),
             )
 
     def __exit__(self, *_: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from accounts import tenancy
 from accounts.models import Membership
@@ -30,10 +31,10 @@ def member_may(action: Action) -> Callable[[MemberView[P]], View[P]]:
         def door(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            _, caller = tenancy.ensure(request, action)
+            _workspace, caller = tenancy.ensure(request, action)
             if caller.membership is None:  # staff that looks on
                 raise Forbidden(
-                    "members_only", "This page is for members of a workspace.", next_step="Stop viewing first."
+                    "members_only", _("This page is for members of a workspace."), next_step=_("Stop viewing first.")
                 )
             return view(request, caller.membership, *args, **kwargs)
 

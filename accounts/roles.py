@@ -6,18 +6,24 @@ What a workspace's own row adds (suspended, closing) is ``accounts.tenancy``'s t
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from django.db import models
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class Role(models.TextChoices):
     """A member's role in a workspace. There is exactly one owner."""
 
-    OWNER = "owner"
-    ADMIN = "admin"
-    MEMBER = "member"
-    BILLING = "billing"
-    VIEWER = "viewer"
+    OWNER = "owner", gettext_lazy("Owner")
+    ADMIN = "admin", gettext_lazy("Admin")
+    MEMBER = "member", gettext_lazy("Member")
+    BILLING = "billing", gettext_lazy("Billing")
+    VIEWER = "viewer", gettext_lazy("Viewer")
 
 
 class Action(StrEnum):
@@ -42,28 +48,29 @@ class Action(StrEnum):
 class Scope(models.TextChoices):
     """What an API key is good for."""
 
-    READ = "read", "View clips and their status"
-    GENERATE = "generate", "Make, cancel and view clips"
-    BILLING_READ = "billing-read", "View credits and payments"
-    ADMIN = "admin", "Manage members, keys and webhooks, rename the workspace, read the audit log, export"
+    READ = "read", gettext_lazy("View clips and their status")
+    GENERATE = "generate", gettext_lazy("Make, cancel and view clips")
+    BILLING_READ = "billing-read", gettext_lazy("View credits and payments")
+    ADMIN = "admin", gettext_lazy("Manage members, keys and webhooks, rename the workspace, read the audit log, export")
 
 
-MEANING: dict[Action, str] = {
-    Action.READ_CLIPS: "See and download clips, their prompts and receipts",
-    Action.READ_PRIVATE_CLIPS: "See clips that members keep private, and share them",
-    Action.GENERATE: "Make clips from the shared credits, cancel and delete them",
-    Action.READ_CREDITS: "See how many credits are left",
-    Action.READ_PAYMENTS: "See payments, grants and every movement of credits",
-    Action.PAY: "Buy credits, change the plan and how it is paid",
-    Action.MANAGE_MEMBERS: "Invite and remove members, change roles and caps",
-    Action.MANAGE_KEYS: "Make, rotate and revoke API keys",
-    Action.MANAGE_WEBHOOKS: "Set up webhook endpoints, see what was sent to them",
-    Action.READ_AUDIT: "Read and export the audit log",
-    Action.EXPORT: "Export everything as a zip",
-    Action.RENAME: "Rename the workspace, say whether new clips are private",
-    Action.TRANSFER: "Hand the workspace to another owner",
-    Action.CLOSE: "Close the workspace, and reopen it within the grace",
+MEANING: dict[Action, StrOrPromise] = {
+    Action.READ_CLIPS: gettext_lazy("see and download clips, their prompts and receipts"),
+    Action.READ_PRIVATE_CLIPS: gettext_lazy("see clips that members keep private, and share them"),
+    Action.GENERATE: gettext_lazy("make clips from the shared credits, cancel and delete them"),
+    Action.READ_CREDITS: gettext_lazy("see how many credits are left"),
+    Action.READ_PAYMENTS: gettext_lazy("see payments, grants and every movement of credits"),
+    Action.PAY: gettext_lazy("buy credits, change the plan and how it is paid"),
+    Action.MANAGE_MEMBERS: gettext_lazy("invite and remove members, change roles and caps"),
+    Action.MANAGE_KEYS: gettext_lazy("make, rotate and revoke API keys, bring keys for providers"),
+    Action.MANAGE_WEBHOOKS: gettext_lazy("set up webhook endpoints, see what was sent to them"),
+    Action.READ_AUDIT: gettext_lazy("read and export the audit log"),
+    Action.EXPORT: gettext_lazy("export everything as a zip"),
+    Action.RENAME: gettext_lazy("rename the workspace, say whether new clips are private"),
+    Action.TRANSFER: gettext_lazy("hand the workspace to another owner"),
+    Action.CLOSE: gettext_lazy("close the workspace, and reopen it within the grace"),
 }
+"""As the end of a sentence: without a capital letter."""
 
 _EVERYBODY = frozenset(Role)
 _RUNS_IT = frozenset({Role.OWNER, Role.ADMIN})
@@ -160,5 +167,5 @@ def as_markdown() -> str:
         cells = ["yes" if role in ALLOWED[action] else "" for role in roles]
         cells.append("yes" if action in VISITOR_MAY else "")
         cells.append(", ".join(scope for scope in Scope if action in BY_SCOPE[scope]))
-        lines.append(f"| {meaning} | {' | '.join(cells)} |")
+        lines.append(f"| {capfirst(meaning)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

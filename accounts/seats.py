@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Invitation, Membership, Workspace
 from accounts.offers import open_offers
@@ -55,6 +57,11 @@ def _refuse_when_full(workspace: Workspace, count: int) -> None:
     if count >= most:
         raise Conflict(
             "no_seat_left",
-            f"{workspace.title} has {most} seat{'' if most == 1 else 's'} on its plan, and none is free.",
-            next_step="Change the plan, revoke an invitation, or remove a member.",
+            ngettext(
+                "%(title)s has %(most)s seat on its plan, and none is free.",
+                "%(title)s has %(most)s seats on its plan, and none is free.",
+                most,
+            )
+            % {"title": workspace.title, "most": most},
+            next_step=_("Change the plan, revoke an invitation, or remove a member."),
         )

@@ -23,6 +23,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import sign_in_mail, workspaces
 from accounts.models import User
@@ -31,9 +34,9 @@ SHOWN_FOR_SECONDS = 12 * 3600
 """A working day. A session lasts for weeks, and a machine that was left open is not to open the admin as long."""
 
 _KINDS = {
-    Authenticator.Type.TOTP: "authenticator app",
-    Authenticator.Type.WEBAUTHN: "passkeys",
-    Authenticator.Type.RECOVERY_CODES: "recovery codes",
+    Authenticator.Type.TOTP: gettext_noop("authenticator app"),
+    Authenticator.Type.WEBAUTHN: gettext_noop("passkeys"),
+    Authenticator.Type.RECOVERY_CODES: gettext_noop("recovery codes"),
 }
 
 
@@ -88,16 +91,16 @@ def forget(user: User, *, actor: str) -> list[str]:
         for session in UserSession.objects.filter(user=user):
             session.end()
         workspaces.note_about(user, "account.second_factor_forgotten", subject=", ".join(kinds)[:254], actor=actor)
-        context = {
-            "user": user,
-            "kinds": ", ".join(kinds),
-            "site": settings.SITE_URL,
-            "link": settings.SITE_URL + reverse("mfa_index"),
-        }
-        text = render_to_string("accounts/mail/second_factor_forgotten.txt", context)
-        sign_in_mail.write(
-            user=user, address=user.email, subject="Your two-factor authentication was removed", text=text
-        )
+        with translation.override(user.language or settings.LANGUAGE_CODE):
+            context = {
+                "user": user,
+                "kinds": ", ".join(map(_, kinds)),
+                "site": settings.SITE_URL,
+                "link": settings.SITE_URL + reverse("mfa_index"),
+            }
+            subject = _("Your two-factor authentication was removed")
+            text = render_to_string("accounts/mail/second_factor_forgotten.txt", context)
+        sign_in_mail.write(user=user, address=user.email, subject=subject, text=text)
     return kinds
 
 
@@ -108,7 +111,7 @@ def _led_to_it(request: HttpRequest, user: User) -> HttpResponse:
     elif Authenticator.Type.WEBAUTHN in kinds:
         door = "mfa_reauthenticate_webauthn"
     else:
-        messages.info(request, "The admin opens with a second factor. Add a passkey or an authenticator app first.")
+        messages.info(request, _("The admin opens with a second factor. Add a passkey or an authenticator app first."))
         return redirect("mfa_index")
     return _through(door, request)
 

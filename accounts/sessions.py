@@ -16,8 +16,10 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import workspaces
 from accounts.models import User
@@ -25,12 +27,12 @@ from loremotion.valkey import connection
 
 SEEN_IS_NOTED_EVERY = timedelta(minutes=10)
 WORDS = {
-    "password": "password",
-    "password_reset": "new password",
-    "code": "emailed code",
-    "webauthn": "passkey",
-    "totp": "authenticator app",
-    "recovery_codes": "recovery code",
+    "password": gettext_lazy("password"),
+    "password_reset": gettext_lazy("new password"),
+    "code": gettext_lazy("emailed code"),
+    "webauthn": gettext_lazy("passkey"),
+    "totp": gettext_lazy("authenticator app"),
+    "recovery_codes": gettext_lazy("recovery code"),
 }
 
 
@@ -93,7 +95,8 @@ def end(user: User, session_id: int) -> str | None:
     if row is None:
         return None
     row.end()
-    workspaces.note_about(user, "session.ended", subject=device_named_by(row.user_agent))
+    with translation.override(settings.LANGUAGE_CODE):  # the audit log is everybody's
+        workspaces.note_about(user, "session.ended", subject=device_named_by(row.user_agent))
     return str(row.session_key)
 
 
@@ -107,8 +110,8 @@ def end_others(request: HttpRequest, user: User) -> None:
 def device_named_by(user_agent: str) -> str:
     """``Firefox on Linux``, as far as the browser says what it is."""
     told = ua_parser.parse(user_agent)
-    browser = told.user_agent.family if told.user_agent else "Unknown browser"
-    return f"{browser} on {told.os.family}" if told.os else browser
+    browser = told.user_agent.family if told.user_agent else _("Unknown browser")
+    return _("%(browser)s on %(system)s") % {"browser": browser, "system": told.os.family} if told.os else browser
 
 
 def _is_still_signed_in(said: dict[str, Any], user: User) -> bool:
@@ -122,7 +125,7 @@ def _ways_in(said: dict[str, Any]) -> list[str]:
     records = said.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
     kinds = [record.get("type") or record.get("provider") or record["method"] for record in records]
     words = WORDS | {provider["provider_id"]: provider["name"] for provider in settings.SIGN_IN_PROVIDERS}
-    return list(dict.fromkeys(words.get(kind, kind) for kind in kinds))
+    return list(dict.fromkeys(str(words.get(kind, kind)) for kind in kinds))
 
 
 def _note(session_key: str) -> None:

@@ -28,9 +28,12 @@ def _may(models: str, *actions: str) -> Iterable[str]:
 _CUSTOMERS: Final = (
     *_may("accounts.workspace accounts.user accounts.auditentry billing.account billing.lot billing.hold", "view"),
     *_may("billing.proposal shop.payment shop.subscription shop.order shop.budget shop.plan shop.pack", "view"),
-    *("shop.view_price", "billing.adjust_credits"),
+    *("shop.view_price", "billing.adjust_credits", "accounts.view_staff_acts"),
 )
-_CLIPS: Final = (*_may("generation.generation catalog.model catalog.alias", "view"), "generation.view_fleet")
+_CLIPS: Final = (
+    *_may("generation.generation catalog.model catalog.alias", "view"),
+    *("generation.view_fleet", "accounts.view_staff_acts"),
+)
 
 PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "Support": frozenset(
@@ -42,6 +45,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
             *("generation.cancel_generation", "generation.retry_generation"),
             *_may("notices.notice moderation.review sharing.share", "view", "change"),
             *_may("moderation.policy", "view", "add", "change"),
+            *("provider_keys.view_providerkey", "provider_keys.remove_providerkey"),
             *_may("moderation.refusalcount outbox.mailmessage webhooks.endpoint webhooks.delivery", "view"),
         ]
     ),
@@ -62,6 +66,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
             *_may("shop.stripeevent", "view", "change"),
             *_may("outbox.mailmessage webhooks.endpoint webhooks.delivery", "view"),
             *("outbox.retry_mailmessage", "webhooks.retry_delivery"),
+            "provider_keys.view_providerkey",
         ]
     ),
     "Catalogue": frozenset(

@@ -11,6 +11,7 @@ from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
 from accounts.caller import API_PREFIX, Caller, state_of
@@ -147,8 +148,8 @@ def _refuse_unless_now(now: Workspace | None, action: Action, *, caller: Caller 
     if now is None or now.merged_into_id is not None:
         raise Conflict(
             "workspace_gone",
-            "What was here was deleted, or moved to another workspace.",
-            next_step="Look at what is there now.",
+            _("What was here was deleted, or moved to another workspace."),
+            next_step=_("Look at what is there now."),
         )
     prints = caller.networks if caller is not None else ()
     ban = bans.against_workspace(now, prints=prints) if now.is_visitor else None
@@ -237,29 +238,33 @@ def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
     if caller.onlooker is not None:
         return Forbidden(
             "read_only",
-            "You're viewing this workspace as staff and can't change anything.",
-            next_step="Stop viewing first.",
+            _("You're viewing this workspace as staff and can't change anything."),
+            next_step=_("Stop viewing first."),
         )
     if caller.ban is not None:
         return bans.refusal(caller.ban)
     if workspace.suspended_at is not None:
         return Forbidden(
             "workspace_suspended",
-            "This workspace is suspended. Its clips and credits are kept.",
-            next_step="Contact the people who run this site.",
+            _("This workspace is suspended. Its clips and credits are kept."),
+            next_step=_("Contact the people who run this site."),
         )
     if workspace.closed_at is not None and action not in WHILE_CLOSING:
         return Forbidden(
-            "workspace_closing", "This workspace is being closed.", next_step="Its owner can reopen it in its settings."
+            "workspace_closing",
+            _("This workspace is being closed."),
+            next_step=_("Its owner can reopen it in its settings."),
         )
-    what = MEANING[action].lower()
+    what = MEANING[action]
     if caller.key is not None:
         scopes = " or ".join(scope for scope, actions in BY_SCOPE.items() if action in actions) or "none"
         return Forbidden(
-            "missing_scope", f"This key doesn't allow this: {what}.", next_step=f"Use a key with the scope {scopes}."
+            "missing_scope",
+            f"This key doesn't allow this: {what}.",
+            next_step=f"Use a key with the scope {scopes}.",
         )
     return Forbidden(
         "role_forbids",
-        f"Your role here doesn't allow this: {what}.",
-        next_step="An owner or admin of the workspace can change it.",
+        _("Your role here doesn't allow this: %(what)s.") % {"what": what},
+        next_step=_("An owner or admin of the workspace can change it."),
     )

@@ -1,6 +1,19 @@
 from django.urls import path
 
-from accounts.views import account, apps, audit, claims, data, devices, keys, members, sessions, staff, workspaces
+from accounts.views import (
+    account,
+    apps,
+    audit,
+    claims,
+    data,
+    devices,
+    keys,
+    language,
+    members,
+    sessions,
+    staff,
+    workspaces,
+)
 
 app_name = "accounts"
 
@@ -10,6 +23,7 @@ urlpatterns = [
     path("data/", data.data, name="data"),
     path("data/export.zip", data.export, name="export"),
     path("data/erase/", data.erase_visitor, name="erase-visitor"),
+    path("language/", language.switch, name="language"),
     path("account/sessions/", sessions.listing, name="sessions"),
     path("account/sessions/<int:session_id>/end/", sessions.end, name="end-session"),
     path("account/apps/", apps.listing, name="apps"),

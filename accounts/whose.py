@@ -19,13 +19,24 @@ def owners(path: str = MEMBERS) -> Prefetch[str]:
     return Prefetch(path, Membership.objects.filter(role=Role.OWNER).select_related("user"))
 
 
+def has_owners(workspace: Workspace) -> bool:
+    """Whether its owners are prefetched."""
+    return MEMBERS in getattr(workspace, "_prefetched_objects_cache", {})
+
+
+def is_somebodys(workspace: Workspace) -> bool:
+    """Whether a customer owns it, of one whose owners are prefetched. Else it is the site's own."""
+    return not workspace.is_team or bool(workspace.memberships.all())
+
+
 def title_of(workspace: Workspace) -> str:
-    """Return what staff calls it; where its owners are not prefetched, what people call it."""
-    if workspace.name or MEMBERS not in getattr(workspace, "_prefetched_objects_cache", {}):
-        return workspace.title
-    if workspace.kind == Workspace.Kind.VISITOR:
-        return f"Visitor {str(workspace.id)[:8]}"
-    return next((member.user.email for member in workspace.memberships.all()), workspace.title)
+    """Return what staff calls it. Where its owners are not prefetched or there are none, its kind and its id: two
+    people are told apart also by staff who may not know them."""
+    if workspace.name:
+        return workspace.name
+    owners = workspace.memberships.all() if has_owners(workspace) else ()
+    kind = "Visitor" if workspace.is_visitor else str(Workspace.Kind(workspace.kind).label)
+    return next((member.user.email for member in owners), f"{kind} {str(workspace.id)[:8]}")
 
 
 def title_by_id(workspace: UUID) -> str:

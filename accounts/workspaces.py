@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import audit, bans, members, request_log
 from accounts.models import ApiKey, AuditEntry, Membership, User, Visitor, Workspace
@@ -85,7 +86,7 @@ def unite(*, visitor: Visitor, into: Visitor) -> None:
         found = {row.id: row for row in rows.filter(id__in=both).order_by("id")}
         if len(found) != 2 or any(row.workspace.suspended_at or bans.is_banned(row) for row in found.values()):
             raise Conflict(
-                "cannot_unite", "One of the two workspaces no longer exists.", next_step="Ask for a new link."
+                "cannot_unite", _("One of the two workspaces no longer exists."), next_step=_("Ask for a new link.")
             )
         found[visitor.id].delete()
         _merge(found[visitor.id].workspace, found[into.id].workspace, actor="visitor")
@@ -113,8 +114,8 @@ def begin_team(*, name: str, owner: User) -> Workspace:
         if owned.count() >= MOST_OWNED_TEAMS:
             raise Conflict(
                 "too_many_teams",
-                f"You already own {MOST_OWNED_TEAMS} teams, the limit.",
-                next_step="Close one of them first.",
+                _("You already own %(most)s teams, the limit.") % {"most": MOST_OWNED_TEAMS},
+                next_step=_("Close one of them first."),
             )
         team = Workspace.objects.create(kind=Workspace.Kind.TEAM, name=_check_name(name))
         Membership.objects.create(workspace=team, user=owner, role=Role.OWNER)
@@ -135,7 +136,7 @@ def set_privacy(workspace: Workspace, *, is_private: bool, actor: str) -> None:
         Conflict: it is not a team.
     """
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace is just for you.")
+        raise Conflict("not_a_team", _("A personal workspace is just for you."))
     with transaction.atomic():
         changed = Workspace.objects.filter(id=workspace.id).exclude(makes_private_clips=is_private)
         if changed.update(makes_private_clips=is_private):
@@ -149,7 +150,7 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
         Conflict: it is not a team, or one of the two is not what they were.
     """
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace can't be transferred.")
+        raise Conflict("not_a_team", _("A personal workspace can't be transferred."))
     with transaction.atomic():
         members.lock_memberships(workspace)
         memberships = {
@@ -161,8 +162,8 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
         if len(memberships) != 2 or memberships[owner.id].role != Role.OWNER:
             raise Conflict(
                 "members_changed",
-                "The members have changed in the meantime.",
-                next_step="Reload the page and try again.",
+                _("The members have changed in the meantime."),
+                next_step=_("Reload the page and try again."),
             )
         Membership.objects.filter(id=owner.id).update(role=Role.ADMIN)
         Membership.objects.filter(id=to.id).update(role=Role.OWNER, daily_cap_credits=None, monthly_cap_credits=None)
@@ -230,5 +231,5 @@ def erase_closed(*, limit: int) -> int:
 def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 120:
-        raise Invalid("invalid_name", "A name needs 1 to 120 characters.", field="name")
+        raise Invalid("invalid_name", _("A name needs 1 to 120 characters."), field="name")
     return name

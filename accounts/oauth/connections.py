@@ -60,9 +60,13 @@ def begin(
     scopes: list[str],
     daily_cap_credits: int | None,
     monthly_cap_credits: int | None,
+    origins: list[str],
 ) -> ApiKey:
     """Make the key of a connection that ``place``'s user agreed to. It lapses unless its code is sent in time. Where
     the app is connected there already, it goes on that one's line, with its clips and what is left of its caps.
+
+    Args:
+        origins: of the app's pages in browsers, where it may be one.
 
     Raises:
         Forbidden, Conflict: as ``api_keys.issue``.
@@ -83,6 +87,7 @@ def begin(
             expires_at=timezone.now() + timedelta(seconds=app_settings.AUTHORIZATION_CODE_EXPIRES_IN),
             origin_id=before.line_id if before is not None else None,
             oauth_client=client,
+            origins=origins,
         )
     return key
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 from allauth.idp.oidc.forms import AuthorizationForm
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.forms import CapsForm, end_of_day
 from accounts.models import Membership
@@ -20,11 +22,14 @@ PROPOSED_DAILY_CAP: Final = 100
 
 class ConsentForm(CapsForm, AuthorizationForm):
     field_order = ("request", "workspace", "scopes", "daily_cap_credits", "monthly_cap_credits", "expires_on")
-    workspace = forms.ChoiceField(help_text="The app sees and pays for clips of this workspace alone.")
+    workspace = forms.ChoiceField(
+        label=gettext_lazy("Workspace"),
+        help_text=gettext_lazy("The app sees and pays for clips of this workspace alone."),
+    )
     expires_on = forms.DateField(
         required=False,
-        label="Expires",
-        help_text="At the end of that day. Leave empty to keep it connected until you disconnect it.",
+        label=gettext_lazy("Expires"),
+        help_text=gettext_lazy("At the end of that day. Leave empty to keep it connected until you disconnect it."),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
@@ -34,7 +39,7 @@ class ConsentForm(CapsForm, AuthorizationForm):
         workspace = self.fields["workspace"]
         assert isinstance(workspace, forms.ChoiceField)
         workspace.choices = [(id_, place.workspace.title) for id_, place in self._places.items()]
-        self.fields["scopes"].label = "What it may do"
+        self.fields["scopes"].label = _("What it may do")
         self.fields["daily_cap_credits"].initial = PROPOSED_DAILY_CAP
         self.order_fields(self.field_order)
 
@@ -44,7 +49,7 @@ class ConsentForm(CapsForm, AuthorizationForm):
     def clean_expires_on(self) -> datetime | None:
         ends = end_of_day(self.cleaned_data["expires_on"])
         if ends is not None and ends <= timezone.now():
-            raise forms.ValidationError("That date has passed. Choose a later one.")
+            raise forms.ValidationError(_("That date has passed. Choose a later one."))
         return ends
 
     def add_refusal(self, refusal: Refusal) -> None:

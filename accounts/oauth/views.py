@@ -24,6 +24,7 @@ from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -33,8 +34,9 @@ from accounts.models import Membership
 from accounts.oauth import connections
 from accounts.oauth.adapter import LOOPBACK, host_of, is_registered, origin_of
 from accounts.oauth.forms import ConsentForm
+from accounts.origins import read_origins
 from accounts.roles import OFFERED_TO_APPS, Action
-from loremotion.refusals import Forbidden, Refusal
+from loremotion.refusals import Forbidden, Invalid, Refusal
 from loremotion.row_security import across_workspaces
 
 AUTH_METHODS: Final = ["none", "client_secret_basic", "client_secret_post"]
@@ -224,6 +226,7 @@ class Authorization(views.AuthorizationView):
                     scopes=said["scopes"],
                     daily_cap_credits=said["daily_cap_credits"],
                     monthly_cap_credits=said["monthly_cap_credits"],
+                    origins=_pages_of(self._request_info["redirect_uri"]),
                 )
                 response: HttpResponse = super().form_valid(form)
                 codes = parse_qs(urlsplit(response.get("Location", "")).query).get("code", [])
@@ -261,10 +264,18 @@ def _places_of(request: HttpRequest) -> list[Membership]:
     if not places:
         raise Forbidden(
             "no_keys",
-            "An app is connected by whoever manages a workspace's API keys.",
-            next_step="Ask an owner or admin of the team, or connect it to a workspace of your own.",
+            _("An app is connected by whoever manages a workspace's API keys."),
+            next_step=_("Ask an owner or admin of the team, or connect it to a workspace of your own."),
         )
     return places
+
+
+def _pages_of(redirect: str) -> list[str]:
+    """The origin of the app's pages, where whoever agreed is sent back to one."""
+    try:
+        return read_origins(origin_of(redirect)) if host_of(redirect) is not None else []
+    except Invalid:  # such as of a host that browsers have no name for: a program may be there all the same
+        return []
 
 
 def _is_bound(said: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from allauth.socialaccount.providers.base import AuthProcess
 from allauth.socialaccount.providers.base.constants import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from jwt import PyJWKClientConnectionError
 from requests import RequestException, Session
 
@@ -62,13 +63,13 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         if isinstance(exception, RequestException | PyJWKClientConnectionError):
             raise Unavailable(
                 "provider_is_away",
-                f"{provider.name} isn't responding right now.",
-                next_step="Try again in a minute, or sign in by email.",
+                _("%(name)s isn't responding right now.") % {"name": provider.name},
+                next_step=_("Try again in a minute, or sign in by email."),
             )
         raise Forbidden(
             "provider_sign_in_failed",
-            f"Signing in with {provider.name} didn't work.",
-            next_step="Start again from the sign-in page in this browser, or sign in by email.",
+            _("Signing in with %(name)s didn't work.") % {"name": provider.name},
+            next_step=_("Start again from the sign-in page in this browser, or sign in by email."),
         )
 
 
@@ -79,12 +80,13 @@ def _refuse_unproved(sociallogin: SocialLogin) -> None:
     if not proved:
         raise Forbidden(
             "email_not_proved",
-            f"{name} hasn't verified your email address.",
-            next_step="Verify it there, or sign up here by email and connect the two on your account page.",
+            _("%(name)s hasn't verified your email address.") % {"name": name},
+            next_step=_("Verify it there, or sign up here by email and connect the two on your account page."),
         )
     if any(filter_users_by_email(email) for email in proved):
         raise Conflict(
             "account_exists",
-            f"There's already an account with your email address, and {name} isn't connected to it.",
-            next_step="Sign in the way you usually do, then connect the two on your account page.",
+            _("There's already an account with your email address, and %(name)s isn't connected to it.")
+            % {"name": name},
+            next_step=_("Sign in the way you usually do, then connect the two on your account page."),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from loremotion.refusals import Forbidden, Unavailable
 
 
@@ -11,14 +13,14 @@ class ProofIsAway(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "proof_is_away",
-            "We can't check right now that you're not a robot.",
-            next_step="Try again in a minute, or sign in to skip the check.",
+            _("We can't check right now that you're not a robot."),
+            next_step=_("Try again in a minute, or sign in to skip the check."),
         )
 
 
 def not_proved() -> Forbidden:
     return Forbidden(
         "proof_needed",
-        "Many new visitors come from your network, so your browser has to pass a quick check first.",
-        next_step="Reload this page with JavaScript on and try again, or sign in.",
+        _("Many new visitors come from your network, so your browser has to pass a quick check first."),
+        next_step=_("Reload this page with JavaScript on and try again, or sign in."),
     )

@@ -10,17 +10,33 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import claims, mailbox, members, newcomer_limits, visitors
+from accounts import api_keys, claims, mailbox, newcomer_limits, sessions, tenancy, visitors
 from accounts.models import User
+from accounts.oauth import connections
+from accounts.roles import Action
+from accounts.sign_in_state import sign_in_state_of
+from loremotion.row_security import across_workspaces
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    """Who is signed in and in which workspace; for a visitor, how to keep what is here."""
+    """How an account stands, a row for each thing that can be changed; for a visitor, how to keep what is here."""
     user = request.user
     context: dict[str, Any] = {}
     if isinstance(user, User):
-        context["memberships"] = members.memberships_of(user)
+        caller, places = tenancy.caller_of(request), sessions.listed(request, user)
+        with across_workspaces("a person's apps are connected to several workspaces"):
+            apps = connections.of_person(user).count()
+        context = {
+            "sign_in": sign_in_state_of(user),
+            "here": next((place for place in places if place.is_current), None),
+            "other_places": len([place for place in places if not place.is_current]),
+            "apps": apps,
+            "other_workspaces": len(caller.memberships) - 1,
+            "keys": api_keys.live(caller.workspace).count()
+            if caller.workspace and caller.may(Action.MANAGE_KEYS)
+            else 0,
+        }
     elif (visitor := visitors.visitor_of(request)) is not None:
         token = claims.token_for(visitor)
         context["claim_link"] = request.build_absolute_uri(reverse("accounts:claim", args=[token]))

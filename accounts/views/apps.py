@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import api_keys
@@ -35,7 +36,7 @@ def disconnect(request: HttpRequest, key_id: int) -> HttpResponse:
     with across_workspaces(_SEVERAL):
         key = get_object_or_404(connections.of_person(user), id=key_id)
         api_keys.revoke(key=key, actor=user.email)
-    messages.success(request, f"{key.name} was disconnected.")
+    messages.success(request, _("%(name)s was disconnected.") % {"name": key.name})
     return redirect("accounts:apps")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts import claims
@@ -18,6 +19,6 @@ def claim(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     if request.method == "POST":
         claims.claim(request, visitor)
-        messages.success(request, "Your clips are here now.")
+        messages.success(request, _("Your clips are here now."))
         return redirect("generation:history")
     return render(request, "accounts/claim.html")

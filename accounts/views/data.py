@@ -8,6 +8,8 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import erasure, exports, tenancy, visitors
@@ -15,12 +17,10 @@ from accounts.forms import ConfirmForm
 from accounts.models import User
 from accounts.roles import Action
 
-WORD = "erase"
-
 
 @require_safe
 def data(request: HttpRequest) -> HttpResponse:
-    return _page(request, ConfirmForm(word=WORD))
+    return _page(request, ConfirmForm(word=_word()))
 
 
 @require_safe
@@ -40,13 +40,13 @@ def erase_visitor(request: HttpRequest) -> HttpResponse:
     if visitor is None or request.user.is_authenticated:
         raise Http404
     tenancy.workspace_of(request, Action.CLOSE)
-    form = ConfirmForm(request.POST, word=WORD)
+    form = ConfirmForm(request.POST, word=_word())
     if not form.is_valid():
         return _page(request, form, status=422)
     erasure.erase_visitor(visitor)
     visitors.forget(request)
     tenancy.forget(request)
-    messages.success(request, "Everything has been deleted.")
+    messages.success(request, _("Everything has been deleted."))
     return redirect("generation:home")
 
 
@@ -56,13 +56,17 @@ def erase_visitor(request: HttpRequest) -> HttpResponse:
 def erase_person(request: HttpRequest) -> HttpResponse:
     """Erase the account and what is its alone."""
     assert isinstance(request.user, User)
-    form = ConfirmForm(request.POST, word=WORD)
+    form = ConfirmForm(request.POST, word=_word())
     if not form.is_valid():
         return _page(request, form, status=422)
     erasure.erase_person(User.objects.get(id=request.user.id))
     logout(request)
     tenancy.forget(request)
     return redirect("generation:home")
+
+
+def _word() -> str:
+    return pgettext("typed to confirm", "erase")
 
 
 def _page(request: HttpRequest, form: ConfirmForm, status: int = 200) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -39,7 +40,7 @@ def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
     decision = request.POST.get("decision")
     if decision == "deny":
         device_login.decide(code, by=membership, terms=None)
-        messages.success(request, f"{waiting.name} was not connected.")
+        messages.success(request, _("%(name)s was not connected.") % {"name": waiting.name})
         return redirect("accounts:keys")
     form, status = _form(request, code, waiting), 422 if decision else 200
     if decision and form.is_valid():
@@ -50,7 +51,9 @@ def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
             status = refusal.status
         else:
             name = form.cleaned_data["name"]
-            messages.success(request, f"{name} will be connected in a few seconds. You can go back to it.")
+            messages.success(
+                request, _("%(name)s will be connected in a few seconds. You can go back to it.") % {"name": name}
+            )
             return redirect("accounts:keys")
     context = {
         "workspace": membership.workspace,
@@ -72,7 +75,7 @@ def _waiting(request: HttpRequest, code: str) -> device_login.Waiting | None:
 
 
 def _form(request: HttpRequest, code: str, waiting: device_login.Waiting) -> DeviceForm:
-    _, ending = device_login.halves(code)
+    _beginning, ending = device_login.halves(code)
     if request.POST.get("decision"):
         return DeviceForm(request.POST, ending=ending)
     terms = {"name": waiting.name, "scopes": SCOPES, "expires_on": timezone.localdate() + KEY_LASTS}

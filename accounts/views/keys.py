@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -41,7 +44,7 @@ def issue(request: HttpRequest, membership: Membership) -> HttpResponse:
         return _page(request, membership, form, status=422)
     allowed = tenancy.caller_of(request).actions
     try:
-        _, text = api_keys.issue(workspace=membership.workspace, by=membership.user, allowed=allowed, **form.terms())
+        _key, text = api_keys.issue(workspace=membership.workspace, by=membership.user, allowed=allowed, **form.terms())
     except Refusal as refusal:
         form.add_refusal(refusal)
         return _page(request, membership, form, status=refusal.status)
@@ -53,7 +56,7 @@ def issue(request: HttpRequest, membership: Membership) -> HttpResponse:
 @member_may(Action.MANAGE_KEYS)
 def rotate(request: HttpRequest, membership: Membership, key_id: int) -> HttpResponse:
     key = get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace)
-    _, text = api_keys.rotate(key=key, by=membership.user, allowed=tenancy.caller_of(request).actions)
+    _key, text = api_keys.rotate(key=key, by=membership.user, allowed=tenancy.caller_of(request).actions)
     return _page(request, membership, KeyForm(), text=text)
 
 
@@ -65,7 +68,7 @@ def change(request: HttpRequest, membership: Membership, key_id: int) -> HttpRes
     form = KeyTermsForm(request.POST)
     if form.is_valid():
         api_keys.change_terms(key=key, by=membership.user, **form.cleaned_data)
-        messages.success(request, f"Saved {key.name}.")
+        messages.success(request, _("Saved %(name)s.") % {"name": key.name})
         return redirect("accounts:keys")
     problems = " ".join(str(problem) for found in form.errors.values() for problem in found)
     messages.error(request, f"{key.name}: {problems}")
@@ -84,11 +87,13 @@ def revoke(request: HttpRequest, membership: Membership, key_id: int) -> HttpRes
 def _page(
     request: HttpRequest, membership: Membership, form: KeyForm, *, text: str = "", status: int = 200
 ) -> HttpResponse:
+    spent = import_string(settings.KEY_SPENDING)(membership.workspace)
     context = {
         "workspace": membership.workspace,
-        "keys": api_keys.live(membership.workspace),
+        "keys": [(key, spent.get(key.line_id)) for key in api_keys.live(membership.workspace)],
         "ended": api_keys.ended(membership.workspace),
         "form": form,
         "text": text,
+        "site": settings.SITE_URL,
     }
     return render(request, "accounts/keys.html", context, status=status)

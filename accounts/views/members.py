@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import invitations, members, seats, tenancy
@@ -31,7 +33,7 @@ def invite(request: HttpRequest, membership: Membership) -> HttpResponse:
         except Refusal as refusal:
             form.add_error(None, str(refusal))
             return _page(request, membership, form, status=refusal.status)
-        messages.success(request, f"We've invited {form.cleaned_data['email']}.")
+        messages.success(request, _("We've invited %(email)s.") % {"email": form.cleaned_data["email"]})
         return redirect("accounts:members")
     return _page(request, membership, form, status=422)
 
@@ -41,7 +43,7 @@ def invite(request: HttpRequest, membership: Membership) -> HttpResponse:
 def resend(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
     invitation = get_object_or_404(Invitation, id=invitation_id, workspace=membership.workspace)
     invitations.resend(invitation, by=membership.user)
-    messages.success(request, f"We've sent {invitation.email} a new link.")
+    messages.success(request, _("We've sent %(email)s a new link.") % {"email": invitation.email})
     return redirect("accounts:members")
 
 
@@ -60,7 +62,7 @@ def change(request: HttpRequest, membership: Membership, member_id: int) -> Http
     form = MembershipForm(request.POST)
     if form.is_valid():
         members.change(membership=other, by=membership, **form.cleaned_data)
-        messages.success(request, f"Saved changes to {other.user.email}.")
+        messages.success(request, _("Saved changes to %(email)s.") % {"email": other.user.email})
         return redirect("accounts:members")
     problems = " ".join(str(problem) for found in form.errors.values() for problem in found)
     messages.error(request, f"{other.user.email}: {problems}")
@@ -72,12 +74,18 @@ def change(request: HttpRequest, membership: Membership, member_id: int) -> Http
 def remove(request: HttpRequest, membership: Membership, member_id: int) -> HttpResponse:
     other = get_object_or_404(Membership.objects.select_related("user"), id=member_id, workspace=membership.workspace)
     keys = members.remove(membership=other, by=membership)
-    messages.success(request, f"{other.user.email} has been removed.")
+    messages.success(request, _("%(email)s has been removed.") % {"email": other.user.email})
     if keys:
-        number = f"{len(keys)} API key{'s' * (len(keys) > 1)}"
-        stays = "still works: it belongs" if len(keys) == 1 else "still work: they belong"
         messages.warning(
-            request, f"{number} created by {other.user.email} {stays} to the team. You can revoke keys under API keys."
+            request,
+            ngettext(
+                "%(count)s API key created by %(email)s still works: it belongs to the team. "
+                "You can revoke keys under API keys.",
+                "%(count)s API keys created by %(email)s still work: they belong to the team. "
+                "You can revoke keys under API keys.",
+                len(keys),
+            )
+            % {"count": len(keys), "email": other.user.email},
         )
     return redirect("accounts:members")
 
@@ -92,7 +100,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and isinstance(user, User):
         membership = invitations.accept(found, user=user)
         tenancy.switch(request, membership.workspace)
-        messages.success(request, f"Welcome to {membership.workspace.title}.")
+        messages.success(request, _("Welcome to %(title)s.") % {"title": membership.workspace.title})
         return redirect("generation:home")
     return render(request, "accounts/invitation.html", {"invitation": found})
 

@@ -7,6 +7,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import sessions
@@ -20,7 +21,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     if request.method == "POST":
         sessions.end_others(request, user)
-        messages.success(request, "You're signed out everywhere else.")
+        messages.success(request, _("You're signed out everywhere else."))
         return redirect("accounts:sessions")
     return render(request, "accounts/sessions.html", {"places": sessions.listed(request, user)})
 
@@ -35,7 +36,7 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
     if ended == request.session.session_key:
         logout(request)
         return redirect("generation:home")
-    messages.success(request, "That device is signed out.")
+    messages.success(request, _("That device is signed out."))
     return redirect("accounts:sessions")
 
 

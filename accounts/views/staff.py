@@ -13,6 +13,9 @@ from accounts import impersonation, tenancy
 @require_POST
 @login_required
 def stop_looking(request: HttpRequest) -> HttpResponse:
-    impersonation.end(request)
+    """Back to the page that the look began at."""
+    left = impersonation.end(request)
     tenancy.forget(request)
-    return redirect("generation:home")
+    if left and request.user.has_perm("accounts.view_workspace"):
+        return redirect("admin:customer", left)
+    return redirect("admin:index" if request.user.is_staff else "generation:home")

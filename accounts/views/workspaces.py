@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import members, tenancy, workspaces
@@ -46,7 +47,7 @@ def switch(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     if membership is None:
         raise Http404
     tenancy.switch(request, membership.workspace)
-    messages.success(request, f"You're now in {membership.workspace.title}.")
+    messages.success(request, _("You're now in %(title)s.") % {"title": membership.workspace.title})
     return redirect("generation:home")
 
 
@@ -82,7 +83,9 @@ def transfer(request: HttpRequest, membership: Membership) -> HttpResponse:
     others = Membership.objects.filter(workspace=membership.workspace).select_related("user")
     heir = get_object_or_404(others, id=row_number(request.POST.get("to")))
     workspaces.transfer(workspace=membership.workspace, owner=membership, to=heir)
-    messages.success(request, f"{heir.user.email} now owns {membership.workspace.title}.")
+    messages.success(
+        request, _("%(email)s now owns %(title)s.") % {"email": heir.user.email, "title": membership.workspace.title}
+    )
     return redirect("accounts:settings")
 
 
@@ -90,7 +93,7 @@ def transfer(request: HttpRequest, membership: Membership) -> HttpResponse:
 @member_may(Action.READ_CREDITS)
 def leave(request: HttpRequest, membership: Membership) -> HttpResponse:
     members.remove(membership=membership, by=membership)
-    messages.success(request, f"You've left {membership.workspace.title}.")
+    messages.success(request, _("You've left %(title)s.") % {"title": membership.workspace.title})
     return redirect("accounts:workspaces")
 
 
@@ -128,7 +131,7 @@ def _settings_page(
         "membership": membership,
         "workspace": workspace,
         "others": others,
-        "naming": naming or NameForm(initial={"name": workspace.name}),
+        "naming": naming or NameForm(initial={"name": workspace.title}),
         "privacy": privacy or PrivacyForm(initial={"is_private": "yes" if workspace.makes_private_clips else "no"}),
         "closing": closing or ConfirmForm(word=workspace.title),
         "erased_at": workspace.closed_at + workspaces.CLOSING_LASTS if workspace.closed_at else None,

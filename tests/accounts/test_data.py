@@ -124,6 +124,12 @@ def test_a_visitor_erases_everything(
     assert ledger.receipt(reference=running.id).released == running.credits_quoted
 
 
+def test_the_word_to_type_is_in_the_reader_s_language(visitor: Visitor) -> None:
+    browser, german = browser_of(visitor), {"Accept-Language": "de"}
+    assert "Tippe löschen, um zu bestätigen" in browser.get("/data/", headers=german).text
+    assert browser.post("/data/erase/", {"word": "löschen"}, headers=german).status_code == 302
+
+
 def test_a_person_erases_the_account(
     toy: Model, alice: User, bob: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:

@@ -38,7 +38,8 @@ def test_it_works(toy: Model, staff: User, visitor: Visitor) -> None:
     assert "You're viewing" in page
     entry = AuditEntry.objects.get(event="staff.looked")
     assert (entry.workspace_id, entry.actor) == (visitor.workspace_id, "staff staff@example.org")
-    browser.post("/staff/stop-looking/")
+    left = browser.post("/staff/stop-looking/")
+    assert left["Location"] == f"/admin/customers/{visitor.workspace_id}/"
     assert browser.get(f"/generations/{generation.id}/").status_code == 404
     assert "You're viewing" not in browser.get("/").text
 

@@ -22,10 +22,10 @@ def one_machine(settings: Settings, tmp_path: Path) -> Path:
 def test_it_works(db: None, one_machine: Path, client: Client) -> None:
     assert "Nothing yet" in client.get("/mail/").text
     mail.send_mail("Older", "See https://clips.example/join", None, ["a@example.org"])
-    mail.send_mail("Grüße", "Your code: <b>", None, ["b@example.org"])
+    mail.send_mail("Grüße", "Für dich: <b>", None, ["b@example.org"])
     page = client.get("/mail/").text
     assert "Grüße" in page
-    assert "&lt;b&gt;" in page
+    assert "Für dich: &lt;b&gt;" in page
     assert 'href="https://clips.example/join"' in page
     assert 'href="/mail/"' in client.get("/").text
 

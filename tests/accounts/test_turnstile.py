@@ -64,16 +64,17 @@ def test_nobodys_address_is_told(crowd: FakeTurnstile) -> None:
     assert set(said) == {"secret", "response", "idempotency_key"}
 
 
-@pytest.mark.parametrize(
-    "verdict", [b"", b"<html>", b"[]", b"{}", b'{"success": "yes"}', b'{"success": false}', b'{"error-codes": 7}']
-)
-def test_a_verdict_that_says_nothing_lets_nobody_in(crowd: FakeTurnstile, verdict: bytes) -> None:
-    crowd.says = verdict
-    answer = Client().post("/generations/", PROMPT | {"cf-turnstile-response": "good"})
-    assert answer.status_code == 503
-    assert "We can't check right now" in unescape(answer.text)
-    assert "sign in" in answer.text
-    assert Visitor.objects.count() == 2
+def test_a_verdict_that_says_nothing_lets_nobody_in(crowd: FakeTurnstile, subtests: pytest.Subtests) -> None:
+    for verdict in (b"", b"<html>", b"[]", b"{}", b'{"success": "yes"}', b'{"success": false}', b'{"error-codes": 7}'):
+        with subtests.test(verdict=verdict):
+            crowd.says = verdict
+            answer = Client().post("/generations/", PROMPT | {"cf-turnstile-response": "good"})
+            assert answer.status_code == 503
+            assert "We can't check right now" in unescape(answer.text)
+            assert "sign in" in answer.text
+            assert Visitor.objects.count() == 2
+    crowd.says = None
+    assert come("good, another time") == 302
 
 
 def test_a_wrong_secret_is_ours_to_mend_and_not_the_visitors(crowd: FakeTurnstile, settings: Settings) -> None:
