@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -22,6 +23,7 @@ from loremotion.outbox.models import State
 from loremotion.outbox.standing import outgoing_facts, outgoing_standing
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowAct
+from loremotion.state_column import StateColumn
 
 
 class FailingFilter(admin.SimpleListFilter):
@@ -63,14 +65,15 @@ class EndpointAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
         return Standing("Takes events", "good")
 
     def facts(self, request: HttpRequest, endpoint: Endpoint) -> list[Fact]:
-        is_failing = endpoint.is_enabled and endpoint.failing_since is not None
+        resumes = endpoint.resumes_at
+        is_left_alone = endpoint.is_enabled and endpoint.failing_since is not None and resumes > timezone.now()
         may_look = request.user.has_perm("webhooks.view_delivery")
         sent = f"{admin_address('webhooks_delivery_changelist')}?q={endpoint.pk}" if may_look else ""
         return [
             Fact("Customer", customer_link(request, endpoint.workspace_id, whose.title_by_id(endpoint.workspace_id))),
             Fact("Address", endpoint.url),
             Fact("Failures in a row", f"{endpoint.failures:,}" if endpoint.failures else ""),
-            Fact("Left alone until", at(endpoint.resumes_at) if is_failing else ""),
+            Fact("Left alone until", at(resumes) if is_left_alone else ""),
             Fact("What was sent", link(sent, "Its events") if sent else ""),
             Fact("Told of", ", ".join(endpoint.event_types)),
             Fact("Added", at(endpoint.created_at)),
@@ -78,18 +81,18 @@ class EndpointAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DetailPage, ExactSearchAdmin):
-    list_display = ["written", "event_type", "endpoint", "clip", "state", "attempts", "answer", "last_error"]
+class DeliveryAdmin(DetailPage, StateColumn, ExactSearchAdmin):
+    list_display = ["written", "event_type", "endpoint", "clip", "went", "attempts", "answer", "last_error"]
     list_select_related = ["endpoint"]
     list_filter = ["state"]
-    ordering = ["-id"]
+    ordering = ["-created_at", "-id"]
     found_by_id = ("endpoint", "video_id")
     found_by_text = ("event_id",)
     search_help_text = "The whole id of an endpoint, of a clip or of an event"
     actions = ["retry_selected"]
     row_acts: ClassVar = {"retry_selected": RowAct("Send again", is_offered=lambda event: event.state == State.DEAD)}
 
-    @admin.display()
+    @admin.display(ordering="created_at")
     def written(self, delivery: Delivery) -> datetime:
         return delivery.created_at
 
@@ -107,6 +110,9 @@ class DeliveryAdmin(DetailPage, ExactSearchAdmin):
 
     def headline(self, delivery: Delivery) -> str:
         return f"Webhook event {delivery.event_type} to {delivery.endpoint.name}"
+
+    def noted_as(self, delivery: Delivery) -> str:
+        return f"{delivery.event_type} to {delivery.endpoint.name}"
 
     def standing(self, delivery: Delivery) -> Standing:
         return outgoing_standing(delivery)
@@ -142,5 +148,5 @@ class DeliveryAdmin(DetailPage, ExactSearchAdmin):
             except Refusal as refusal:
                 self.message_user(request, f"{self.headline(delivery)}: {refusal}", messages.WARNING)
             else:
-                self.log_change(request, delivery, "Sent the event again.")
+                self.note(request, delivery, "Sent the event again.")
                 self.message_user(request, f"{self.headline(delivery)}: it is sent again.", messages.SUCCESS)

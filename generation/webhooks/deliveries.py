@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts import audit
-from generation.webhooks import letters, signing, video_events
+from generation.webhooks import letters, reasons, signing, video_events
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion import outbound
 from loremotion.outbox import sending
@@ -46,7 +46,7 @@ def deliver(delivery_id: int) -> bool:
 def _deliver(delivery: Delivery) -> bool:
     endpoint = Endpoint.objects.get(id=delivery.endpoint_id)
     if not endpoint.is_enabled:
-        sending.end(delivery, State.DEAD, last_error="The endpoint was disabled.")
+        sending.end(delivery, State.DEAD, last_error=reasons.DISABLED)
         return False
     outcome = attempt(delivery, endpoint)
     with transaction.atomic():
@@ -74,7 +74,7 @@ def attempt(delivery: Delivery, endpoint: Endpoint) -> Outcome:
         answer = outbound.post(endpoint.url, body=body.encode(), headers=headers)
     except (Invalid, outbound.Unreachable, signing.Unreadable) as failure:
         return Outcome(error=str(failure))
-    return Outcome(answer.status, answer.text, "" if answer.is_fine else f"It answered {answer.status}.")
+    return Outcome(answer.status, answer.text, "" if answer.is_fine else reasons.ANSWERED % {"status": answer.status})
 
 
 def as_columns(outcome: Outcome) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _note_failure(endpoint: Endpoint, *, is_gone: bool) -> None:
     endpoint.refresh_from_db()
     fails_for_long = endpoint.failing_since is not None and now - endpoint.failing_since >= DISABLED_AFTER
     if is_gone or (fails_for_long and endpoint.failures >= FEWEST_FAILURES):
-        because = "It answered 410 Gone." if is_gone else f"It has failed for {DISABLED_AFTER.days} days."
+        because = reasons.GONE if is_gone else reasons.HAS_FAILED % {"days": DISABLED_AFTER.days}
         disable(endpoint, because=because, actor="LoreMotion")
         return
     resumes_at = now + sending.pause_after(endpoint.failures)
@@ -113,8 +113,7 @@ def disable(endpoint: Endpoint, *, because: str, actor: str) -> None:
     now = timezone.now()
     if not Endpoint.objects.enabled().filter(id=endpoint.id).update(disabled_at=now, disabled_because=because):
         return
-    error = "The endpoint was disabled."
-    _waiting_for(endpoint).update(state=State.DEAD, ended_at=now, last_error=error)
+    _waiting_for(endpoint).update(state=State.DEAD, ended_at=now, last_error=reasons.DISABLED)
     audit.record(endpoint.workspace, "webhook.disabled", actor=actor, subject=endpoint.url[:254], because=because)
     if because:
         letters.write_endpoint_disabled(endpoint, occasion=f"{endpoint.id}:{int(now.timestamp())}")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.models import Workspace
@@ -27,7 +31,7 @@ MOST_ENDPOINTS = 20
 LONGEST_URL = 500
 MOST_TESTS_AT_ONCE = 4
 """That wait for a workspace's own servers, each for a quarter of a minute at most and in a place of this process."""
-_tests = StreamLimit("webhook tests")
+_tests = StreamLimit(gettext_lazy("webhook tests"))
 
 
 def create(
@@ -47,8 +51,8 @@ def create(
         if Endpoint.objects.of(workspace).count() >= MOST_ENDPOINTS:
             raise Conflict(
                 "too_many_endpoints",
-                f"You already have {MOST_ENDPOINTS} endpoints, the limit.",
-                next_step="Delete one first.",
+                _("You already have %(most)s endpoints, the limit.") % {"most": MOST_ENDPOINTS},
+                next_step=_("Delete one first."),
             )
         endpoint = Endpoint.objects.create(
             workspace=workspace,
@@ -151,7 +155,8 @@ def _tried_out(endpoint: Endpoint, event_type: str) -> Outcome:
         due_at=now + sending.LEASE,
         expires_at=now + sending.LEASE,
     )
-    outcome = deliveries.attempt(delivery, endpoint)
+    with translation.override(settings.LANGUAGE_CODE):  # what is kept is everybody's
+        outcome = deliveries.attempt(delivery, endpoint)
     with transaction.atomic():
         state = State.DEAD if outcome.error else State.SENT
         sending.end(delivery, state, last_error=outcome.error[:500], **deliveries.as_columns(outcome))
@@ -167,7 +172,7 @@ def redeliver(delivery: Delivery) -> None:
         Conflict: its endpoint is disabled.
     """
     if not delivery.endpoint.is_enabled:
-        raise Conflict("endpoint_disabled", "This endpoint is disabled.", next_step="Enable it first.")
+        raise Conflict("endpoint_disabled", _("This endpoint is disabled."), next_step=_("Enable it first."))
     now = timezone.now()
     Delivery.objects.filter(id=delivery.pk).update(
         state=State.WAITING, attempts=0, due_at=now, expires_at=now + TRIED_FOR, ended_at=None, last_error=""
@@ -180,9 +185,26 @@ def recent(endpoint: Endpoint, *, count: int) -> list[Delivery]:
     return list(Delivery.objects.filter(endpoint=endpoint).order_by("-id")[:count])
 
 
+def latest(endpoints: Sequence[Endpoint], *, count: int) -> dict[uuid.UUID, list[Delivery]]:
+    """The latest deliveries of each of them, newest first. One query, which reads no more than it returns."""
+    found: dict[uuid.UUID, list[Delivery]] = {endpoint.id: [] for endpoint in endpoints}
+    newest = """
+        SELECT delivery.* FROM unnest(%s::uuid[]) AS own(id) CROSS JOIN LATERAL (
+            SELECT * FROM outbox_delivery WHERE endpoint_id = own.id ORDER BY id DESC LIMIT %s
+        ) AS delivery ORDER BY delivery.id DESC
+    """
+    for delivery in Delivery.objects.raw(newest, [list(found), count]):
+        found[delivery.endpoint_id].append(delivery)
+    return found
+
+
 def _checked_url(url: str) -> str:
     if len(url) > LONGEST_URL:
-        raise Invalid("invalid_url", f"A URL can have at most {LONGEST_URL:,} characters.", field="url")
+        raise Invalid(
+            "invalid_url",
+            _("A URL can have at most %(most)s characters.") % {"most": intcomma(LONGEST_URL)},
+            field="url",
+        )
     outbound.target_of(url)
     return url.strip()
 
@@ -190,7 +212,7 @@ def _checked_url(url: str) -> str:
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 80:
-        raise Invalid("invalid_name", "A name needs 1 to 80 characters.", field="name")
+        raise Invalid("invalid_name", _("A name needs 1 to 80 characters."), field="name")
     return name
 
 
@@ -199,8 +221,8 @@ def _checked_types(event_types: Iterable[str]) -> list[str]:
     if not wanted or not wanted <= set(TYPES):
         raise Invalid(
             "invalid_event_types",
-            f"The events are: {', '.join(TYPES)}.",
-            next_step="Choose at least one.",
+            _("The events are: %(types)s.") % {"types": ", ".join(TYPES)},
+            next_step=_("Choose at least one."),
             field="event_types",
         )
     return [kind for kind in TYPES if kind in wanted]

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Workspace
+from generation.webhooks.reasons import REASONS
 from loremotion.outbox.models import Outgoing, indexes
 
 
@@ -72,6 +73,11 @@ class Endpoint(models.Model):
     def is_enabled(self) -> bool:
         return self.disabled_at is None
 
+    @property
+    def why_disabled(self) -> str:
+        """``disabled_because`` in the language in use."""
+        return REASONS.say(self.disabled_because)
+
 
 class Delivery(Outgoing):
     """One event for one endpoint. ``event_id`` is the same for every attempt and every endpoint."""
@@ -93,6 +99,11 @@ class Delivery(Outgoing):
     last_answer = models.TextField(blank=True)
     last_attempt_at = models.DateTimeField(null=True, blank=True)
 
+    @property
+    def error_words(self) -> str:
+        """``last_error`` in the language in use."""
+        return REASONS.say(self.last_error)
+
     class Meta:
         db_table = "outbox_delivery"
         permissions = [("retry_delivery", "Can have webhook events sent that could not be")]
@@ -101,10 +112,11 @@ class Delivery(Outgoing):
         indexes = [
             *indexes("delivery"),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
-            # For staff: what one clip caused, one event, and what was given up.
+            # For staff: what one clip caused, one event, the newest, and what was given up.
             models.Index(fields=["video_id"], name="delivery_of_clip"),
             models.Index(fields=["event_id"], name="delivery_by_event"),
-            models.Index(fields=["-id"], name="delivery_dead", condition=Q(state="dead")),
+            models.Index(fields=["-created_at", "-id"], name="delivery_newest"),
+            models.Index(fields=["-created_at", "-id"], name="delivery_dead_newest", condition=Q(state="dead")),
         ]
 
     def __str__(self) -> str:

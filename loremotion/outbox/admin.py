@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
 from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, customer_link, link
 from loremotion.exact_search import ExactSearchAdmin
@@ -19,13 +20,14 @@ from loremotion.outbox.standing import outgoing_facts, outgoing_standing
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowAct
 from loremotion.staff_words import as_words
+from loremotion.state_column import StateColumn
 
 
 @admin.register(MailMessage)
-class MailMessageAdmin(DetailPage, ExactSearchAdmin):
-    list_display = ["written", "what", "account", "state", "attempts", "ended_at", "last_error"]
+class MailMessageAdmin(DetailPage, StateColumn, ExactSearchAdmin):
+    list_display = ["written", "what", "recipient", "went", "attempts", "ended_at", "last_error"]
     list_filter = ["state"]
-    ordering = ["-id"]
+    ordering = ["-created_at", "-id"]
     found_by_id = ("about",)
     search_help_text = "The whole id of what it is about, such as a clip, or the whole address of an account"
     list_select_related = ["user", "workspace"]
@@ -38,23 +40,27 @@ class MailMessageAdmin(DetailPage, ExactSearchAdmin):
         people = get_user_model()._default_manager.filter(email__iexact=wanted)
         return Q(user__in=list(people.values_list("id", flat=True)[:1]))
 
-    @admin.display()
+    @admin.display(ordering="created_at")
     def written(self, message: MailMessage) -> datetime:
         return message.created_at
 
     @admin.display(description="mail")
     def what(self, message: MailMessage) -> str:
-        """The function that puts it into words, as words: ``generation.outbox.ready_content`` is Ready."""
-        return as_words(message.content.rpartition(".")[2].removesuffix("_content"))
+        """What it tells. Of one that has no name any more, the function that put it into words."""
+        own = as_words(message.content.rpartition(".")[2].removesuffix("_content"))
+        return settings.MAIL_IS_CALLED.get(message.content, own)
 
     @admin.display(description="to")
-    def account(self, message: MailMessage) -> str:
+    def recipient(self, message: MailMessage) -> str:
         """Whoever reports a clip or signs up has no account, and is nobody that staff has to know."""
         return message.user.email if message.user is not None else "somebody without an account"
 
     def headline(self, message: MailMessage) -> str:
-        said = mail.subject_of(message) or self.what(message)
-        return f"Mail to {self.account(message)}: {said}"
+        return f"Mail to {self.recipient(message)}: {self.what(message)}"
+
+    def noted_as(self, message: MailMessage) -> str:
+        """Not to whom: the log outlives the account."""
+        return self.what(message)
 
     def standing(self, message: MailMessage) -> Standing:
         return outgoing_standing(message)
@@ -63,12 +69,14 @@ class MailMessageAdmin(DetailPage, ExactSearchAdmin):
         workspace = message.workspace
         page, permission = settings.MAIL_IS_ABOUT.get(message.content, ("", ""))
         about = admin_address(page, message.about) if page and request.user.has_perm(permission) else ""
+        title = import_string(settings.CUSTOMER_TITLE)(workspace.pk) if workspace is not None else ""
         user = message.user
         may_look = user is not None and request.user.has_perm("accounts.view_user")
         account = admin_address("accounts_user_change", user.pk) if user is not None and may_look else ""
         return [
-            Fact("To", link(account, self.account(message))),
-            Fact("Customer", customer_link(request, workspace.pk, "their page") if workspace is not None else ""),
+            Fact("To", link(account, self.recipient(message))),
+            Fact("Customer", customer_link(request, workspace.pk, title) if workspace is not None else ""),
+            Fact("Subject", mail.subject_of(message)),
             Fact("About", link(about, message.about)),
             *outgoing_facts(message),
         ]
@@ -84,5 +92,5 @@ class MailMessageAdmin(DetailPage, ExactSearchAdmin):
             except Refusal as refusal:
                 self.message_user(request, f"{self.headline(message)}: {refusal}", messages.WARNING)
             else:
-                self.log_change(request, message, "Sent the mail again.")
+                self.note(request, message, "Sent the mail again.")
                 self.message_user(request, f"{self.headline(message)}: it is sent again.", messages.SUCCESS)

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
 from loremotion.outbox import sending
@@ -63,6 +63,8 @@ def write(messages: list[MailMessage], *, occasion: str, tried_for: timedelta = 
     for message in messages:
         message.occasion = occasion
         message.expires_at = timezone.now() + tried_for
+        if message.address and not message.language:  # of whoever has it written: the nearest that is known
+            message.language = translation.get_language() or ""
     once = ["user", "address", "content", "occasion"]
     # Not ignore_conflicts, which does not tell the ids; so one that is there is "updated" to what it says already.
     written = MailMessage.objects.bulk_create(
@@ -79,11 +81,13 @@ def send(message_id: int) -> bool:
 
 def _send(message: MailMessage) -> bool:
     try:
-        content = content_of(message)
-        if content is None:
+        with translation.override(message.readers_language or settings.LANGUAGE_CODE):
+            content = content_of(message)
+            mail = None if content is None else _in_words(message, content)
+        if mail is None:
             sending.end(message, State.DEAD, last_error="There is nothing to say any more.")
             return False
-        _in_words(message, content).send()
+        mail.send()
     except SMTPRecipientsRefused as error:
         return _note_refusal(message, error)
     except UnknownContent as error:

@@ -11,14 +11,15 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from loremotion import log_ids
 
 
 class State(models.TextChoices):
-    WAITING = "waiting"
-    SENT = "sent"
-    DEAD = "dead", "Failed"
+    WAITING = "waiting", gettext_lazy("Waiting")
+    SENT = "sent", gettext_lazy("Sent")
+    DEAD = "dead", gettext_lazy("Failed")
 
 
 class Retried(models.Model):
@@ -104,6 +105,8 @@ class MailMessage(Outgoing):
     )
     address = models.EmailField(blank=True)
     """Where to, if it is to nobody in particular."""
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """What it is written in, if it is to nobody in particular: whoever signs in says it themselves."""
     content = models.CharField(max_length=100, db_column="kind")
     """Dotted name of the function that puts it into words, one of those in ``settings.MAIL_CONTENTS``."""
     about = models.UUIDField()
@@ -124,9 +127,10 @@ class MailMessage(Outgoing):
         ]
         indexes = [
             *indexes("letter"),
-            # For staff: what one thing caused, and what was given up.
+            # For staff: what one thing caused, the newest, and what was given up.
             models.Index(fields=["about"], name="letter_about"),
-            models.Index(fields=["-id"], name="letter_dead", condition=Q(state="dead")),
+            models.Index(fields=["-created_at", "-id"], name="letter_newest"),
+            models.Index(fields=["-created_at", "-id"], name="letter_dead_newest", condition=Q(state="dead")),
         ]
 
     def __str__(self) -> str:
@@ -146,3 +150,8 @@ class MailMessage(Outgoing):
     def recipient(self) -> str:
         """The address that it goes to."""
         return self.user.email if self.user is not None else self.address
+
+    @property
+    def readers_language(self) -> str:
+        """What they read in; empty where nobody knows."""
+        return self.user.language if self.user is not None else self.language

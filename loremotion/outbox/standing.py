@@ -7,20 +7,20 @@ from loremotion.outbox.models import Outgoing, State
 
 
 def outgoing_standing(row: Outgoing) -> Standing:
-    """Return whether it was sent, waits for its next try or is given up, and what went wrong."""
+    """Return whether it was sent, waits for its next attempt or has failed to the end, and what went wrong."""
     match row.state:
         case State.DEAD:
-            return Standing("Given up", "bad", row.last_error)
+            return Standing(str(State.DEAD.label), "bad", row.last_error)
         case State.WAITING:
-            return Standing(f"Waiting, next try {at(row.due_at)}", "", row.last_error)
+            return Standing(f"Waiting, next attempt {at(row.due_at)}", "", row.last_error)
     return Standing("Sent", "good")
 
 
 def outgoing_facts(row: Outgoing) -> list[Fact]:
-    """Return when it was written and tried."""
+    """Return when it was written, and of its attempts."""
     return [
         Fact("Written", at(row.created_at)),
-        Fact("Tries", str(row.attempts)),
+        Fact("Attempts", str(row.attempts)),
         Fact("Tried until", at(row.expires_at) if row.state == State.WAITING else ""),
-        Fact("Sent" if row.state == State.SENT else "Given up", at(row.ended_at)),
+        Fact("Sent" if row.state == State.SENT else str(State.DEAD.label), at(row.ended_at)),
     ]

@@ -12,12 +12,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import api_keys, exports, workspaces
 from accounts.caller import Caller
 from accounts.models import AuditEntry, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from generation.models import Generation
+from generation.pages.webhooks import SHOWN_IN_LIST
 from generation.settlement import notifications
 from generation.webhooks import endpoints
 from generation.webhooks.models import Delivery, Endpoint
@@ -278,3 +280,22 @@ def test_erasing_a_workspace_erases_what_it_wanted_to_be_told(studio: Workspace,
     assert not Endpoint.objects.exists()
     assert not Delivery.objects.exists()
     assert not MailMessage.objects.exists()
+
+
+def test_the_list_says_how_each_endpoint_s_latest_deliveries_went(
+    browser: Client, studio: Workspace, endpoint: Endpoint
+) -> None:
+    quiet = Endpoint.objects.create(workspace=studio, name="Quiet", url=endpoint.url, event_types=["video.failed"])
+    for number in range(SHOWN_IN_LIST + 2):
+        Delivery.objects.create(
+            endpoint=endpoint,
+            event_id=f"evt-{number}",
+            event_type="video.completed",
+            state=State.SENT if number else State.DEAD,
+            expires_at=timezone.now(),
+        )
+    listed = dict(browser.get(ADDRESS).context["endpoints"])
+    assert [delivery.event_id for delivery in listed[endpoint]] == [
+        f"evt-{number}" for number in range(SHOWN_IN_LIST + 1, 1, -1)
+    ]
+    assert listed[quiet] == []
