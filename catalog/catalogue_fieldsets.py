@@ -34,7 +34,8 @@ FIELDSETS: Any = [  # what types it is private to the stubs
     _LIMITS,
     ("What it costs", {"fields": _COSTS}),
     ("Who may use it", {"fields": _MAY_USE}),
-    ("Licence", {"fields": [*_LICENCE, *_LICENCE_ASKS]}),
+    ("Licence", {"fields": _LICENCE}),
+    _folded("What its licence asks for", _LICENCE_ASKS),
     _folded("Advanced: presets, surcharges, how it is loaded", ["presets", "surcharges", *_LOADED]),
     ("This change", {"fields": ["note", "is_canary", "canary_percent", "based_on"]}),
 ]

@@ -108,11 +108,12 @@ def reference_of(version: ModelVersion) -> ReferenceSpeed | None:
 
 
 def worths(version: ModelVersion) -> list[Worth]:
-    """Every preset in every tier of the version, by its reference speed. Empty where it names none."""
+    """Every preset in every tier of the version, the quickest first, by its reference speed, if it names one."""
     speed = reference_of(version)
     if speed is None:
         return []
-    return [_worth(version, speed, preset, tier) for preset in version.preset_names for tier in _largest_sizes(version)]
+    presets = sorted(version.presets, key=version.preset_order)
+    return [_worth(version, speed, preset, tier) for preset in presets for tier in _largest_sizes(version)]
 
 
 def suggested_prices(version: ModelVersion) -> dict[str, dict[str, int]]:

@@ -39,4 +39,4 @@ def _cheapest(whole: Offer, asks: Iterable[Ask]) -> Offer | None:
 def _offers(whole: Offer, asks: Iterable[Ask]) -> Iterator[Offer]:
     for ask in asks:
         with suppress(Refusal):
-            yield offer_with(whole.version, ask)
+            yield offer_with(whole.version, ask, own_key=whole.own_key)

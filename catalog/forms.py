@@ -68,6 +68,8 @@ class CatalogueForm(forms.ModelForm[Model]):
         if current is not None:
             self.initial = {**versions.state(current), **self.initial}
             self.initial["based_on"] = current.number
+        if self.instance.is_enabled:
+            self.initial["status_reason"] = ""  # it says why a model is not
         if self.instance.pk is not None:
             self.initial.setdefault("aliases", [alias.name for alias in self.instance.aliases.all()])
         for field in self.fields.values():
@@ -245,6 +247,8 @@ class CatalogueForm(forms.ModelForm[Model]):
         if "status" in self.errors:  # nobody knows what it is to be, and the field says so
             return
         if cleaned.get("status") == Model.Status.ENABLED:
+            if "status" in self.changed_data and "status_reason" not in self.changed_data:
+                cleaned["status_reason"] = ""  # it said why the model was not
             if self.version is not None and (problem := gates.revenue_problem(self.version)):
                 self.add_error("status", problem)
         elif "default" in cleaned.get("aliases", []):

@@ -5,11 +5,13 @@ What is not known gets the strict answer: an unknown territory is a blocked one,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from catalog import territories
 from catalog.models import ModelVersion, Plan
@@ -28,6 +30,10 @@ class NotInPlan(Refusal):
     status = 403
 
 
+def _none(_: str) -> None:
+    """No key is the workspace's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
     """Who is asking, as far as a model's gates care."""
@@ -37,6 +43,16 @@ class Audience:
     plan: Plan = Plan.VISITOR
     territory: str | None = None
     """ISO 3166-1 letters. None: unknown."""
+    own_keys: Callable[[str], UUID | None] = _none
+    """Tells the key that the workspace brought for an account of the remote workers. May raise a ``Refusal``."""
+
+    def own_key_for(self, version: ModelVersion) -> UUID | None:
+        """The workspace's own key with which a clip of the version is made; None: the house's, or none is needed.
+
+        Raises:
+            Refusal: there is one, and its provider does not take it.
+        """
+        return self.own_keys(version.account) if version.family_facts.is_remote else None
 
 
 ANYBODY = Audience()
@@ -74,19 +90,25 @@ def revenue_problem(version: ModelVersion) -> str | None:
 
 def _by_licence(version: ModelVersion, audience: Audience) -> Refusal | None:
     name, blocked = version.model.name, version.blocked_territories
-    next_step = "Pick another model."
+    next_step = _("Pick another model.")
     if revenue_problem(version):
         return NotLicensed(
-            "model_not_licensed", f"{name} isn't licensed for this site.", next_step=next_step, field="model"
+            "model_not_licensed",
+            _("%(name)s isn't licensed for this site.") % {"name": name},
+            next_step=next_step,
+            field="model",
         )
     if not blocked:
         return None
     where = territories.join_names(blocked)
     if audience.territory is None:
-        message = f"{name} isn't licensed for use in {where}, and we can't verify your location."
+        message = _("%(name)s isn't licensed for use in %(where)s, and we can't verify your location.") % {
+            "name": name,
+            "where": where,
+        }
         return NotLicensed("territory_unknown", message, next_step=next_step, field="model")
     if territories.is_among(audience.territory, blocked):
-        message = f"{name} isn't licensed for use in {where}."
+        message = _("%(name)s isn't licensed for use in %(where)s.") % {"name": name, "where": where}
         return NotLicensed("territory_blocked", message, next_step=next_step, field="model")
     return None
 
@@ -99,14 +121,14 @@ def _by_plan(version: ModelVersion, audience: Audience) -> Refusal | None:
     if least == Plan.FREE:
         return NotInPlan(
             "sign_in_first",
-            f"You need an account to use {name}.",
-            next_step="Sign in, or pick another model.",
+            _("You need an account to use %(name)s.") % {"name": name},
+            next_step=_("Sign in, or pick another model."),
             field="model",
         )
     return NotInPlan(
         "paid_plan_only",
-        f"{name} comes with paid plans.",
-        next_step="Choose a plan, or pick another model.",
+        _("%(name)s comes with paid plans.") % {"name": name},
+        next_step=_("Choose a plan, or pick another model."),
         field="model",
     )
 
@@ -115,9 +137,11 @@ def in_words(version: ModelVersion) -> list[str]:
     """What the gates of a version mean, in plain words, for the models page and the API."""
     words = []
     if version.blocked_territories:
-        words.append(f"Not for use in {territories.join_names(version.blocked_territories)}.")
-    if version.least_plan != Plan.VISITOR:
-        words.append(f"For {Plan(version.least_plan).label[0].lower()}{Plan(version.least_plan).label[1:]}.")
+        words.append(_("Not for use in %(where)s.") % {"where": territories.join_names(version.blocked_territories)})
+    if version.least_plan == Plan.FREE:
+        words.append(_("For people who have signed in."))
+    if version.least_plan == Plan.PAID:
+        words.append(_("For people on a paid plan."))
     if said := notice(version):
         words.append(said)
     return words
@@ -127,4 +151,4 @@ def notice(version: ModelVersion) -> str:
     """What people who use it must know. Of a model that others run at least that prompts go to them."""
     if version.licence_notice or not version.family_facts.is_remote:
         return version.licence_notice
-    return "Your prompt, and a picture that you add, go to another company, whose machines make the clip."
+    return _("Your prompt, and a picture that you add, go to another company, whose machines make the clip.")

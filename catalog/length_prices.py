@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from catalog.models import ModelVersion
 from catalog.pricing import quote, tier_of
@@ -21,7 +26,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        return f"{round(self.seconds, 1):g} s"
+        return f"{number_format(f'{round(self.seconds, 1):g}')} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,12 @@ class LengthPrices:
     preset: str
     steps: int
     sizes: list[Size]
-    """Of the MP4: the largest of each price tier, the smallest tier first."""
+    """Of the MP4: the largest of each price tier that costs something else than the one above, the smallest first."""
     rows: list[Row]
+
+    @property
+    def title(self) -> str:
+        return gettext(self.preset.capitalize())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +63,30 @@ def length_prices(version: ModelVersion) -> list[LengthPrices]:
         }.values()
     )
     frames = sorted({version.family_facts.frames_for(seconds, version.fps) for seconds in _lengths(version)})
+    priced = {
+        size: {
+            (preset, each): _credits(version, preset, size, each) for preset in version.preset_names for each in frames
+        }
+        for size in sizes
+    }
+    # A size that costs what the next larger one does in all of it says nothing of its own: "up to" holds both.
+    told = [size for size, larger in pairwise(sizes) if priced[size] != priced[larger]] + sizes[-1:]
     return [
         LengthPrices(
             preset,
             int(version.presets[preset]["steps"]),
-            [version.delivered(size) for size in sizes],
-            [Row(each / version.fps, [_credits(version, preset, size, each) for size in sizes]) for each in frames],
+            [version.delivered(size) for size in told],
+            [Row(each / version.fps, [priced[size][preset, each] for size in told]) for each in frames],
         )
         for preset in version.preset_names
+    ]
+
+
+def by_length(tables: Sequence[LengthPrices]) -> list[tuple[str, list[int]]]:
+    """Each length with its prices of all qualities, one after the other: one table in place of several."""
+    return [
+        (rows[0].label, [credits for row in rows for credits in row.credits])
+        for rows in zip(*(table.rows for table in tables), strict=True)
     ]
 
 

@@ -7,19 +7,21 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
+from django.utils.translation import gettext_lazy
+
 from catalog.models import Model
 
 _LEAST_MODELS: Final = 2
 """Of a family, from which on their common licence is taken for that of a new one."""
 
-_FREE: Final = "Anybody may use this model and what it makes for any purpose, also commercially."
+_FREE: Final = gettext_lazy("Anybody may use this model and what it makes for any purpose, also commercially.")
 _PLAIN: Final = {"Apache-2.0": _FREE, "MIT": _FREE, "BSD-3-Clause": _FREE}
-_OTHER: Final = "This licence has terms of its own. Read it before you use clips commercially."
+_OTHER: Final = gettext_lazy("This licence has terms of its own. Read it before you use clips commercially.")
 
 
 def in_plain_words(licence: str) -> str:
     """What the licence means for whoever uses a clip."""
-    return _PLAIN.get(licence, _OTHER)
+    return str(_PLAIN.get(licence, _OTHER))
 
 
 @dataclass(frozen=True, slots=True)

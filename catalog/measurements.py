@@ -20,20 +20,16 @@ from catalog.sizes import Size
 from gpu_worker.contract import REMOTE_BYTES, ComponentSource
 from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
-    CARDS_GIB,
-    GIB,
-    Fit,
     MemoryNeeds,
     memory_needs,
-    usable_bytes,
     weights_bytes,
 )
 from gpu_worker.families.speed import held_beside
 from loremotion.prepared import send
 
-_LEAST_SIMILARITY = {"int8": 0.995, "fp8": 0.995}
+_LEAST_SIMILARITY = {"none": 0.995, "int8": 0.995, "fp8": 0.995}
 _LEAST_SIMILARITY_OF_FOUR_BITS = 0.98
-"""Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
+"""Cosine below which a transformer that is quantised or skips steps no longer makes the clip that the whole one makes.
 
 Eight bits stay above 0.999 in the tests of the engine, where four bits lose a hundredth: bounds for what is broken.
 """
@@ -88,7 +84,7 @@ def was_rendered(version: ModelVersion) -> bool:
 
 
 def similarity(version: ModelVersion) -> float | None:
-    """How close quantisation leaves what this version loads to its whole weights, as last measured."""
+    """How close this version renders to its whole weights with no step skipped, as last measured."""
     measured = Measurement.objects.filter(build=version.build, similarity__isnull=False)
     return measured.order_by("-updated_at").values_list("similarity", flat=True).first()
 
@@ -99,7 +95,7 @@ def least_similarity(version: ModelVersion) -> float:
 
 
 def is_poor(version: ModelVersion) -> bool:
-    """Whether the last measurement says that quantisation costs too much."""
+    """Whether the last measurement says that quantisation or a step cache costs too much."""
     measured = similarity(version)
     return measured is not None and measured < least_similarity(version)
 
@@ -114,7 +110,8 @@ def speeds(builds: Iterable[str]) -> dict[str, float]:
 def margins(version: ModelVersion) -> list[Margin]:
     """What each measured preset and size of a version earns at today's settings."""
     found = []
-    for row in Measurement.objects.filter(build=version.build, video_seconds__gt=0).order_by("preset", "width"):
+    rows = Measurement.objects.filter(build=version.build, video_seconds__gt=0).order_by("mode", "width")
+    for row in sorted(rows, key=lambda row: version.preset_order(row.preset)):
         price = version.prices.get(row.preset, {}).get(tier_of(Size(row.width, row.height)))
         if price is None:
             continue
@@ -214,7 +211,7 @@ def send_least_bytes(
     computed = needs(version, width=width, height=height, num_frames=num_frames, mode=mode, call=call)
     if computed is None:
         return lambda: None
-    measured, least = _send_peak_bytes(version, width, height), computed.least_bytes(version.placement)
+    measured, least = send_peak_bytes(version, width, height), computed.least_bytes(version.placement)
     return lambda: min(least, measured() or least)
 
 
@@ -239,7 +236,7 @@ def smallest_clips(versions: Iterable[ModelVersion], *, above_bytes: int) -> dic
     return {version_id: least for version_id, least in found.items() if clips[version_id] not in made}
 
 
-def _send_peak_bytes(version: ModelVersion, width: int, height: int) -> Callable[[], int | None]:
+def send_peak_bytes(version: ModelVersion, width: int, height: int) -> Callable[[], int | None]:
     """Ask for the most that a clip of this size ever took with this build."""
     most = send(
         "SELECT max(peak_bytes) FROM catalog_measurement"
@@ -247,36 +244,3 @@ def _send_peak_bytes(version: ModelVersion, width: int, height: int) -> Callable
         [version.build, width, height],
     )
     return lambda: None if (row := most())[0] is None else int(row[0])
-
-
-@dataclass(frozen=True, slots=True)
-class FitRow:
-    """How one clip of a version runs on each card."""
-
-    label: str
-    size: str
-    seconds: float
-    by_card: dict[int, Fit | None]
-
-
-def fits(version: ModelVersion) -> list[FitRow]:
-    """The version's default clip and its largest on the usual cards: as measured where it was, else as computed."""
-    sizes = [Size.parse(size) for size in version.sizes]
-    return [
-        _fit_row("Default clip", version, sizes[0], version.default_seconds),
-        _fit_row("Largest clip", version, max(sizes, key=lambda size: size.pixels), version.max_seconds),
-    ]
-
-
-def _fit_row(label: str, version: ModelVersion, size: Size, seconds: float) -> FitRow:
-    num_frames = version.family_facts.frames_for(seconds, version.fps)
-    peak_bytes = _send_peak_bytes(version, *size)()
-    computed = needs(version, width=size.width, height=size.height, num_frames=num_frames)
-
-    def on(card_bytes: int) -> Fit | None:
-        if peak_bytes and peak_bytes <= usable_bytes(card_bytes):
-            return Fit.RESIDENT
-        return computed.fit(usable_bytes(card_bytes), version.placement) if computed is not None else None
-
-    by_card = {card: on(card * GIB) for card in CARDS_GIB}
-    return FitRow(label, str(version.delivered(size)), num_frames / version.fps, by_card)

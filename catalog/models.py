@@ -237,6 +237,11 @@ class ModelVersion(models.Model):
         return family(self.family)
 
     @property
+    def account(self) -> str:
+        """Of a remote row: the account of the remote workers that its source names."""
+        return self.source.partition("/")[0]
+
+    @property
     def has_audio(self) -> bool:
         return self.family_facts.has_audio
 
@@ -263,7 +268,11 @@ class ModelVersion(models.Model):
     @property
     def preset_names(self) -> list[str]:
         """The default first, then from the quickest to the most thorough."""
-        return sorted(self.presets, key=lambda name: (name != self.default_preset, self.presets[name]["steps"], name))
+        return sorted(self.presets, key=lambda name: (name != self.default_preset, self.preset_order(name)))
+
+    def preset_order(self, name: str) -> tuple[int, str]:
+        """From the quickest to the most thorough; what was measured once may be a preset no more."""
+        return self.presets.get(name, {}).get("steps", 0), name
 
     def spec(self) -> ModelSpec:
         """The row as the GPU worker gets it."""

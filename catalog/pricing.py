@@ -5,14 +5,20 @@ The same function serves the page's live price, the API's quote and the receipt.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Any, Final, Protocol
 
+from django.template.defaultfilters import floatformat
+from django.utils.translation import gettext_noop
+
+from catalog import seed_words, titles
 from catalog.models import ModelVersion
 from catalog.sizes import Size
+from loremotion.stored_words import StoredWords
 
 # Name → most pixels. Ascending; a version's prices must ascend with them, so that a larger clip never costs less.
 TIERS: dict[str, int] = {
@@ -44,8 +50,26 @@ class Priced(Protocol):
     def steps(self) -> int: ...
 
 
-FREE_REROLL: Final = "Free re-roll"
+FREE_REROLL: Final = gettext_noop("Free re-roll")
 """The line on the receipt of a clip that is made once more for nothing."""
+OF_VIDEO: Final = gettext_noop("%(length)s s of video, %(size)s (%(tier)s), %(preset)s, %(steps)s steps")
+OF_SOUND: Final = gettext_noop("%(length)s s of sound")
+OF_MODE: Final = gettext_noop("%(length)s s, %(mode)s")
+LESS_ONE: Final = gettext_noop("Less %(credits)s credit paid for the draft")
+LESS_SOME: Final = gettext_noop("Less %(credits)s credits paid for the draft")
+OWN_KEY: Final = gettext_noop("Less %(percent)s percent: your own key, the provider bills you")
+_SIZE: Final = re.compile(r"\b(\d+)x(\d+)\b")
+_RECEIPTS: Final = StoredWords(
+    *(FREE_REROLL, LESS_ONE, LESS_SOME, OWN_KEY, OF_VIDEO, OF_SOUND, OF_MODE),
+    values={"mode": lambda mode: titles.title_of(mode.capitalize()), "preset": seed_words.preset},
+)
+"""Lines are kept, and answered to programs, in English."""
+
+
+def receipt_words(quote: Mapping[str, Any]) -> list[str]:
+    """The lines of a kept quote in the language in use, sizes as pages write them: 384×384."""
+    lines = (_RECEIPTS.say(str(line.get("label", ""))) for line in quote.get("lines", ()))
+    return [_SIZE.sub("\\1×\\2", line) for line in lines]
 
 
 def is_free_reroll(quote: Mapping[str, Any]) -> bool:
@@ -75,6 +99,15 @@ class Quote:
         }
 
 
+def with_own_key(price: Quote, *, percent: int) -> Quote:
+    """The price of a remote clip that is made with the workspace's own key, so that the provider bills the workspace:
+    ``percent`` of what it costs otherwise, and one credit at least."""
+    exact = sum((line.millicredits for line in price.lines), Fraction(0))
+    less = Line(OWN_KEY % {"percent": 100 - percent}, exact * Fraction(percent - 100, 100))
+    lines = (*price.lines, less)
+    return Quote(credits=max(1, ceil(exact * percent / 100_000)), lines=lines)
+
+
 def tier_of(size: Size) -> str:
     """The name of the smallest tier that holds the size.
 
@@ -102,17 +135,20 @@ def quote(version: ModelVersion, request: Priced) -> Quote:
     size = Size(request.width, request.height)
     tier = tier_of(size)
     effort = Fraction(request.steps, int(version.presets[request.preset]["steps"]))
-    length = f"{float(seconds):.3g} s"
+    length = floatformat(float(seconds), "-2u")  # as pages say it, in English
+    what = {"size": version.delivered(size), "tier": tier, "preset": request.preset, "steps": request.steps}
     lines = [
         Line(
-            f"{length} of video, {version.delivered(size)} ({tier}), {request.preset}, {request.steps} steps",
+            OF_VIDEO % {"length": length, **what},
             version.prices[request.preset][tier] * seconds * effort,
         )
     ]
     if version.has_audio and version.surcharges.get(AUDIO):
-        lines.append(Line(f"{length} of sound", version.surcharges[AUDIO] * seconds))
+        lines.append(Line(OF_SOUND % {"length": length}, version.surcharges[AUDIO] * seconds))
     if version.surcharges.get(request.mode):
         title = version.family_facts.modes[request.mode].title
-        lines.append(Line(f"{length}, {title.lower()}", version.surcharges[request.mode] * seconds))
+        lines.append(
+            Line(OF_MODE % {"length": length, "mode": title.lower()}, version.surcharges[request.mode] * seconds)
+        )
     exact = sum((line.millicredits for line in lines), Fraction(0))
     return Quote(credits=max(1, ceil(exact / 1000)), lines=tuple(lines))

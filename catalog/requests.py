@@ -11,10 +11,16 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from catalog.models import ModelVersion
 from catalog.prompt_length import PromptLength, is_blank, measure
 from catalog.selection import find_model
 from catalog.sizes import Size
+from catalog.titles import title_of
 from catalog.validation import SCHEDULES
 from loremotion.refusals import Invalid
 
@@ -131,15 +137,16 @@ def _refuse(field_name: str, message: str, next_step: str, **figures: int | bool
 def _text(field_name: str, text: str, version: ModelVersion, preset: str, *, is_required: bool) -> str:
     text = "" if is_blank(text) else text.strip()
     if is_required and not text:
-        raise _refuse(field_name, "The prompt is empty.", "Describe what the clip should show.")
+        raise _refuse(field_name, _("The prompt is empty."), _("Describe what the clip should show."))
     if "\x00" in text:
-        raise _refuse(field_name, "The text has a NUL character in it.", "Remove it and send again.")
+        raise _refuse(field_name, _("The text has a NUL character in it."), _("Remove it and send again."))
     limit = version.max_prompt_characters
     if len(text) > limit:
         raise _refuse(
             field_name,
-            f"That's {len(text):,} characters, and {version.model} takes at most {limit:,}.",
-            f"Shorten it by {len(text) - limit:,}.",
+            _("That's %(count)s characters, and %(model)s takes at most %(limit)s.")
+            % {"count": intcomma(len(text)), "model": version.model, "limit": intcomma(limit)},
+            _("Shorten it by %(count)s.") % {"count": intcomma(len(text) - limit)},
             limit=limit,
             count=len(text),
         )
@@ -153,14 +160,17 @@ def _text(field_name: str, text: str, version: ModelVersion, preset: str, *, is_
 
 def _words_of(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
     """Return the words for a text that is not read to its end: what is wrong, and what to do about it."""
+    counted = {"count": intcomma(length.tokens), "model": version.model, "limit": intcomma(length.limit)}
+    excess = length.tokens - length.limit
     if not length.is_exact:
         return (
-            f"That may be {length.tokens:,} tokens, and {version.model} reads at most {length.limit:,}.",
-            f"Shorten it by {length.tokens - length.limit:,} letters.",
+            _("That may be %(count)s tokens, and %(model)s reads at most %(limit)s.") % counted,
+            ngettext("Shorten it by %(excess)s letter.", "Shorten it by %(excess)s letters.", excess)
+            % {"excess": intcomma(excess)},
         )
     return (
-        f"That's {length.tokens:,} tokens (parts of words), and {version.model} reads at most {length.limit:,}.",
-        f"Shorten it: \u201c{shortened(length.unread.strip())}\u201d would be ignored.",
+        _("That's %(count)s tokens (parts of words), and %(model)s reads at most %(limit)s.") % counted,
+        _("Shorten it: “%(words)s” would be ignored.") % {"words": shortened(length.unread.strip())},
     )
 
 
@@ -175,8 +185,8 @@ def _mode(ask: Ask, version: ModelVersion) -> str:
         if ask.mode not in version.modes:
             raise _refuse(
                 "mode",
-                f"{version.model} doesn't offer {ask.mode[:40]!r}.",
-                f"Choose one of: {', '.join(version.modes)}.",
+                _("%(model)s doesn't offer %(mode)s.") % {"model": version.model, "mode": repr(ask.mode[:40])},
+                _("Choose one of: %(modes)s.") % {"modes": ", ".join(version.modes)},
             )
         return ask.mode
     given = set(ask.inputs)
@@ -191,7 +201,11 @@ def _preset(preset: str | None, version: ModelVersion) -> str:
     preset = preset or version.default_preset
     if preset not in version.presets:
         offered = ", ".join(version.preset_names)
-        raise _refuse("preset", f"{version.model} has no preset {preset[:40]!r}.", f"Choose one of: {offered}.")
+        raise _refuse(
+            "preset",
+            _("%(model)s has no preset %(preset)s.") % {"model": version.model, "preset": repr(preset[:40])},
+            _("Choose one of: %(offered)s.") % {"offered": offered},
+        )
     return preset
 
 
@@ -201,20 +215,26 @@ def _size(size: str | None, version: ModelVersion) -> Size:
     size = by_name.get(size, size) if size else version.sizes[0]
     if size not in version.sizes:
         offered = ", ".join(version.delivered_sizes)
-        raise _refuse("size", f"{version.model} doesn't make {size[:20]!r}.", f"Choose one of: {offered}.")
+        raise _refuse(
+            "size",
+            _("%(model)s doesn't make %(size)s.") % {"model": version.model, "size": repr(size[:20])},
+            _("Choose one of: %(offered)s.") % {"offered": offered},
+        )
     return Size.parse(size)
 
 
 def _frames(seconds: float | None, version: ModelVersion) -> int:
     seconds = version.default_seconds if seconds is None else seconds
     if not version.min_seconds <= seconds <= version.max_seconds:  # also catches NaN
-        if version.min_seconds == version.max_seconds:
-            words = f"{version.model} makes {version.min_seconds:g}-second clips only."
-            raise _refuse("seconds", words, "Leave the length out.")
+        least, most = (number_format(f"{bound:g}") for bound in (version.min_seconds, version.max_seconds))
+        if least == most:
+            words = _("%(model)s makes %(seconds)s-second clips only.") % {"model": version.model, "seconds": least}
+            raise _refuse("seconds", words, _("Leave the length out."))
         raise _refuse(
             "seconds",
-            f"{version.model} makes clips from {version.min_seconds:g} to {version.max_seconds:g} seconds long.",
-            "Choose a length in that range.",
+            _("%(model)s makes clips from %(min_seconds)s to %(max_seconds)s seconds long.")
+            % {"model": version.model, "min_seconds": least, "max_seconds": most},
+            _("Choose a length in that range."),
         )
     return version.family_facts.frames_for(seconds, version.fps)
 
@@ -225,11 +245,15 @@ def _steps(steps: int | None, preset: str, version: ModelVersion) -> int:
         return own
     if any(name in version.presets[preset] for name in SCHEDULES):
         raise _refuse(
-            "steps", f"The preset {preset} is made for {own} steps.", "Leave them out or choose another preset."
+            "steps",
+            _("The preset %(preset)s is made for %(own)s steps.") % {"preset": preset, "own": own},
+            _("Leave them out or choose another preset."),
         )
     if not 1 <= steps <= version.max_steps:
         raise _refuse(
-            "steps", f"{version.model} can use 1 to {version.max_steps} steps.", "Choose a number in that range."
+            "steps",
+            _("%(model)s can use 1 to %(max_steps)s steps.") % {"model": version.model, "max_steps": version.max_steps},
+            _("Choose a number in that range."),
         )
     return steps
 
@@ -243,7 +267,11 @@ def _seed(seed: int | None) -> int:
     if seed is None:
         return random_seed()
     if not 0 <= seed <= MAX_SEED:
-        raise _refuse("seed", f"A seed is a whole number from 0 to {MAX_SEED:,}.", "Leave it out for a random one.")
+        raise _refuse(
+            "seed",
+            _("A seed is a whole number from 0 to %(most)s.") % {"most": intcomma(MAX_SEED)},
+            _("Leave it out for a random one."),
+        )
     return seed
 
 
@@ -251,8 +279,16 @@ def _inputs(inputs: Mapping[str, str], mode_name: str, version: ModelVersion) ->
     mode = version.family_facts.modes[mode_name]
     for role in mode.needs:
         if role not in inputs:
-            raise _refuse(role, f"{mode.title} needs a file for {role!r}.", "Add it and send again.")
+            raise _refuse(
+                role,
+                _("%(mode)s needs a file for %(role)s.") % {"mode": title_of(mode.title), "role": repr(role)},
+                _("Add it and send again."),
+            )
     for role in inputs:
         if role not in (*mode.needs, *mode.accepts):
-            raise _refuse(role, f"{mode.title} doesn't use {role!r}.", "Leave it out or choose another mode.")
+            raise _refuse(
+                role,
+                _("%(mode)s doesn't use %(role)s.") % {"mode": title_of(mode.title), "role": repr(role)},
+                _("Leave it out or choose another mode."),
+            )
     return dict(inputs)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.models import Model, ModelVersion
+from catalog.models import Model, ModelVersion, Plan
 from catalog.pricing import TIERS, quote, tier_of
+from catalog.selection import chosen_of
 from catalog.sizes import Size
 
 SECONDS = 5.0
@@ -21,6 +22,11 @@ class Sample:
     size: Size
     preset: str
 
+    @property
+    def seconds_in_tenths(self) -> float:
+        """As pages say it: "5 s" of whole frames that are a hair longer."""
+        return round(self.seconds, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class ClipPrice:
@@ -28,6 +34,8 @@ class ClipPrice:
 
     model: str
     sample: Sample
+    is_for_payers: bool = False
+    """Whether the model comes with paid plans alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,17 @@ def sample_of(version: ModelVersion) -> Sample:
 def clip_prices() -> list[ClipPrice]:
     """The comparable clip of every model that is enabled, also of one that a plan or a licence closes to some."""
     versions = [(model.name, model.current) for model in Model.objects.enabled().select_related("current")]
-    return [ClipPrice(name, sample_of(version)) for name, version in versions if version is not None]
+    return [
+        ClipPrice(name, sample_of(version), is_for_payers=version.least_plan == Plan.PAID)
+        for name, version in versions
+        if version is not None
+    ]
+
+
+def default_clip_price() -> ClipPrice | None:
+    """The comparable clip of the model that a request gets which names none; None where no model is enabled."""
+    model = chosen_of(list(Model.objects.for_people()), "")
+    return ClipPrice(model.name, sample_of(model.current)) if model is not None and model.current is not None else None
 
 
 def _distance(size: Size) -> tuple[int, int]:

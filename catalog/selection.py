@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from catalog import gates
 from catalog.gates import ANYBODY, Audience
 from catalog.models import Model, ModelVersion
@@ -60,9 +62,12 @@ def send_model(name: str) -> Callable[[], Model]:
 
 
 def _unknown(name: str) -> Invalid:
-    offered = ", ".join(m.slug for m in Model.objects.for_people()) or "none yet"
+    offered = ", ".join(m.slug for m in Model.objects.for_people()) or _("none yet")
     return Invalid(
-        "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose one of: {offered}.", field="model"
+        "unknown_model",
+        _("There is no model %(name)s.") % {"name": repr(name[:60])},
+        next_step=_("Choose one of: %(offered)s.") % {"offered": offered},
+        field="model",
     )
 
 

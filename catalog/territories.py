@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import iso3166
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 # fmt: off
 EU = frozenset((
@@ -12,7 +14,12 @@ EU = frozenset((
     "IT", "LV", "LT", "LU", "MT", "NL", "PL", "PT", "RO", "SK", "SI", "ES", "SE",
 ))
 # fmt: on
-_NAMES = {"EU": "the European Union", "GB": "the United Kingdom", "KR": "South Korea", "US": "the United States"}
+_NAMES = {
+    "EU": gettext_lazy("the European Union"),
+    "GB": gettext_lazy("the United Kingdom"),
+    "KR": gettext_lazy("South Korea"),
+    "US": gettext_lazy("the United States"),
+}
 
 
 def is_known(code: str) -> bool:
@@ -29,9 +36,11 @@ def is_among(territory: str, codes: Iterable[str]) -> bool:
 def join_names(codes: Iterable[str]) -> str:
     """``the European Union, South Korea and the United Kingdom``."""
     names = sorted((_name(code) for code in codes), key=lambda name: name.removeprefix("the "))
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if len(names) < 2:
+        return "".join(names)
+    return _("%(several)s and %(last)s") % {"several": ", ".join(names[:-1]), "last": names[-1]}
 
 
 def _name(code: str) -> str:
     country = iso3166.countries_by_alpha2.get(code)
-    return _NAMES.get(code) or (country.apolitical_name if country else code)
+    return str(_NAMES.get(code) or (country.apolitical_name if country else code))

@@ -175,7 +175,7 @@ def enable(model: Model) -> None:
     wrong += [text] if (text := gates.revenue_problem(version)) else []
     if wrong:
         raise Conflict("not_in_order", " ".join(wrong), next_step="Fix it in the model's form.")
-    Model.objects.filter(pk=found.pk).update(status=Model.Status.ENABLED)
+    Model.objects.filter(pk=found.pk).update(status=Model.Status.ENABLED, status_reason="")
 
 
 @transaction.atomic

@@ -7,7 +7,9 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
@@ -20,8 +22,9 @@ from catalog.selection import find_model
 from loremotion import parameters
 from loremotion.refusals import Invalid
 
-GUIDE = Path(__file__).with_name("guide.md")
+GUIDES = Path(__file__).parent
 TABLE_MARK = "{{ models }}"
+RUNS_MARK = "{{ who runs them }}"
 
 
 def _licensed(request: HttpRequest) -> Audience:
@@ -37,10 +40,24 @@ def _entries(request: HttpRequest) -> list[capabilities.Entry]:
 def guide(request: HttpRequest) -> HttpResponse:
     """How to choose a model: a text from the repository with the live table in it."""
     # The text is ours, not a user's; `html` stays off all the same, so that it can hold nothing but prose.
-    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(GUIDE.read_text())
-    table = render_to_string("catalog/table.html", {"entries": _entries(request)}, request)
-    page = text.replace(f"<p>{TABLE_MARK}</p>", table)
+    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(_guide().read_text())
+    entries = _entries(request)
+    table = render_to_string("catalog/table.html", {"entries": entries}, request)
+    page = text.replace(RUNS_MARK, _who_runs(entries)).replace(f"<p>{TABLE_MARK}</p>", table)
     return render(request, "catalog/guide.html", {"text": mark_safe(page)})  # noqa: S308 - rendered above, autoescaped
+
+
+def _who_runs(entries: list[capabilities.Entry]) -> str:
+    """Whose machines make the clips: a promise that one provider's model among the rows would break."""
+    if any(entry.version.family_facts.is_remote for entry in entries):
+        return _("Models with open weights run on our own GPUs; a model that a provider runs says so on its page.")
+    return _("Every model here has open weights and runs on our own GPUs. Nothing is resold.")
+
+
+def _guide() -> Path:
+    """The text in the reader's language, or in English."""
+    translated = GUIDES / f"guide.{translation.get_language()}.md"
+    return translated if translated.exists() else GUIDES / "guide.md"
 
 
 @csrf_exempt  # whoever posts is told that nothing is taken here, not that a token is missing

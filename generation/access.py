@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from generation.models import Clip, Generation
@@ -36,3 +38,12 @@ def own_clip(caller: Caller, generation_id: UUID) -> Clip:
     """
     own = Generation.objects.seen_by(caller).kept().for_display()
     return get_object_or_404(own, id=generation_id, clip__isnull=False).clip
+
+
+def titles(caller: Caller, generation_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What those of the generations that the caller sees are called to them: by their prompts."""
+    seen = Generation.objects.seen_by(caller).filter(id__in=generation_ids)
+    return {
+        found: prompt if deleted_at is None else _("A deleted clip")
+        for found, prompt, deleted_at in seen.values_list("id", "prompt", "deleted_at")
+    }

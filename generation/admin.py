@@ -20,6 +20,7 @@ from accounts.whose_column import workspaces_of
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
 from generation.staff import charges, clips, late
+from generation.staff.late import Late
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowAct, RowActs, RowLink
@@ -34,7 +35,7 @@ def may_look_up(request: HttpRequest) -> bool:
 class GenerationAdmin(RowActs, ReadOnlyAdmin):
     """Read only. Prompts are people's own words, and shown to those alone who may look into workspaces."""
 
-    list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits", "error"]
+    list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits"]
     list_display_links = ["asked"]
     list_filter = [
         "state",
@@ -97,6 +98,9 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
         """In words: neither is a fault, which Django's red cross would say."""
         return "Its maker alone" if generation.is_private else "Its maker and whoever has the link"
 
+    def headline(self, generation: Generation) -> str:
+        return clips.title(generation)
+
     @admin.display(description="", empty_value="")
     def poster(self, generation: Generation) -> SafeString | str:
         if not hasattr(generation, "clip") or generation.deleted_at is not None:
@@ -112,16 +116,21 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
 
     @admin.display(description="state")
     def went(self, generation: Generation) -> SafeString | str:
-        """Its state, with the GPU worker that has it."""
+        """Its state, with the GPU worker that has it, or its error in words; its code is what logs and the API say."""
         state = format_html('<span class="state {}">{}</span>', look(generation.state), generation.get_state_display())
-        worker = generation.worker if generation.state == State.RUNNING else ""
+        worker, code = generation.worker if generation.state == State.RUNNING else "", generation.error_code
+        if code:
+            return format_html('{}<br><span class="error" title="{}">{}</span>', state, code, as_words(code))
         return format_html('{}<br><span class="quiet">{}</span>', state, worker) if worker else state
 
-    @admin.display(empty_value="")
-    def error(self, generation: Generation) -> SafeString | str:
-        """In words; the code is what logs and the API say."""
-        code = generation.error_code
-        return format_html('<span title="{}">{}</span>', code, as_words(code)) if code else ""
+    @admin.display(description="late by", empty_value="")
+    def late_by(self, generation: Generation) -> SafeString | str:
+        """And why, in the list of those that are far beyond their forecast. Phones show no heading: hence the unit."""
+        found: Late | None = getattr(generation, "late", None)
+        if found is None:  # it ended meanwhile
+            return ""
+        by = format_html('<span class="state bad">{}<span class="unit"> late</span></span>', found.by)
+        return format_html('{}<br><span class="quiet">{}</span>', by, found.why)
 
     @admin.display(description="model")
     def model_name(self, generation: Generation) -> str:
@@ -132,10 +141,32 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
         rows = charges.with_charged(super().get_queryset(request))
         return rows.prefetch_related(whose.owners("workspace__memberships")) if may_look_up(request) else rows
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        columns = list(super().get_list_display(request))
+        if clips.asks_for_late(request):
+            columns.insert(columns.index("went") + 1, "late_by")
+        return columns
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """The newest first, and of those that are late the latest."""
+        if not clips.asks_for_late(request):
+            return super().get_ordering(request)
+        return [late.first_the_latest(), "-id"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown = super().get_changelist_instance(request)
+        if clips.asks_for_late(request):
+            found = late.of([row.id for row in shown.result_list])
+            for row in shown.result_list:
+                row.late = found.get(row.id)
+        return shown
+
     @admin.display(description="customer")
     def who(self, generation: Generation) -> SafeString | str:
-        title = whose.title_of(generation.workspace)
-        if title == generation.workspace.title and not generation.workspace.name:
+        """A link for whoever may look customers up: for them alone ``get_queryset`` fetched the owners."""
+        workspace = generation.workspace
+        title = whose.title_of(workspace)
+        if not whose.has_owners(workspace):
             return title
         address = reverse("admin:customer", args=[generation.workspace_id])
         return format_html('<a title="{}" href="{}">{}</a>', title, address, title)
@@ -153,7 +184,7 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
         """What was charged, and until it has ended what is held. The unit only a phone shows, which has no heading."""
         charged = charges.charged_of(generation)
         count = generation.credits_quoted if charged is None else charged
-        held = format_html('<br><span class="quiet">{}</span>', "held") if charged is None else ""
+        held = format_html(' <span class="quiet">{}</span>', "held") if charged is None else ""
         return format_html('{}<span class="unit"> credit{}</span>{}', intcomma(count), "" if count == 1 else "s", held)
 
     def get_search_results(
@@ -205,8 +236,6 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
         if generation is not None and self.has_view_permission(request):
             waiting = clips.waiting(generation)
             shown = {
-                "title": clips.title(generation),
-                "subtitle": None,
                 "why": explanation.explain(generation) if waiting.get("place_decides", True) else None,
                 **waiting,
                 "late": late.of([generation.id]).get(generation.id) if generation.is_open else None,
@@ -218,5 +247,6 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
                 "is_trial": generation.workspace_id == TRIALS_WORKSPACE,
                 "is_in_flight": generation.state in (State.DISPATCHED, State.RUNNING),
                 "has_failed": generation.state == State.FAILED,
+                "links_on": self.offered_links(request, generation),
             }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})

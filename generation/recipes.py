@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import IO, Any, Final, Self
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from catalog.requests import MAX_SEED
 from generation.models import Generation
 from loremotion.refusals import Invalid
@@ -26,7 +29,7 @@ _BOX_TYPES: Final = (b"free", b"uuid")
 _BOX_KIND: Final = UUID("6c6f7265-6d6f-7469-6f6e-726563697065").bytes
 """Of the box: ``loremotion`` and ``recipe`` in ASCII, as an id."""
 _MOST_BOXES: Final = 1_000
-_NEXT_STEP: Final = "Choose a clip's MP4 as you downloaded it here, or its recipe as JSON."
+_NEXT_STEP: Final = gettext_lazy("Choose a clip's MP4 as you downloaded it here, or its recipe as JSON.")
 _SIZE: Final = re.compile(r"[0-9]{2,5}x[0-9]{2,5}")
 
 
@@ -71,18 +74,30 @@ class Recipe:
         """
         said = _object_in(content)
         if said.pop("format", None) != FORMAT:
-            raise Invalid("not_a_recipe", f"This file does not say that its format is {FORMAT}.", next_step=_NEXT_STEP)
+            raise Invalid(
+                "not_a_recipe",
+                _("This file does not say that its format is %(format)s.") % {"format": FORMAT},
+                next_step=str(_NEXT_STEP),
+            )
         unknown = sorted(set(said) - {field.name for field in fields(cls)})
         if unknown:
             names = ", ".join(repr(name[:60].encode(errors="backslashreplace").decode()) for name in unknown[:10])
-            raise Invalid("unknown_field", f"No recipe has these fields: {names}.", next_step="Take them out.")
+            raise Invalid(
+                "unknown_field",
+                _("No recipe has these fields: %(names)s.") % {"names": names},
+                next_step=_("Take them out."),
+            )
         for name in ("model", "prompt"):
             if not said.get(name):
-                raise Invalid("missing_field", f"The recipe has no {name}.", next_step=_NEXT_STEP)
+                raise Invalid(
+                    "missing_field", _("The recipe has no %(name)s.") % {"name": name}, next_step=str(_NEXT_STEP)
+                )
         for name, value in said.items():
             if not _is_sound(name, value):
                 raise Invalid(
-                    "invalid_field", f"The recipe's {name} is not what a recipe has there.", next_step=_NEXT_STEP
+                    "invalid_field",
+                    _("The recipe's %(name)s is not what a recipe has there.") % {"name": name},
+                    next_step=str(_NEXT_STEP),
                 )
         return cls(**{**said, "begins_with": tuple(said.get("begins_with", ()))})
 
@@ -98,7 +113,7 @@ class Recipe:
         file.seek(0)
         content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise Invalid("not_a_recipe", "This file is too large for a recipe.", next_step=_NEXT_STEP)
+            raise Invalid("not_a_recipe", _("This file is too large for a recipe."), next_step=str(_NEXT_STEP))
         return cls.read(content)
 
     def to_json(self) -> str:
@@ -119,8 +134,8 @@ def _box_in(file: IO[bytes]) -> bytes:
     if (found := find_box(file)) is None:
         raise Invalid(
             "not_a_recipe",
-            "This video has no recipe; another program may have removed it.",
-            next_step="Choose the MP4 as you downloaded it here, or its recipe as JSON.",
+            _("This video has no recipe; another program may have removed it."),
+            next_step=_("Choose the MP4 as you downloaded it here, or its recipe as JSON."),
         )
     place, size = found
     file.seek(place + _BOX.size)
@@ -130,7 +145,7 @@ def _box_in(file: IO[bytes]) -> bytes:
 def find_box(file: IO[bytes]) -> tuple[int, int] | None:
     """Where the recipe's box of an MP4 begins and how many bytes it has. Reads the heads of the others alone."""
     place, end = 0, file.seek(0, os.SEEK_END)
-    for _ in range(_MOST_BOXES):
+    for _box in range(_MOST_BOXES):
         file.seek(place)
         head = file.read(_BOX.size)
         if len(head) < 8:
@@ -153,7 +168,7 @@ def _object_in(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):  # also what is no UTF-8
         said = None
     if not isinstance(said, dict):
-        raise Invalid("not_a_recipe", "This file holds no JSON object.", next_step=_NEXT_STEP)
+        raise Invalid("not_a_recipe", _("This file holds no JSON object."), next_step=str(_NEXT_STEP))
     return said
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from generation.provider_keys import keeping
 from generation.settlement import lost_attempts, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_sender
 from gpu_worker import log_context
-from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
+from gpu_worker.contract import FINISHED_FUNCTION, KEY_TESTED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
 from loremotion.queues import Table
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,15 @@ def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secr
         return lost_attempts.hand_on(lost, f"The GPU worker was lost: {reason}.")
 
 
+def key_tested(key_id: str, number: int, secret: str, result: str, words: str) -> bool:
+    """Note what came of a test of a workspace's own key."""
+    try:
+        return keeping.note_test(key_id, number, secret, result, words)
+    except (TypeError, ValueError, AttributeError) as problem:
+        logger.warning("A test of the key %.50r is not believed: %s", key_id, problem)
+        return False
+
+
 def _refuse(kind: str, generation_id: object, problem: Exception) -> bool:
     """Leave everything as it is: the attempt goes on, or housekeeping hands it to another worker."""
     with log_context.bound(**log_context.of(problem)):
@@ -63,5 +73,10 @@ def _refuse(kind: str, generation_id: object, problem: Exception) -> bool:
     return False
 
 
-JOBS: Table = {STARTED_FUNCTION: started, FINISHED_FUNCTION: finished, WORKER_LOST_FUNCTION: worker_lost}
+JOBS: Table = {
+    STARTED_FUNCTION: started,
+    FINISHED_FUNCTION: finished,
+    WORKER_LOST_FUNCTION: worker_lost,
+    KEY_TESTED_FUNCTION: key_tested,
+}
 """All that the ``reports`` queue may name."""

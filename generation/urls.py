@@ -1,7 +1,7 @@
 from django.urls import path
 
 from catalog import views as catalog
-from generation.api import batches, device_login, drafts, events, me, reference, requests, verification
+from generation.api import batches, characters, device_login, drafts, events, me, reference, requests, verification
 from generation.api import sharing as api_sharing
 from generation.api import storyboards as api_storyboards
 from generation.api import usage as api_usage
@@ -23,6 +23,7 @@ from generation.pages import (
     usage,
     verify,
 )
+from generation.pages import characters as pages_characters
 from generation.pages.checklist import close as close_checklist
 from generation.pages.price import price
 from generation.pages.prompt_length import prompt_length
@@ -44,6 +45,8 @@ urlpatterns = [
     path("v1/quotes", takes_files(api.Quotes.as_view()), name="api-quotes"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
     path("v1/videos/batches", takes_files(batches.Batches.as_view()), name="api-batches"),
+    path("v1/videos/characters", takes_files(characters.Characters.as_view()), name="api-characters"),
+    path("v1/videos/characters/<uuid:character_id>", characters.OneCharacter.as_view(), name="api-character"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
     path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),
     path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
@@ -96,6 +99,10 @@ urlpatterns = [
     path("history/boards/keep/", boards.keep, name="keep"),
     path("history/boards/<uuid:board_id>/rename/", boards.rename, name="rename-board"),
     path("history/boards/<uuid:board_id>/delete/", boards.delete, name="delete-board"),
+    path("characters/", pages_characters.listing, name="characters"),
+    path("characters/new/", pages_characters.make, name="make-character"),
+    path("characters/<uuid:character_id>/rename/", pages_characters.rename, name="rename-character"),
+    path("characters/<uuid:character_id>/delete/", pages_characters.delete, name="delete-character"),
     path("storyboards/", storyboards.listing, name="storyboards"),
     path("storyboards/new/", storyboards.begin, name="begin-storyboard"),
     path("storyboards/<uuid:storyboard_id>/", storyboards.page, name="storyboard"),

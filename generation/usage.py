@@ -12,11 +12,16 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
+from accounts.models import Workspace
 from accounts.roles import Action
+from billing.shop import budgets
+from billing.shop.budgets import Period
 from loremotion.csv_lines import csv_line
 from loremotion.refusals import Invalid
 
@@ -35,7 +40,7 @@ _SQL: Final = """
         SELECT %(account)s::uuid AS id
         UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
     )
-    SELECT {groups}, max(apikey.name), count(*)::bigint,
+    SELECT {groups}, max(apikey.name), max(model.name), count(*)::bigint,
         coalesce(sum(clip.num_frames / clip.fps) FILTER (WHERE clip.state = 'succeeded'), 0)::float8,
         coalesce(sum(hold.amount) FILTER (WHERE hold.state = 'open'), 0)::bigint,
         sum(hold.captured)::bigint, sum(hold.released)::bigint
@@ -52,6 +57,32 @@ _SQL: Final = """
 """
 
 
+KEYS_SPENT_DAYS: Final = 30
+_SPENT_BY_KEYS: Final = f"""
+    WITH RECURSIVE mine AS (
+        SELECT %(account)s::uuid AS id
+        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
+    )
+    SELECT clip.api_key_id,
+        coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(days)s), 0),
+        coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(month)s), 0),
+        coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(day)s), 0)
+    FROM mine JOIN ledger_hold hold ON hold.account_id = mine.id AND hold.held_at >= %(since)s
+        JOIN generation_generation clip ON clip.id = hold.id AND clip.api_key_id IS NOT NULL
+    GROUP BY clip.api_key_id
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpent:
+    """Credits that clips of an API key cost, what is held for them in full: in the last ``KEYS_SPENT_DAYS`` days, and
+    in the month and the day that its limits are for (UTC)."""
+
+    lately: int = 0
+    month: int = 0
+    day: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Days (UTC), both among them."""
@@ -64,6 +95,15 @@ class Span:
         """The first moment of it, and the first after it."""
         until = self.until + timedelta(days=1)
         return datetime.combine(self.since, time(), UTC), datetime.combine(until, time(), UTC)
+
+    @property
+    def days(self) -> int:
+        return (self.until - self.since).days + 1
+
+    @property
+    def before(self) -> Span:
+        """As many days, right before it."""
+        return Span(self.since - timedelta(days=self.days), self.since - timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +118,11 @@ class Spent:
     """For those that have not ended."""
     charged: int = 0
     given_back: int = 0
+
+    @property
+    def counted(self) -> int:
+        """What a limit counts: what is held in full, and of the rest what was charged."""
+        return self.held + self.charged
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Spent)))
@@ -94,6 +139,8 @@ class Line:
     of: dict[str, str | None]
     key_name: str
     """Where keys are told apart: the name of this one."""
+    model_name: str
+    """Where models are told apart: the name of this one."""
     spent: Spent
 
 
@@ -154,11 +201,20 @@ def usage_of(caller: Caller, span: Span, by: Sequence[str]) -> Usage:
     if len(found) > MOST_LINES:
         raise Invalid(
             "too_many_lines",
-            f"That makes more than {MOST_LINES:,} lines.",
-            next_step="Ask for fewer days, or group by less.",
+            _("That makes more than %(most)s lines.") % {"most": intcomma(MOST_LINES)},
+            next_step=_("Ask for fewer days, or group by less."),
             field="by",
         )
     return Usage(span, tuple(by), [_line_of(row, by) for row in found])
+
+
+def spent_by_keys(workspace: Workspace) -> dict[int, KeySpent]:
+    """What each line of the workspace's API keys spent lately, by the id of its first key. One query."""
+    day, month = Period.DAY.began, Period.MONTH.began
+    began = {"days": day - timedelta(days=KEYS_SPENT_DAYS - 1), "month": month, "day": day}
+    with connection.cursor() as cursor:
+        cursor.execute(_SPENT_BY_KEYS, {"account": workspace.id, "since": min(began.values()), **began})
+        return {line: KeySpent(*map(int, spent)) for line, *spent in cursor.fetchall()}
 
 
 def span_of(since: str, until: str) -> Span:
@@ -171,12 +227,12 @@ def span_of(since: str, until: str) -> Span:
     last = _date_of(until, "until") if until else today
     first = _date_of(since, "since") if since else last.replace(day=1)
     if not first <= last:
-        raise Invalid("invalid_since", "since comes after until.", next_step="Swap them.", field="since")
+        raise Invalid("invalid_since", _("since comes after until."), next_step=_("Swap them."), field="since")
     if (last - first).days >= MOST_DAYS:
         raise Invalid(
             "span_too_long",
-            f"At most {MOST_DAYS} days at once.",
-            next_step="Ask for one part at a time.",
+            _("At most %(most)s days at once.") % {"most": MOST_DAYS},
+            next_step=_("Ask for one part at a time."),
             field="since",
         )
     return Span(first, last)
@@ -193,16 +249,17 @@ def groups_of(said: Iterable[str]) -> tuple[str, ...]:
         if name not in _COLUMNS:
             raise Invalid(
                 "invalid_by",
-                f"Usage can't be grouped by {name[:60]!r}.",
-                next_step=f"Choose from: {', '.join(GROUPS)}.",
+                _("Usage can't be grouped by %(name)s.") % {"name": repr(name[:60])},
+                next_step=_("Choose from: %(groups)s.") % {"groups": ", ".join(GROUPS)},
                 field="by",
             )
     return tuple(name for name in GROUPS if name in asked) or GROUPS[:1]
 
 
 def _line_of(row: Sequence[Any], by: Sequence[str]) -> Line:
-    key_name, *spent = row[len(by) :]
-    return Line(of=dict(zip(by, row, strict=False)), key_name=key_name or "", spent=Spent(*spent))
+    key_name, model_name, *spent = row[len(by) :]
+    of = dict(zip(by, row, strict=False))
+    return Line(of=of, key_name=key_name or "", model_name=model_name or "", spent=Spent(*spent))
 
 
 def _named(line: Line, by: Sequence[str]) -> dict[str, str]:
@@ -215,5 +272,5 @@ def _date_of(text: str, field: str) -> date:
     except ValueError:
         found = None
     if found is None or not 2000 <= found.year < 9999:
-        raise Invalid(f"invalid_{field}", f"{field} is a date, such as 2027-01-31.", field=field)
+        raise Invalid(f"invalid_{field}", _("%(field)s is a date, such as 2027-01-31.") % {"field": field}, field=field)
     return found

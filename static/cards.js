@@ -24,6 +24,7 @@ function show(page) {
     const now = page.querySelector(`.grid [data-clip="${card.dataset.clip}"]`);
     if (!now || now.dataset.state === card.dataset.state) continue;
     const hadFocus = card.contains(document.activeElement);
+    if (!card.querySelector(".pick")) now.querySelector(".pick")?.remove(); // here nothing is ticked
     card.replaceWith(now);
     if (hadFocus) now.querySelector("a").focus();
     pause = FIRST_PAUSE_MILLISECONDS;

@@ -11,7 +11,7 @@ function within(video, seconds) {
 }
 
 function show(isPlaying) {
-  button.textContent = isPlaying ? "Pause all" : "Play all";
+  button.textContent = inWords(isPlaying ? "Pause all" : "Play all");
   button.setAttribute("aria-pressed", isPlaying);
 }
 

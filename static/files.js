@@ -9,7 +9,7 @@ function show(input) {
   const [file] = input.files;
   if (!file) return;
   const clear = Object.assign(document.createElement("button"), { type: "button", className: "clear" });
-  clear.textContent = `✕ Remove ${file.name}`;
+  clear.textContent = `✕ ${inWords("Remove {name}", { name: file.name })}`;
   clear.dataset.of = input.name;
   clear.addEventListener("click", () => {
     input.value = "";

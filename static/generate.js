@@ -52,10 +52,13 @@ function showFilesOfWay() {
   for (const way of form.querySelectorAll(".way")) {
     const isChosen = way.querySelector("[type=radio]").checked;
     const own = way.querySelector("select[name=video]");
+    const character = way.querySelector("select[name=character]");
     if (own) own.disabled = !isChosen;
+    if (character) character.disabled = !isChosen;
     for (const input of way.querySelectorAll("[type=file]")) {
-      input.disabled = !isChosen;
-      input.required = isChosen && "needed" in input.dataset && !(input.name === "video" && own?.value);
+      const isCharacters = Boolean(character?.value) && input.name.startsWith("reference_image"); // whose own pictures are taken
+      input.disabled = !isChosen || isCharacters;
+      input.required = isChosen && "needed" in input.dataset && !isCharacters && !(input.name === "video" && own?.value);
     }
   }
   const ownClip = form.querySelector("input[type=hidden][name=video]");
@@ -79,9 +82,9 @@ function checkFiles() {
     const most = Number(input.dataset.mostBytes);
     together += bytes;
     let words = "";
-    if (bytes > most) words = `${input.files[0].name} is ${megabytes(bytes)}. Use a file of at most ${megabytes(most)}.`;
+    if (bytes > most) words = inWords("{name} is {size}. Use a file of at most {most}.", { name: input.files[0].name, size: megabytes(bytes), most: megabytes(most) });
     else if (bytes && together > form.dataset.mostBytes) {
-      words = `Together these files are ${megabytes(together)}. The limit is ${megabytes(form.dataset.mostBytes)}.`;
+      words = inWords("Together these files are {size}. The limit is {most}.", { size: megabytes(together), most: megabytes(form.dataset.mostBytes) });
     }
     input.setCustomValidity(words); // the browser then sends nothing, and says why
     input.toggleAttribute("aria-invalid", false);
@@ -103,21 +106,23 @@ function showWays(found) {
 }
 
 const newName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
-const number = (amount) => amount.toLocaleString(document.documentElement.lang);
-const inCredits = (amount) => `${number(amount)} credit${amount === 1 ? "" : "s"}`;
+const inCredits = (amount) => inWords(amount === 1 ? "{amount} credit" : "{amount} credits", { amount });
+
+const { hourCycle } = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions();
+const TIME = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle });
 
 // By this browser's clock, where that says more than the minutes do.
 function atTime(inSeconds) {
   if (!inSeconds || inSeconds < 120) return "";
   const at = new Date(Date.now() + 1000 * inSeconds);
-  return `ready about ${at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" })}`;
+  return ` (${TIME.format(at)})`;
 }
 
-function inWords({ credits, times, seconds, ready, ready_seconds: readySeconds, to_finish: toFinish }) {
+function wordsOf({ credits, times, seconds, ready, ready_seconds: readySeconds, to_finish: toFinish }) {
   const left = Number(form.dataset.credits) - credits;
-  const after = left < 0 ? `you have ${inCredits(Number(form.dataset.credits))}` : `${number(left)} left after this`;
+  const after = left < 0 ? inWords("you have {credits}", { credits: inCredits(Number(form.dataset.credits)) }) : inWords("{amount} left after this", { amount: left });
   const each = times > 1 ? `${times} × ` : "";
-  return [`${each}${number(Math.round(seconds * 100) / 100)} s of video`, (ready ?? "").replace(/\.$/, ""), toFinish && `${inCredits(toFinish)} more to finish ${times > 1 ? "one" : "it"}`, atTime(readySeconds), after].filter(Boolean).join(" · ");
+  return [each + inWords("{seconds} s of video", { seconds: Math.round(seconds * 100) / 100 }), ready && ready.replace(/\.$/, "") + atTime(readySeconds), toFinish && inWords(times > 1 ? "{credits} more to finish one" : "{credits} more to finish it", { credits: inCredits(toFinish) }), after].filter(Boolean).join(" · ");
 }
 
 // The button shows the price to the eye; whoever listens is told with the rest of the line.
@@ -125,11 +130,11 @@ function showPrice(quote) {
   cost.textContent = quote.error ? "" : `· ${inCredits(quote.credits)}`;
   const heard = Object.assign(document.createElement("span"), { className: "sr" });
   heard.textContent = quote.error ? "" : `${inCredits(quote.credits)}, `;
-  price.replaceChildren(heard, quote.error ?? inWords(quote));
+  price.replaceChildren(heard, quote.error ?? wordsOf(quote));
 }
 
 function megabytes(bytes) {
-  return `${Math.ceil(bytes / 1e5) / 10} MB`;
+  return inWords("{size} MB", { size: Math.ceil(bytes / 1e5) / 10 });
 }
 
 async function askPrice() {
@@ -163,7 +168,7 @@ form.addEventListener("change", ({ target }) => {
   } else if (target.matches(".of-model [type=radio]")) {
     noteWanted(target);
     showFilesOfWay();
-  } else if (target.matches("select[name=video]")) {
+  } else if (target.matches("select[name=video], select[name=character]")) {
     showFilesOfWay();
   }
 });

@@ -27,11 +27,11 @@ function say(words) {
 }
 
 function wordsFor({ tokens, limit, is_exact: isExact, unread, ignored }) {
-  if (ignored.length && tokens <= limit) return `The demo model will ignore: ${ignored.join(", ")}`;
-  if (!isExact) return tokens > limit ? `This may be too long: up to ${limit - 1} characters are sure to be read, and this may count as ${tokens}.` : "";
+  if (ignored.length && tokens <= limit) return inWords("The demo model will ignore: {words}", { words: ignored.join(", ") });
+  if (!isExact) return tokens > limit ? inWords("This may be too long: up to {most} characters are sure to be read, and this may count as {tokens}.", { most: limit - 1, tokens }) : "";
   if (tokens < NEAR * limit) return "";
-  if (tokens <= limit) return `${tokens} of ${limit} tokens`;
-  return `${tokens} of ${limit} tokens. This part would be ignored: ${unread}`;
+  if (tokens <= limit) return inWords("{tokens} of {limit} tokens", { tokens, limit });
+  return inWords("{tokens} of {limit} tokens. This part would be ignored: {unread}", { tokens, limit, unread });
 }
 
 async function count() {
@@ -40,7 +40,7 @@ async function count() {
   const options = form.querySelector(".of-model:enabled");
   if (!options || !text || (isSurelyRead(text, options) && !options.hasAttribute("data-ignores"))) return say("");
   const most = Number(options.dataset.most);
-  if (text.length > most) return say(`${text.length} of ${most} characters`);
+  if (text.length > most) return say(inWords("{length} of {most} characters", { length: text.length, most }));
   asking = new AbortController();
   const said = new FormData();
   for (const name of ["csrfmiddlewaretoken", "model"]) said.set(name, new FormData(form).get(name) ?? "");

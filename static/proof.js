@@ -22,10 +22,10 @@ async function solve({ algorithm, challenge, maxNumber, maxnumber, salt, signatu
 async function prove() {
   const answer = await fetch(field.dataset.challenge);
   field.value = await solve(await answer.json());
-  said.textContent = "Your browser has done its computation.";
+  said.textContent = inWords("Your browser has done its computation.");
 }
 
-const proved = prove().catch(() => (said.textContent = "The computation failed. Reload the page to try again."));
+const proved = prove().catch(() => (said.textContent = inWords("The computation failed. Reload the page to try again.")));
 
 // Whoever is faster than the computation waits for it. Nobody else hears of that submit: the form is not under way yet.
 field.form.addEventListener("submit", async (event) => {

@@ -49,7 +49,7 @@ function show(page) {
   }
   if (page.querySelector("#story[data-open]")) return;
   delete story.dataset.open;
-  announcement.textContent = "All scenes are done.";
+  announcement.textContent = inWords("All scenes are done.");
   if (!isTyped) location.reload();
 }
 

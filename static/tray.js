@@ -35,57 +35,59 @@ function element(name, attributes, ...children) {
 }
 
 function row({ url, prompt, words, percent }) {
-  const bar = percent ? [element("progress", { max: 100, value: percent, ariaLabel: "Progress" })] : []; // of what renders
+  const bar = percent ? [element("progress", { max: 100, value: percent, ariaLabel: inWords("Progress") })] : []; // of what renders
   return element("li", {}, element("a", { href: url }, element("strong", { textContent: prompt }), element("span", { className: "quiet small", textContent: words }), ...bar));
 }
 
 function toast({ url, prompt, is_ready: isReady }) {
-  const close = element("button", { type: "button", ariaLabel: "Dismiss", textContent: "✕" });
-  const said = element("span", {}, element("strong", { textContent: isReady ? "Your clip is ready" : "A clip didn't work out" }), ` ${prompt}`);
-  const made = element("div", { className: "toast" }, said, element("a", { className: "button", href: url, textContent: "View" }), close);
+  const close = element("button", { type: "button", ariaLabel: inWords("Dismiss"), textContent: "✕" });
+  const said = element("span", {}, element("strong", { textContent: inWords(isReady ? "Your clip is ready" : "A clip didn't work out") }), ` ${prompt}`);
+  const made = element("div", { className: "toast" }, said, element("a", { className: "button", href: url, textContent: inWords("View") }), close);
   close.addEventListener("click", () => made.remove());
   toasts.append(made);
 }
 
-function show(clips) {
+function show({ clips, credits_left: creditsLeft }) {
   const open = clips.filter((clip) => clip.is_open);
-  const ended = clips.filter((clip) => !clip.is_open && clip.id !== here && clip.words !== "Cancelled");
+  const ended = clips.filter((clip) => !clip.is_open && clip.id !== here && !clip.is_cancelled);
   tray.dataset.count = open.length;
   if (!open.length) tray.open = false;
   summary.querySelector("b").textContent = open.length;
-  summary.querySelector(".sr").textContent = `${open.length} clip${open.length === 1 ? "" : "s"} in progress`;
+  summary.querySelector(".sr").textContent = inWords(open.length === 1 ? "{count} clip in progress" : "{count} clips in progress", { count: open.length });
   list.replaceChildren(...open.map(row));
   if (!document.hidden) ended.forEach(toast);
+  if (creditsLeft) document.querySelector(".credits-left").replaceWith(new DOMParser().parseFromString(creditsLeft, "text/html").querySelector(".credits-left"));
   const isReady = ended.some((clip) => clip.is_ready);
   icon.href = isReady ? tray.dataset.iconReady : open.length ? tray.dataset.iconBusy : plainIcon;
-  if (!here) document.title = isReady ? `✓ Ready · ${title}` : open.length ? `(${open.length}) ${title}` : title;
+  if (!here) document.title = isReady ? `✓ ${inWords("Ready")} · ${title}` : open.length ? `(${open.length}) ${title}` : title;
 }
 
 // Whether it was answered, and of the workspace that this page is about.
 async function look() {
   const asked = remembered();
   if (!asked.length) {
-    if (tray.dataset.count !== "0") tell([]);
+    if (tray.dataset.count !== "0") tell({ clips: [] });
     return true;
   }
   const answer = await fetch(`${tray.dataset.url}?clips=${asked.join()}`);
   if (answer.status === 401 || answer.status === 403) { // signed out, or shut out
     remember([]);
-    tell([]);
+    tell({ clips: [] });
     return true;
   }
   if (!answer.ok) return false;
-  const { workspace, clips } = await answer.json();
+  const seen = await answer.json();
+  const { workspace, clips } = seen;
   if (workspace !== tray.dataset.workspace) return false; // switched in another tab
   const open = clips.filter((clip) => clip.is_open).map((clip) => clip.id);
   remember(remembered().filter((id) => open.includes(id) || !asked.includes(id)));
-  tell(clips);
+  tell(seen);
   return true;
 }
 
-function tell(clips) {
-  channel?.postMessage(clips);
-  show(clips);
+function tell(seen) {
+  channel?.postMessage(seen);
+  show(seen);
 }
 
 function rest(milliseconds, signal) {

@@ -4,10 +4,13 @@ const RECONNECT_MILLISECONDS = 3000;
 const SILENT_SECONDS = 13;
 const HIDDEN_PAUSE_MILLISECONDS = 15000;
 const MOST_IN_STRIP = 12;
+const MOST_DRAWN = 12;
 const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
 const late = document.getElementById("missed");
+const glance = document.getElementById("glance");
+const line = document.getElementById("line");
 const preview = document.getElementById("preview");
 const strip = document.getElementById("strip");
 const announcement = document.getElementById("announcement");
@@ -44,9 +47,17 @@ function seconds(number) {
   return number < 90 ? `${Math.max(1, Math.round(number))} s` : `${Math.round(number / 60)} min`;
 }
 
-function say(text, live = "polite") {
+function say(first, then = "", live = "polite") {
   status.setAttribute("aria-live", live);
-  status.textContent = text;
+  status.replaceChildren(Object.assign(document.createElement("strong"), { textContent: first }), " ");
+  if (then) status.append(Object.assign(document.createElement("span"), { textContent: then }));
+}
+
+// The line as a picture, this clip filled. None where nobody is ahead, or no machine takes it.
+function draw(place, isForAMachine) {
+  glance.classList.toggle("is-held-up", isForAMachine);
+  const ahead = place <= MOST_DRAWN ? "○".repeat(place) : "○○○ … ○○";
+  line.textContent = place && !isForAMachine ? `${ahead}●` : "";
 }
 
 function showMissed(missed) {
@@ -55,22 +66,25 @@ function showMissed(missed) {
 }
 
 const on = {
-  queue({ reason, in_words: words, missed, waits_for_a_machine: isForAMachine }) {
+  queue({ place, reason, in_words: words, missed, waits_for_a_machine: isForAMachine }) {
     showStage("queued");
     showMissed(missed);
     bar.hidden = isForAMachine; // nobody can say when: a bar that runs would say otherwise
-    say([reason, words].filter(Boolean).join(" "));
+    draw(place, isForAMachine);
+    say(reason, words);
   },
   stage({ stage, message, progress }) {
     showStage(stage);
     showProgress(stage, progress);
+    draw(0, false);
     say(message || `${label(stage)} …`);
   },
   step({ stage, step, steps, seconds_per_step, progress }) {
     showStage(stage || "denoising");
     showProgress(stage, progress);
-    const left = seconds_per_step && step < steps ? ` · about ${seconds(seconds_per_step * (steps - step))} left` : "";
-    say(`Step ${step} of ${steps}${left}`, "off"); // the bar tells; no voice for every step
+    const left = seconds_per_step && step < steps ? inWords("about {time} left", { time: seconds(seconds_per_step * (steps - step)) }) : "";
+    draw(0, false);
+    say(inWords("Step {step} of {steps}", { step, steps }), left, "off"); // the bar tells; no voice for every step
   },
   preview({ preview: picture }) {
     if (!picture.startsWith("data:image/")) return;
@@ -102,8 +116,8 @@ async function showTheEnd() {
   clip.replaceWith(ended);
   document.querySelector(".credits-left").replaceWith(page.querySelector(".credits-left"));
   const video = ended.querySelector("video");
-  document.title = `${video ? "✓ Ready" : "Ended"} · ${title}`;
-  announcement.textContent = video ? "Your clip is ready." : ended.querySelector(".ended")?.textContent ?? "";
+  document.title = `${video ? `✓ ${inWords("Ready")}` : inWords("Ended")} · ${title}`;
+  announcement.textContent = video ? inWords("Your clip is ready.") : ended.querySelector(".ended")?.textContent ?? "";
   (video ?? ended.querySelector(".actions a"))?.focus({ preventScroll: true });
   document.dispatchEvent(new Event("clip-shown"));
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from accounts.caller import Caller
 from generation.api.serializers import REFERENCE
 from generation.provenance import carried, certificate
-from generation.submission import remote_files
+from generation.submission import characters, remote_files
 from gpu_worker.families import ROLES
 from loremotion.refusals import Invalid
 
@@ -20,8 +20,8 @@ DEFAULT_ALIAS: Final = "default"
 
 
 class Asked(NamedTuple):
-    """What a body asks for, and what the clip starts from, by role: files, ids of own clips, addresses of files; and
-    whether Content Credentials that the files have go into the clip's own."""
+    """What a body asks for, and what the clip starts from, by role: files, ids of own clips with characters beside
+    them, addresses of files; and whether Content Credentials that the files have go into the clip's own."""
 
     said: dict[str, Any]
     files: dict[str, UploadedFile[Any]]
@@ -39,6 +39,9 @@ def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
     """
     if carries_credentials := bool(said.pop("carry_credentials", None)):
         _refuse_unless_carried()
+    cast = characters_in(said)
+    for name in ("character", "characters"):
+        said.pop(name, None)
     given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
     if given.get(REFERENCE) and given.get("image"):
         raise Invalid(
@@ -50,7 +53,22 @@ def asked_in(said: dict[str, Any], caller: Caller) -> Asked:
     addresses = {role: one for role, one in texts.items() if remote_files.is_address(one)}
     remote_files.refuse_strangers(addresses, caller)
     clips = {role: one for role, one in texts.items() if not remote_files.is_named(one)}
+    clips |= dict(zip(characters.NAMED, cast, strict=False))
     return Asked(said, files, clips, addresses, carries_credentials)
+
+
+def characters_in(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The characters that a body names, by id or name.
+
+    Raises:
+        Invalid: it does so in two ways.
+    """
+    one, several = said.get("character"), said.get("characters")
+    if one and several:
+        raise Invalid(
+            "repeated_field", "character and characters are both there.", next_step="Send one.", field="characters"
+        )
+    return (one,) if one else tuple(several or ())
 
 
 def _refuse_unless_carried() -> None:

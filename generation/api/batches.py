@@ -14,7 +14,7 @@ from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.requests import Ask
 from generation.api import presentation
-from generation.api.asked import DEFAULT_ALIAS, asked_in
+from generation.api.asked import DEFAULT_ALIAS, asked_in, characters_in
 from generation.api.base import VideoView, checked, read
 from generation.api.serializers import REFERENCE, AskInBatchSerializer
 from generation.scheduling import capacity, forecast_board
@@ -64,14 +64,15 @@ def _wanted(bodies: Sequence[Any], caller: Caller) -> list[Wanted]:
             next_step="Ask for them in several batches, or one by one.",
             field="videos",
         )
-    starts: dict[tuple[bool, tuple[tuple[str, str], ...]], Start] = {}
+    starts: dict[tuple[bool, tuple[str, ...], tuple[tuple[str, str], ...]], Start] = {}
     wanted = []
     for place, (said, given) in enumerate(zip(asked, inputs, strict=True)):
         try:
+            cast = characters_in(said)
             said, files, clips, addresses, carries = asked_in(said, caller)
         except Refusal as refusal:
             raise _of(place, refusal) from None
-        alike = carries, tuple(sorted(given.items()))
+        alike = carries, cast, tuple(sorted(given.items()))
         start = starts.setdefault(alike, Start(files, clips, addresses, carries))
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
         is_draft = bool(said.pop("draft", None))

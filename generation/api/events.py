@@ -12,7 +12,10 @@ from typing import Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
@@ -25,9 +28,11 @@ from generation.live import progress
 from generation.live.broadcast import Entry, Update
 from generation.live.following import DONE, follow, order_of
 from generation.models import OPEN_STATES, Generation
+from generation.settlement import error_words
 from generation.submission import retries
 from gpu_worker.contract import Progress
 from loremotion import database, parameters
+from loremotion.languages import is_in_english
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
 HEARTBEAT_SECONDS = 15.0
@@ -36,7 +41,7 @@ RECHECK_SECONDS = 15.0
 RETRY_MILLISECONDS = 1_000
 MOST_WATCHED_AT_ONCE = 500
 """Streams that one process sends to one workspace. Each costs a socket, and the process has not many thousands."""
-_watchers = StreamLimit("streams")
+_watchers = StreamLimit(gettext_lazy("streams"))
 ENDED: Final = "9" * 18 + "-0"
 """Id of ``done``: after every id that a stream gives."""
 LAST_ID: Final = "lastEventId"
@@ -64,11 +69,18 @@ async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
         return may_still_read(request, generation_id)
 
     slot = _watchers.take(_reader_of(request), most=MOST_WATCHED_AT_ONCE)
-    body = _follow(generation_id, after, is_let_in, state_of(request).caller)
+    body = _follow(generation_id, after, is_let_in, state_of(request).caller, language=_language_of(request))
     response = LimitedStream(body, slot=slot, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _language_of(request: HttpRequest) -> str:
+    """The language of a page that follows the clip; at the API's address it is English, whoever asks."""
+    if is_in_english(request.path):
+        return settings.LANGUAGE_CODE
+    return translation.get_language_from_request(request)
 
 
 def _reader_of(request: HttpRequest) -> UUID | None:
@@ -94,7 +106,12 @@ def _anybody() -> bool:
 
 
 async def _follow(
-    generation_id: UUID, after: str, is_let_in: Callable[[], bool] = _anybody, caller: Caller | None = None
+    generation_id: UUID,
+    after: str,
+    is_let_in: Callable[[], bool] = _anybody,
+    caller: Caller | None = None,
+    *,
+    language: str = settings.LANGUAGE_CODE,
 ) -> AsyncGenerator[str, None]:
     """The stream until it says ``done``. While it is silent, the database says how things stand."""
     now = asyncio.get_running_loop().time
@@ -107,24 +124,25 @@ async def _follow(
                 if not await sync_to_async(is_let_in)():
                     return
                 checked_at = now()
-            message = await _message(generation_id, news, caller)
+            message = await _message(generation_id, news, caller, language)
             yield (retry + message) if message else ": still here\n\n"
             retry = "" if message else retry
 
 
-async def _message(generation_id: UUID, news: Update, caller: Caller | None) -> str:
+async def _message(generation_id: UUID, news: Update, caller: Caller | None, language: str) -> str:
     """The event for what came; empty where there is nothing to tell."""
     if isinstance(news, Entry):
         is_known = news.event in _FROM_STREAMS and order_of(news.id) < order_of(ENDED)
-        return _block(news.event, _in_words_of_the_api(news.data), news.id) if is_known else ""
+        return _block(news.event, _in_words_of_the_api(news.data, language), news.id) if is_known else ""
     if news is None:
         return ""
     if not news.is_over:
-        return _block("late", json.dumps({"missed": news.missed})) if news.missed else _block("queue", news.wait)
+        waits, missed = news.in_language(language)
+        return _block("late", json.dumps({"missed": missed})) if missed else _block("queue", waits)
     return _block(DONE, await sync_to_async(_outcome)(generation_id, caller), ENDED)
 
 
-def _in_words_of_the_api(data: str) -> str:
+def _in_words_of_the_api(data: str, language: str) -> str:
     """An entry as the Video object and its ``lm`` call things, without what says nothing; an odd one says nothing."""
     try:
         said = Progress.from_wire(json.loads(data))
@@ -132,9 +150,18 @@ def _in_words_of_the_api(data: str) -> str:
         return json.dumps({"progress": 0})
     named = {"stage": said.stage, "step": said.step, "steps": said.steps_total}
     preview = progress.preview_of(said.preview)
-    named |= {"seconds_per_step": said.seconds_per_step, "preview": preview, "message": said.message}
+    named |= {
+        "seconds_per_step": said.seconds_per_step,
+        "preview": preview,
+        "message": _said_in(language, said.message),
+    }
     told = {name: value for name, value in named.items() if value}
     return json.dumps({**told, "progress": progress.percent_of(said.percent)})
+
+
+def _said_in(language: str, words: str) -> str:
+    with translation.override(language):
+        return error_words.in_readers_language(words)
 
 
 def _outcome(generation_id: UUID, caller: Caller | None) -> str:

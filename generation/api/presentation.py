@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from accounts.caller import Caller
 from billing import statements
@@ -35,13 +36,13 @@ OPENAI_STATUS = {
 
 
 STAGES = {
-    "queued": "Queued",
-    Stage.LOADING: "Loading",
-    Stage.ENCODING_PROMPT: "Reading the prompt",
-    Stage.DENOISING: "Denoising",
-    Stage.DECODING: "Decoding",
-    Stage.ENCODING_VIDEO: "Encoding",
-    Stage.UPLOADING: "Saving",
+    "queued": gettext_noop("Queued"),
+    Stage.LOADING: gettext_noop("Loading"),
+    Stage.ENCODING_PROMPT: gettext_noop("Reading the prompt"),
+    Stage.DENOISING: gettext_noop("Denoising"),
+    Stage.DECODING: gettext_noop("Decoding"),
+    Stage.ENCODING_VIDEO: gettext_noop("Encoding"),
+    Stage.UPLOADING: gettext_noop("Saving"),
 }
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
@@ -133,7 +134,9 @@ def developers(request: HttpRequest) -> HttpResponse:
         "model": model.slug if model is not None else "default",
         "prompt": SAMPLE_PROMPT,
         "operations": list(operations()),
-        "scopes": [(scope, [MEANING[action] for action in MEANING if action in BY_SCOPE[scope]]) for scope in Scope],
+        "scopes": [
+            (scope, [capfirst(MEANING[action]) for action in MEANING if action in BY_SCOPE[scope]]) for scope in Scope
+        ],
         "reads_per_minute": settings.API_REQUESTS_PER_MINUTE,
         "changes_per_minute": settings.API_CHANGES_PER_MINUTE,
         "keys_together": limits.KEYS_TOGETHER,

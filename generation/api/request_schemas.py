@@ -29,6 +29,7 @@ _TYPES: Final[list[tuple[type[serializers.Field[Any, Any, Any, Any]], list[str]]
 _LIMITS: Final = {"max_length": "maxLength", "min_value": "minimum", "max_value": "maximum"}
 _OWN_CLIP: Final = {"$ref": "#/components/schemas/OwnVideo"}
 _ADDRESS: Final = {"type": "string", "format": "uri", "pattern": "^(https://|data:)"}
+_CHARACTER: Final = {"anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/CharacterId"}]}
 _FILE: Final = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 
 
@@ -57,6 +58,8 @@ def _property(field: Any, *, with_files: bool) -> dict[str, Any]:
         if not with_files:
             return ({"anyOf": [_OWN_CLIP, _ADDRESS]} if field.takes_clips else _ADDRESS) | described
         return ({"oneOf": [_FILE, _OWN_CLIP]} if field.takes_clips else _FILE) | described
+    if isinstance(field, serializers.ListField):
+        return {"type": ["array", "null"], "maxItems": field.max_length, "items": _CHARACTER} | described
     types = next(types for kind, types in _TYPES if isinstance(field, kind))
     types = [*types, "null"] if field.allow_null else types
     limits = {said: limit for name, said in _LIMITS.items() if (limit := getattr(field, name, None)) is not None}

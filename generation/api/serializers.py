@@ -9,13 +9,16 @@ from functools import cache
 from typing import Any, Final, get_type_hints
 from uuid import UUID
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.utils import translation
 from rest_framework import serializers
 from rest_framework.utils.serializer_helpers import BindingDict
 
 from catalog.requests import Ask, wordings
 from generation.api.base import unknown_field
-from generation.submission import remote_files, uploads
+from generation.characters.models import MOST_NAME_CHARACTERS
+from generation.submission import characters, remote_files, uploads
 from generation.submission.batch import MOST_TAKES
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
@@ -113,6 +116,22 @@ def _is_id(said: str) -> bool:
     return True
 
 
+class CharacterField(serializers.Field[Any, Any, Any, Any]):
+    """One character: its id or name, or OpenAI's ``{"id": …}``."""
+
+    def to_internal_value(self, said: Any) -> str:
+        if isinstance(said, Mapping) and len(said) == 1:
+            said = said.get("id", said.get("name"))
+        if not isinstance(said, str) or not said.strip():
+            raise Invalid(
+                "invalid_characters",
+                "characters are named by their ids or names.",
+                next_step='Send a list such as [{"id": "…"}].',
+                field="characters",
+            )
+        return said
+
+
 class AskSerializer(serializers.Serializer[Any]):
     """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
 
@@ -148,6 +167,20 @@ class AskSerializer(serializers.Serializer[Any]):
         min_value=0,
         help_text="The most that it may cost; what costs more is refused, and nothing is made.",
     )
+    character = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=MOST_NAME_CHARACTERS,
+        help_text="Whom the clip shows: a character of yours by id or name. Its pictures are reference pictures.",
+    )
+    characters = serializers.ListField(
+        child=CharacterField(),
+        required=False,
+        allow_null=True,
+        max_length=len(characters.NAMED),
+        help_text='Several of them, each as `{"id": …}` or by its id or name. Together they have at most 3 pictures.',
+    )
     draft = serializers.BooleanField(
         required=False,
         allow_null=True,
@@ -178,12 +211,13 @@ class AskSerializer(serializers.Serializer[Any]):
         ]
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        roles = {
-            name: InputField(
-                takes_clips=name in CLIP_ROLES, help_text=f"{role.title}: {uploads.describe_wanted(role.kind)}."
-            )
-            for name, role in ROLES.items()
-        }
+        with translation.override(settings.LANGUAGE_CODE):  # kept for the process, whose first reader may be a page's
+            roles = {
+                name: InputField(
+                    takes_clips=name in CLIP_ROLES, help_text=f"{role.title}: {uploads.describe_wanted(role.kind)}."
+                )
+                for name, role in ROLES.items()
+            }
         reference = InputField(takes_clips=False, help_text="OpenAI's word for `image`.")
         return {**_asked_fields(), **super().get_fields(), **roles, REFERENCE: reference}
 

@@ -25,7 +25,7 @@ from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
 from generation.scheduling import capacity, forecast_board, places
-from generation.scheduling.wait import wait_before_asking
+from generation.scheduling.prospect import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import conversions, serving, spritesheets
 from generation.submission import batch, finishing, intake, privacy, retries

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts import tenancy
 from accounts.models import Workspace
@@ -37,7 +38,9 @@ def begin(workspace: Workspace, *, title: str, clips: Iterable[Generation] = ())
     tenancy.lock_and_recheck(workspace, Action.GENERATE)  # of two at once, the second counts the first
     if Board.objects.of(workspace).count() >= MOST_BOARDS:
         raise Conflict(
-            "too_many_boards", f"You have {MOST_BOARDS} boards, the limit.", next_step="Delete one you don't need."
+            "too_many_boards",
+            _("You have %(most)s boards, the limit.") % {"most": MOST_BOARDS},
+            next_step=_("Delete one you don't need."),
         )
     board = Board.objects.create(workspace=workspace, title=title)
     add(board, clips)
@@ -55,7 +58,11 @@ def add(board: Board, clips: Iterable[Generation]) -> None:
     places = [BoardClip(board=board, generation=clip) for clip in clips]
     BoardClip.objects.bulk_create(places, ignore_conflicts=True)
     if board.places.count() > MOST_CLIPS:
-        raise Conflict("board_is_full", f"A board holds {MOST_CLIPS} clips.", next_step="Start another board.")
+        raise Conflict(
+            "board_is_full",
+            _("A board holds %(most)s clips.") % {"most": MOST_CLIPS},
+            next_step=_("Start another board."),
+        )
 
 
 def remove(board: Board, clips: Iterable[Generation]) -> None:
@@ -87,8 +94,8 @@ def _sound(title: str) -> str:
     if not 0 < len(title) <= MOST_TITLE_CHARACTERS:
         raise Invalid(
             "invalid_title",
-            f"A board's title has 1 to {MOST_TITLE_CHARACTERS} characters.",
-            next_step="Choose another title.",
+            _("A board's title has 1 to %(most)s characters.") % {"most": MOST_TITLE_CHARACTERS},
+            next_step=_("Choose another title."),
             field="title",
         )
     return title

@@ -47,4 +47,4 @@ def record() -> list[Row]:
         in_time=Count("id", filter=~_OBJECTED & Q(decided_at__lte=F("created_at") + DECIDED_WITHIN)),
     )
     rows = {row["category"]: {name: row[name] for name in _COUNTS} for row in counted}
-    return [Row(name=each.label, **rows[each]) for each in Category if each in rows]
+    return [Row(name=str(each.label), **rows[each]) for each in Category if each in rows]

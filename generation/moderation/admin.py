@@ -13,13 +13,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 
-from accounts import audit
+from accounts import audit, whose
 from accounts.whose_column import WhoseColumn
 from generation.models.files import output_key
 from generation.moderation import reviews
 from generation.moderation.models import Guard, PlanPolicy, Policy, RefusalCount, Review
 from generation.storage import serving
+from loremotion.detail_page import customer_link
 from loremotion.exact_search import ExactSearchAdmin
+from loremotion.headed import Headed
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowActs, RowLink
 from loremotion.staff_pages import RightLacking
@@ -50,7 +52,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Review)
-class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
+class ReviewAdmin(Headed, RowActs, WhoseColumn, ExactSearchAdmin):
     """Oldest first. The prompt itself is shown on the page of one, not in the list."""
 
     list_display = ["created_at", "category", "outcome", "words", "whose", "state", "decided_by"]
@@ -69,6 +71,11 @@ class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
             is_offered=lambda review: review.state == Review.State.WAITING,
         ),
     )
+
+    def headline(self, review: Review) -> str:
+        """Not its words: whoever only passes by need not read them."""
+        outcome, category = review.get_outcome_display(), review.get_category_display()
+        return f"Prompt {outcome} as {category}, {review.get_state_display()}".lower().capitalize()
 
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide_view)
@@ -115,9 +122,10 @@ class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
                 messages.success(request, f"{review.get_state_display()}. Whoever asked has mail.")
                 return redirect("admin:moderation_review_changelist")
         context = self.admin_site.each_context(request) | {
-            "title": "Allow or not",
+            "title": self.headline(review),
             "opts": self.model._meta,
             "review": review,
+            "customer": customer_link(request, review.workspace_id, whose.title_by_id(review.workspace_id)),
             "form": form,
         }
         return render(request, "admin/moderation/review/decide.html", context)
@@ -127,6 +135,10 @@ class ReviewAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
 class RefusalCountAdmin(WhoseColumn, ExactSearchAdmin):
     """Who is refused often, and for what."""
 
+    told_above = (
+        "How many prompts of a customer were refused each day, by category. Many in a row may be somebody who tries"
+        " what gets through."
+    )
     list_display = ["day", "whose", "category", "count"]
     list_filter = ["category"]
     whose_field = "workspace_id"
@@ -139,6 +151,9 @@ class RefusalCountAdmin(WhoseColumn, ExactSearchAdmin):
 class PolicyAdmin(WhoseColumn):
     """Workspaces that are judged by another measure than the site's."""
 
+    told_above = (
+        "Customers whose prompts are judged more strictly or less than the site's. Everybody else is by the site's."
+    )
     list_display = ["workspace", "whose", "strictness", "reason"]
     whose_field = "workspace_id"
     raw_id_fields = ["workspace"]
@@ -153,6 +168,9 @@ class PolicyAdmin(WhoseColumn):
 class PlanPolicyAdmin(admin.ModelAdmin[PlanPolicy]):
     """Plans whose workspaces are judged by another measure than the site's."""
 
+    told_above = (
+        "Plans whose prompts are judged more strictly or less than the site's. A customer's own policy goes before it."
+    )
     list_display = ["plan", "strictness"]
     list_select_related = ["plan"]
     show_full_result_count = False

@@ -6,11 +6,13 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
 from billing.plans import entitlements
@@ -18,6 +20,9 @@ from generation.moderation import guard, rules
 from generation.moderation.models import PlanPolicy, Policy, RefusalCount, Review
 from generation.moderation.verdict import Category, Outcome, Strictness, Verdict
 from loremotion.refusals import Invalid
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 logger = logging.getLogger(__name__)
 
@@ -28,25 +33,27 @@ CODES: Final = (HELD, REFUSED)
 _LONGEST_ENDING: Final = 5
 _LONGEST_NAME: Final = 200
 
-_ABOUT: Final[Mapping[Category, str]] = {
-    Category.SEXUAL_MINORS: "children in a sexual context",
-    Category.SEXUAL_REAL_PERSON: "a real person in a sexual context",
-    Category.SEXUAL: "sexual content",
-    Category.VIOLENCE: "cruelty",
-    Category.HATE: "hatred of people for what they are",
-    Category.SELF_HARM: "self-harm",
-    Category.WEAPONS: "how to make weapons",
-    Category.UNJUDGED: "something that we couldn't check just now",
+_ABOUT: Final[Mapping[Category, StrOrPromise]] = {
+    Category.SEXUAL_MINORS: gettext_lazy("children in a sexual context"),
+    Category.SEXUAL_REAL_PERSON: gettext_lazy("a real person in a sexual context"),
+    Category.SEXUAL: gettext_lazy("sexual content"),
+    Category.VIOLENCE: gettext_lazy("cruelty"),
+    Category.HATE: gettext_lazy("hatred of people for what they are"),
+    Category.SELF_HARM: gettext_lazy("self-harm"),
+    Category.WEAPONS: gettext_lazy("how to make weapons"),
+    Category.UNJUDGED: gettext_lazy("something that we couldn't check just now"),
 }
-_CHANGE: Final[Mapping[Category, str]] = {
-    Category.SEXUAL_MINORS: "We never make that.",
-    Category.SEXUAL_REAL_PERSON: "Leave out the name, or what is sexual about it.",
-    Category.SEXUAL: "Describe the scene without it.",
-    Category.VIOLENCE: "Describe it without showing the cruelty.",
-    Category.HATE: "Describe the scene without it.",
-    Category.SELF_HARM: "If you're thinking of hurting yourself, findahelpline.com lists people to talk to, now.",
-    Category.WEAPONS: "Describe the scene without instructions.",
-    Category.UNJUDGED: "Try again in a minute.",
+_CHANGE: Final[Mapping[Category, StrOrPromise]] = {
+    Category.SEXUAL_MINORS: gettext_lazy("We never make that."),
+    Category.SEXUAL_REAL_PERSON: gettext_lazy("Leave out the name, or what is sexual about it."),
+    Category.SEXUAL: gettext_lazy("Describe the scene without it."),
+    Category.VIOLENCE: gettext_lazy("Describe it without showing the cruelty."),
+    Category.HATE: gettext_lazy("Describe the scene without it."),
+    Category.SELF_HARM: gettext_lazy(
+        "If you're thinking of hurting yourself, findahelpline.com lists people to talk to, now."
+    ),
+    Category.WEAPONS: gettext_lazy("Describe the scene without instructions."),
+    Category.UNJUDGED: gettext_lazy("Try again in a minute."),
 }
 
 
@@ -58,14 +65,16 @@ class PromptRefused(Invalid):
     def __init__(self, verdict: Verdict) -> None:
         assert verdict.category is not None
         about = _ABOUT[verdict.category]
-        words = ", ".join(f"“{each}”" for each in verdict.words[:4]) or "as a whole"
+        words = ", ".join(f"“{each}”" for each in verdict.words[:4]) or _("as a whole")
         if verdict.outcome is Outcome.HELD:
-            code, message = HELD, f"This prompt may be about {about} ({words}), so we look at it before it is made."
-            step = f"{_CHANGE[verdict.category]} Or ask for a review: it's free, and nothing is charged until then."
+            code = HELD
+            message = _("This prompt may be about %(about)s (%(words)s), so we look at it before it is made.")
+            step = _("Or ask for a review: it's free, and nothing is charged until then.")
         else:
-            code, message = REFUSED, f"This prompt seems to be about {about} ({words})."
-            step = f"{_CHANGE[verdict.category]} Nothing was charged. If we got it wrong, ask for a review."
-        super().__init__(code, message, next_step=step, field="prompt")
+            code, message = REFUSED, _("This prompt seems to be about %(about)s (%(words)s).")
+            step = _("Nothing was charged. If we got it wrong, ask for a review.")
+        message = message % {"about": about, "words": words}
+        super().__init__(code, message, next_step=f"{_CHANGE[verdict.category]} {step}", field="prompt")
         self.verdict = verdict
 
 
@@ -76,11 +85,12 @@ class FileNameRefused(Invalid):
 
     def __init__(self, verdict: Verdict) -> None:
         assert verdict.category is not None
-        words = ", ".join(f"“{each}”" for each in verdict.words[:4]) or "as a whole"
+        words = ", ".join(f"“{each}”" for each in verdict.words[:4]) or _("as a whole")
         super().__init__(
             "file_name_refused",
-            f"With the name of the file, this seems to be about {_ABOUT[verdict.category]} ({words}).",
-            next_step=f"{_CHANGE[verdict.category]} Nothing was charged.",
+            _("With the name of the file, this seems to be about %(about)s (%(words)s).")
+            % {"about": _ABOUT[verdict.category], "words": words},
+            next_step=f"{_CHANGE[verdict.category]} {_('Nothing was charged.')}",
             field="file",
         )
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import requests
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from generation.moderation.models import Guard
 from generation.moderation.verdict import ALLOWED, Category, Outcome, Strictness, Verdict
@@ -93,8 +94,8 @@ def _unjudged(guard: Guard) -> Verdict:
         return Verdict(Outcome.HELD, Category.UNJUDGED)
     raise Unavailable(
         "prompt_unjudged",
-        "We can't check prompts at the moment.",
-        next_step="Nothing was charged. Try again in a minute.",
+        _("We can't check prompts at the moment."),
+        next_step=_("Nothing was charged. Try again in a minute."),
     )
 
 

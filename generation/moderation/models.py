@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.caller import Caller
 from accounts.models import Workspace
@@ -16,7 +17,16 @@ from accounts.roles import Action
 from generation.moderation import guard_labels
 from generation.moderation.verdict import Category, Outcome, Strictness
 
-CATEGORIES = [(each.value, each.value.replace("_", " ").capitalize()) for each in Category]
+CATEGORIES = [
+    (Category.SEXUAL_MINORS.value, gettext_lazy("Sexual minors")),
+    (Category.SEXUAL_REAL_PERSON.value, gettext_lazy("Sexual real person")),
+    (Category.SEXUAL.value, gettext_lazy("Sexual")),
+    (Category.VIOLENCE.value, gettext_lazy("Violence")),
+    (Category.HATE.value, gettext_lazy("Hate")),
+    (Category.SELF_HARM.value, gettext_lazy("Self harm")),
+    (Category.WEAPONS.value, gettext_lazy("Weapons")),
+    (Category.UNJUDGED.value, gettext_lazy("Unjudged")),
+]
 KEPT_BACK = "kept_back"
 """Counted beside the categories of prompts: finished clips that nobody is shown for what they show."""
 
@@ -40,9 +50,9 @@ class Review(models.Model):
     """A prompt that was held or refused, whose owner asked staff to look at it. One for each prompt of a workspace."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        ALLOWED = "allowed", "Allowed"
-        REFUSED = "refused", "Not allowed"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        ALLOWED = "allowed", gettext_lazy("Allowed")
+        REFUSED = "refused", gettext_lazy("Not allowed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
@@ -87,7 +97,9 @@ class RefusalCount(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     day = models.DateField()
-    category = models.CharField(max_length=24, choices=[*CATEGORIES, (KEPT_BACK, "Finished clips kept back")])
+    category = models.CharField(
+        max_length=24, choices=[*CATEGORIES, (KEPT_BACK, gettext_lazy("Finished clips kept back"))]
+    )
     count = models.PositiveIntegerField(default=0)
 
     class Meta:

@@ -8,9 +8,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import members
 from accounts.models import User, Workspace
@@ -43,8 +45,8 @@ def ask(workspace: Workspace, *, user: User | None, prompt: str, negative_prompt
     if len(plea) > LONGEST_PLEA:
         raise Invalid(
             "plea_too_long",
-            f"That has {len(plea)} characters.",
-            next_step=f"{LONGEST_PLEA} are the most.",
+            _("That has %(count)s characters.") % {"count": intcomma(len(plea))},
+            next_step=_("%(most)s are the most.") % {"most": intcomma(LONGEST_PLEA)},
             field="plea",
         )
     verdict = gate.judge(workspace, prompt=prompt, negative_prompt=negative_prompt)
@@ -71,7 +73,7 @@ def ask_for_clip(generation: Generation, *, user: User | None) -> Review:
         TooMany: as ``ask``.
     """
     if not may_be_asked_for(generation):
-        raise Conflict("not_kept_back", "This clip wasn't kept back.")
+        raise Conflict("not_kept_back", _("This clip wasn't kept back."))
     return _begin(
         generation.workspace,
         outputs.digest_of(generation),
@@ -100,8 +102,8 @@ def _begin(workspace: Workspace, digest: str, **asked: Any) -> Review:
         if own.waiting().count() >= MOST_WAITING:
             raise TooMany(
                 "too_many_reviews",
-                f"{MOST_WAITING} of your prompts and clips wait for a review already.",
-                next_step="We write to you as soon as one is decided.",
+                _("%(most)s of your prompts and clips wait for a review already.") % {"most": MOST_WAITING},
+                next_step=_("We write to you as soon as one is decided."),
                 retry_after_seconds=3600,
             )
         review = Review.objects.create(workspace=workspace, digest=digest, **asked)
@@ -120,7 +122,7 @@ def refuse_the_innocent(prompt: str, negative_prompt: str) -> None:
 
 
 def _innocent() -> Invalid:
-    return Invalid("prompt_is_fine", "There is nothing wrong with this prompt.", next_step="Make it as it is.")
+    return Invalid("prompt_is_fine", _("There is nothing wrong with this prompt."), next_step=_("Make it as it is."))
 
 
 def forget(generation: Generation) -> None:
@@ -157,7 +159,7 @@ def forget_old() -> int:
     """Delete reviews that were decided, and counts that were made, long ago. Returns how many reviews that was."""
     until = timezone.now() - KEPT
     RefusalCount.objects.filter(day__lt=until.date()).delete()
-    count, _ = Review.objects.filter(decided_at__lt=until).delete()
+    count, _by_model = Review.objects.filter(decided_at__lt=until).delete()
     return count
 
 

@@ -12,7 +12,7 @@ from loremotion.row_security import across_workspaces
 def refused_prompts() -> list[tuple[str, int]]:
     """Return how many prompts were held or refused by category, as long as counts are kept."""
     sums = dict(RefusalCount.objects.values_list("category").annotate(Sum("count")))
-    return [(name, sums[category]) for category, name in CATEGORIES if category in sums]
+    return [(str(name), sums[category]) for category, name in CATEGORIES if category in sums]
 
 
 @across_workspaces("sums over all workspaces, which name none")

@@ -14,14 +14,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.timesince import timeuntil
 
-from accounts import audit, impersonation
+from accounts import audit, impersonation, whose
 from accounts.models import AuditEntry, User
 from accounts.whose_column import WhoseColumn
 from generation.models import Clip
 from generation.notices import notices
 from generation.notices.models import Notice
 from generation.storage import serving
+from loremotion.detail_page import customer_link
 from loremotion.exact_search import ExactSearchAdmin
+from loremotion.headed import Headed
 from loremotion.refusals import Refusal
 from loremotion.row_acts import RowActs, RowLink
 from loremotion.staff_pages import RightLacking
@@ -48,7 +50,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [*Notice.State.choices, ("all", "All")]
+        return [*((value, str(label)) for value, label in Notice.State.choices), ("all", "All")]
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
@@ -62,7 +64,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Notice)
-class NoticeAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
+class NoticeAdmin(Headed, RowActs, WhoseColumn, ExactSearchAdmin):
     """By what is due first."""
 
     list_display = ["due", "category", "address", "whose", "state", "decided_by"]
@@ -85,6 +87,9 @@ class NoticeAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         return Notice.objects.by_urgency()
+
+    def headline(self, notice: Notice) -> str:
+        return f"Report: {notice}"
 
     @admin.display(description="due")
     def due(self, notice: Notice) -> str:
@@ -134,9 +139,12 @@ class NoticeAdmin(RowActs, WhoseColumn, ExactSearchAdmin):
                 messages.success(request, f"{notice.get_state_display()}. {told}")
                 return redirect("admin:notices_notice_changelist")
         context = self.admin_site.each_context(request) | {
-            "title": "Take down or leave",
+            "title": self.headline(notice),
             "opts": self.model._meta,
             "notice": notice,
+            "customer": customer_link(request, notice.workspace_id, whose.title_by_id(notice.workspace_id))
+            if notice.workspace_id
+            else "",
             "due": self.due(notice),
             "has_clip": Clip.objects.filter(pk=notice.clip_id).exists(),
             "form": form,

@@ -37,11 +37,11 @@ def write_decision(notice: Notice, *, others: Iterable[Notice] = ()) -> None:
     """
     for other in others:
         if other.contact:
-            told = MailMessage(address=other.contact, content=DECIDED, about=other.id)
+            told = _decision_for_reporter(other)
             mail.write([told], occasion=f"{other.id}:{other.state}")
     messages = []
     if notice.contact:
-        messages.append(MailMessage(address=notice.contact, content=DECIDED, about=notice.id))
+        messages.append(_decision_for_reporter(notice))
     if notice.workspace_id is not None and notice.state != Notice.State.KEPT:
         messages += [
             MailMessage(user_id=user, workspace_id=notice.workspace_id, content=CONCERNED, about=notice.id)
@@ -49,6 +49,13 @@ def write_decision(notice: Notice, *, others: Iterable[Notice] = ()) -> None:
         ]
     if messages:
         mail.write(messages, occasion=f"{notice.id}:{notice.state}")
+
+
+def _decision_for_reporter(notice: Notice) -> MailMessage:
+    """The mail to whoever reported it, in the language in which they did."""
+    receipt = MailMessage.objects.filter(about=notice.id, content=RECEIVED).only("language").first()
+    language = receipt.language if receipt is not None else settings.LANGUAGE_CODE
+    return MailMessage(address=notice.contact, content=DECIDED, about=notice.id, language=language)
 
 
 def _concerned(notice: Notice) -> list[int]:

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.caller import Caller
 from accounts.models import Workspace
@@ -24,14 +25,14 @@ DECIDED_WITHIN: Final = timedelta(hours=48)
 class Category(models.TextChoices):
     """What is reported, the gravest first."""
 
-    MINORS = "minors", "Sexual abuse or exploitation of children"
-    INTIMATE = "intimate", "Intimate image shared without consent, real or generated"
-    PERSON = "person", "Impersonation, or a real person shown without consent"
-    HATE = "hate", "Hate speech or threats"
-    VIOLENCE = "violence", "Graphic violence"
-    COPYRIGHT = "copyright", "Copyright or trademark infringement"
-    DECEPTION = "deception", "Scam, fraud or deception"
-    OTHER = "other", "Other illegal content"
+    MINORS = "minors", gettext_lazy("Sexual abuse or exploitation of children")
+    INTIMATE = "intimate", gettext_lazy("Intimate image shared without consent, real or generated")
+    PERSON = "person", gettext_lazy("Impersonation, or a real person shown without consent")
+    HATE = "hate", gettext_lazy("Hate speech or threats")
+    VIOLENCE = "violence", gettext_lazy("Graphic violence")
+    COPYRIGHT = "copyright", gettext_lazy("Copyright or trademark infringement")
+    DECEPTION = "deception", gettext_lazy("Scam, fraud or deception")
+    OTHER = "other", gettext_lazy("Other illegal content")
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
@@ -60,12 +61,12 @@ class Notice(models.Model):
     workspace and who decided. The database itself lets go of those, whichever release erases them."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Waiting"
-        REMOVED = "removed", "Taken down"
-        KEPT = "kept", "Left as it is"
-        OBJECTED = "objected", "Objected to, waiting"
-        UPHELD = "upheld", "Stays taken down"
-        RESTORED = "restored", "Restored"
+        OPEN = "open", gettext_lazy("Waiting")
+        REMOVED = "removed", gettext_lazy("Taken down")
+        KEPT = "kept", gettext_lazy("Left as it is")
+        OBJECTED = "objected", gettext_lazy("Objected to, waiting")
+        UPHELD = "upheld", gettext_lazy("Stays taken down")
+        RESTORED = "restored", gettext_lazy("Restored")
 
     WAITING: Final = (State.OPEN, State.OBJECTED)
     """For staff to decide."""

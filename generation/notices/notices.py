@@ -11,10 +11,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import Permission
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.db.models import Q
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User, Workspace
 from generation.models import Clip
@@ -55,8 +57,8 @@ def submit(*, address: str, category: str, statement: str, contact: str) -> Noti
     if lately.filter(contact__iregex=_mailbox(contact)).count() >= MOST_OF_A_CONTACT:
         raise TooMany(
             "too_many_reports",
-            f"{MOST_OF_A_CONTACT} reports were sent from this email address in 24 hours.",
-            next_step="Combine related reports into one, or send the rest tomorrow.",
+            _("%(most)s reports were sent from this email address in 24 hours.") % {"most": MOST_OF_A_CONTACT},
+            next_step=_("Combine related reports into one, or send the rest tomorrow."),
             retry_after_seconds=24 * 3600,
         )
     notice = Notice.objects.create(
@@ -100,15 +102,15 @@ def _clip_at(address: str) -> tuple[Clip, str]:
                 return share.clip, settings.SITE_URL + reverse("generation:detail", args=[share.clip_id])
     raise Invalid(
         "not_a_clip",
-        "This isn't the address of a shared clip on this site.",
-        next_step="Copy it from the page that shows the clip.",
+        _("This isn't the address of a shared clip on this site."),
+        next_step=_("Copy it from the page that shows the clip."),
         field="address",
     )
 
 
 def _mailbox(contact: str) -> str:
     """A pattern of all the ways to write an address whose mail arrives in one mailbox."""
-    name, _, host = contact.rpartition("@")
+    name, _at, host = contact.rpartition("@")
     return rf"^{re.escape(name.partition('+')[0])}(\+[^@]*)?@{re.escape(host)}$"
 
 
@@ -133,7 +135,9 @@ def decide(notice_id: UUID, *, staff: User, is_removed: bool, decision: str) -> 
         return notice
     if notice.state == State.OBJECTED and notice.decided_by_id == staff.pk and _have_others_who_decide(staff):
         raise Conflict(
-            "decided_by_you", "You took it down. Somebody else decides on the objection.", next_step="Leave it to them."
+            "decided_by_you",
+            "You took it down. Somebody else decides on the objection.",
+            next_step="Leave it to them.",
         )
     others = [each for each in reports.values() if each.state in _DECIDED_WITH[state]]
     now = timezone.now()
@@ -196,13 +200,13 @@ def object_to(notice: Notice, *, objection: str) -> Notice:
     if not objection.strip() or len(objection) > LONGEST_STATEMENT:
         raise Invalid(
             "invalid_objection",
-            "Say why the clip should be back." if not objection.strip() else "That's too long.",
-            next_step=f"Up to {LONGEST_STATEMENT:,} characters.",
+            _("Say why the clip should be back.") if not objection.strip() else _("That's too long."),
+            next_step=_("Up to %(most)s characters.") % {"most": intcomma(LONGEST_STATEMENT)},
             field="objection",
         )
     objected = Notice.objects.filter(id=notice.id, state=State.REMOVED)
     if not objected.update(state=State.OBJECTED, objection=objection, objected_at=timezone.now()):
-        raise Conflict("not_taken_down", "There's nothing to object to now.", next_step="Read what was decided.")
+        raise Conflict("not_taken_down", _("There's nothing to object to now."), next_step=_("Read what was decided."))
     notice.refresh_from_db()
     logger.warning("A takedown was objected to: %s, to be decided by %s", notice.id, notice.due_at)
     return notice

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,7 +23,8 @@ from generation.api import presentation
 from generation.pages import batch_rows
 from generation.pages.chosen import chosen_clips, sheet_of
 from generation.pages.ways_on import ways_on
-from generation.scheduling.wait import prospect_of, ready_in_words
+from generation.scheduling.prospect import prospect_of
+from generation.scheduling.wait import ready_in_words
 from generation.submission import batch, intake
 from generation.submission.wanted import Start, Wanted, offers_of
 from loremotion.bodies import takes_files
@@ -77,7 +79,9 @@ def make(request: HttpRequest) -> HttpResponse:
 @require_safe
 def sheet(request: HttpRequest) -> HttpResponse:
     """Clips that were made together, with what each costs and what all do."""
-    clips = chosen_clips(tenancy.caller_for(request, Action.READ_CLIPS), request.GET, "show together")
+    clips = chosen_clips(
+        tenancy.caller_for(request, Action.READ_CLIPS), request.GET, _("Choose 1 to %(most)s clips to show together.")
+    )
     costs = [shown["lm"]["cost"] for shown in presentation.videos(clips)]
     total = {name: sum(cost[name] for cost in costs) for name in ("quoted", "held", "charged", "given_back")}
     context = {
@@ -95,12 +99,14 @@ def _text(request: HttpRequest) -> str:
         return request.POST.get("prompts", "")
     if (sent.size or 0) > batch_rows.MOST_BYTES:
         raise Invalid(
-            "too_long", f"The file is more than {batch_rows.MOST_BYTES // 1024} KiB.", next_step="Send less at once."
+            "too_long",
+            _("The file is more than %(most)s KiB.") % {"most": batch_rows.MOST_BYTES // 1024},
+            next_step=_("Send less at once."),
         )
     try:
         return bytes(sent.read()).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Invalid("not_text", "This file isn't UTF-8 text.", next_step="Save it as CSV in UTF-8.") from None
+        raise Invalid("not_text", _("This file isn't UTF-8 text."), next_step=_("Save it as CSV in UTF-8.")) from None
 
 
 def _times(text: str) -> int:

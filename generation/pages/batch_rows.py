@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext as _
+
 from catalog.requests import MAX_SEED, Ask
 from generation.submission.batch import MOST_CLIPS
 from generation.submission.wanted import takes_of
@@ -74,8 +77,8 @@ def _read_csv(text: str, names: list[str]) -> list[Ask]:
     if unknown := sorted({name for name in names if name not in COLUMNS}):
         raise Invalid(
             "unknown_column",
-            f"We don't know the column {unknown[0][:60]!r}.",
-            next_step=f"Use some of: {', '.join(COLUMNS)}.",
+            _("We don't know the column %(unknown)s.") % {"unknown": repr(unknown[0][:60])},
+            next_step=_("Use some of: %(columns)s.") % {"columns": ", ".join(COLUMNS)},
         )
     asks = []
     for number, cells in enumerate(_cells(text)[1:], 2):
@@ -84,8 +87,9 @@ def _read_csv(text: str, names: list[str]) -> list[Ask]:
         if len(cells) > len(names):
             raise Invalid(
                 "invalid_csv",
-                f"Line {number} has {len(cells)} values and {len(names)} columns.",
-                next_step="Put quotes around a prompt that has a comma in it.",
+                _("Line %(number)s has %(cells)s values and %(names)s columns.")
+                % {"number": number, "cells": len(cells), "names": len(names)},
+                next_step=_("Put quotes around a prompt that has a comma in it."),
             )
         said = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
         asks.append(Ask(**{"prompt": "", **{name: _value(name, cell, number) for name, cell in said.items()}}))
@@ -96,7 +100,11 @@ def _cells(text: str) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(text)))
     except csv.Error as error:
-        raise Invalid("invalid_csv", f"We can't read this CSV: {error}.", next_step="Save it again as CSV.") from None
+        raise Invalid(
+            "invalid_csv",
+            _("We can't read this CSV: %(error)s.") % {"error": error},
+            next_step=_("Save it again as CSV."),
+        ) from None
 
 
 def _value(name: str, cell: str, line: int) -> Any:
@@ -107,20 +115,29 @@ def _value(name: str, cell: str, line: int) -> Any:
     except ValueError:
         value = -1
     if not 0 <= value <= MAX_SEED:  # also what is no number
-        raise Invalid(f"invalid_{name}", f"Line {line}: {cell[:40]!r} is no {name}.", next_step="Use a number.")
+        raise Invalid(
+            f"invalid_{name}",
+            _("Line %(line)s: %(cell)s is no %(name)s.") % {"line": line, "cell": repr(cell[:40]), "name": name},
+            next_step=_("Use a number."),
+        )
     return value
 
 
 def _refuse_beyond(text: str) -> None:
     if len(text.encode(errors="replace")) > MOST_BYTES:
-        raise Invalid("too_long", f"This is more than {MOST_BYTES // 1024} KiB.", next_step="Send less at once.")
+        raise Invalid(
+            "too_long",
+            _("This is more than %(most)s KiB.") % {"most": MOST_BYTES // 1024},
+            next_step=_("Send less at once."),
+        )
 
 
 def _wrong_number(count: int) -> Invalid:
     if not count:
-        return Invalid("no_prompts", "No prompts found.", next_step="Write one a line, or paste CSV.")
+        return Invalid("no_prompts", _("No prompts found."), next_step=_("Write one a line, or paste CSV."))
     return Invalid(
         "too_many_clips",
-        f"That makes {count:,} clips, and {MOST_CLIPS} can be made at once.",
-        next_step="Take fewer prompts, models or seeds.",
+        _("That makes %(count)s clips, and %(most)s can be made at once.")
+        % {"count": intcomma(count), "most": MOST_CLIPS},
+        next_step=_("Take fewer prompts, models or seeds."),
     )

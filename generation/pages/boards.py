@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import tenancy
@@ -34,7 +35,7 @@ def favourite(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 def choose(request: HttpRequest) -> HttpResponse:
     """The chosen clips once more, with every board that they can be put on and taken off."""
     caller = tenancy.caller_for(request, Action.GENERATE)
-    clips = chosen_clips(caller, request.GET, "put on a board")
+    clips = chosen_clips(caller, request.GET, _("Choose 1 to %(most)s clips to put on a board."))
     boards = Board.objects.of(caller.workspace).annotate(
         held=Count("places", filter=Q(places__generation__in=[clip.id for clip in clips]))
     )
@@ -47,7 +48,7 @@ def keep(request: HttpRequest) -> HttpResponse:
     """Do with the chosen clips what was pressed: ``favourite`` or ``unfavourite``, ``add`` or ``remove`` with a board,
     or else begin a board called ``title`` with them."""
     caller = tenancy.caller_for(request, Action.GENERATE)
-    clips, sent = chosen_clips(caller, request.POST, "put on a board"), request.POST
+    clips, sent = chosen_clips(caller, request.POST, _("Choose 1 to %(most)s clips to put on a board.")), request.POST
     if "favourite" in sent or "unfavourite" in sent:
         keeping.set_favourite(clips, is_favourite="favourite" in sent)
         return redirect(f"{reverse('generation:history')}?favourites=1")
@@ -73,7 +74,9 @@ def rename(request: HttpRequest, board_id: UUID) -> HttpResponse:
 def delete(request: HttpRequest, board_id: UUID) -> HttpResponse:
     board = _own_board(tenancy.caller_for(request, Action.GENERATE), board_id)
     keeping.delete(board)
-    messages.success(request, f"The board {board.title} is deleted. Its clips stay in your library.")
+    messages.success(
+        request, _("The board %(title)s is deleted. Its clips stay in your library.") % {"title": board.title}
+    )
     return redirect("generation:history")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
+from uuid import UUID
 
 from catalog.models import ModelVersion
 from catalog.offers import offer_with
@@ -26,15 +27,20 @@ class Cheaper:
         return urlencode({"seconds": f"{self.seconds:g}", "preset": self.preset})
 
 
-def within(credits: int, ask: Ask, version: ModelVersion) -> Cheaper | None:
+def within(credits: int, ask: Ask, version: ModelVersion, *, own_key: UUID | None = None) -> Cheaper | None:
     """Return the length and quality that come nearest to ``ask`` in price and cost at most ``credits``; None where
-    nothing does."""
+    nothing does.
+
+    Args:
+        own_key: as for ``offer_with``.
+    """
     shown = [float(chip.value) for chip in chips.lengths(version, chosen=ask.seconds)]
     found = []
     for seconds in {*shown, version.min_seconds, version.default_seconds}:
         for preset in version.preset_names:
             try:
-                price = offer_with(version, replace(ask, seconds=seconds, preset=preset, steps=None)).quote.credits
+                asked = replace(ask, seconds=seconds, preset=preset, steps=None)
+                price = offer_with(version, asked, own_key=own_key).quote.credits
             except Refusal:
                 continue
             if price <= credits:

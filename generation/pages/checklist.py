@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.caller import Caller
@@ -56,13 +57,13 @@ def steps_of(request: HttpRequest, caller: Caller) -> list[Step]:
     )
     has_clip, has_favourite, has_key, has_invited, has_others = done or (True,) * 5
     steps = [
-        Step("Make your first clip", reverse("generation:home"), has_clip),
-        Step("Keep a favourite: press the heart on its page", reverse("generation:history"), has_favourite),
+        Step(_("Make your first clip"), reverse("generation:home"), has_clip),
+        Step(_("Keep a favourite: press the heart on its page"), reverse("generation:history"), has_favourite),
     ]
     if caller.may(Action.MANAGE_KEYS):
-        steps.append(Step("Create an API key", reverse("accounts:keys"), has_key))
+        steps.append(Step(_("Create an API key"), reverse("accounts:keys"), has_key))
     if workspace.is_team and caller.may(Action.MANAGE_MEMBERS):  # nobody else is in a workspace of one's own
-        steps.append(Step("Invite somebody", reverse("accounts:members"), has_invited or has_others))
+        steps.append(Step(_("Invite somebody"), reverse("accounts:members"), has_invited or has_others))
     return [] if all(step.is_done for step in steps) else steps
 
 

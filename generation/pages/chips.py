@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any, Final
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_lazy, ngettext
+
 from catalog.models import ModelVersion
 from catalog.sizes import Size
+from catalog.titles import title_of
 from generation.submission.uploads import MAX_BYTES
 from gpu_worker.families import ROLES, Kind, Role
 
 WAY_TITLES: Final = {
-    "text": "Text",
-    "image": "Image",
-    "frames": "Start & end",
-    "extend": "Extend",
-    "reference": "Reference",
-    "control": "Motion",
-    "restyle": "Restyle",
-    "inpaint": "Edit",
-    "sound": "Sound",
+    "text": gettext_lazy("Text"),
+    "image": gettext_lazy("Image"),
+    "frames": gettext_lazy("Start & end"),
+    "extend": gettext_lazy("Extend"),
+    "reference": gettext_lazy("Reference"),
+    "control": gettext_lazy("Motion"),
+    "restyle": gettext_lazy("Restyle"),
+    "inpaint": gettext_lazy("Edit"),
+    "sound": gettext_lazy("Sound"),
 }
 """By the mode's name. One that is not here goes by its own title."""
 RATIOS: Final = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 10), (16, 9), (21, 9))
@@ -64,10 +68,11 @@ class Way:
 def ways(version: ModelVersion, *, chosen: str) -> list[Way]:
     """The model's modes in its own order; the first is chosen where ``chosen`` names none of them."""
     now = chosen if chosen in version.modes else version.modes[0]
-    return [
-        Way(name, WAY_TITLES.get(name, version.family_facts.modes[name].title), _files(version, name), name == now)
-        for name in version.modes
-    ]
+    return [Way(name, _title_of(version, name), _files(version, name), name == now) for name in version.modes]
+
+
+def _title_of(version: ModelVersion, mode: str) -> str:
+    return str(WAY_TITLES.get(mode) or title_of(version.family_facts.modes[mode].title))
 
 
 def sizes(version: ModelVersion, *, chosen: str) -> list[Chip]:
@@ -87,16 +92,19 @@ def lengths(version: ModelVersion, *, chosen: Any) -> list[Chip]:
     now = _seconds(chosen)
     now = now if now is not None and low <= now <= high else usual
     found = sorted({*whole[::-step], usual, now})
-    return [Chip(f"{second:g}", f"{second:g} s", second == now) for second in found]
+    return [Chip(f"{second:g}", f"{number_format(f'{second:g}')} s", second == now) for second in found]
 
 
 def presets(version: ModelVersion, *, chosen: str) -> list[Chip]:
     """The qualities, the default first."""
     names = version.preset_names
     now = chosen if chosen in names else names[0]
-    return [
-        Chip(name, name.capitalize(), name == now, note=f"{version.presets[name]['steps']} steps") for name in names
-    ]
+    steps = {name: int(version.presets[name]["steps"]) for name in names}
+    return [Chip(name, gettext(name.capitalize()), name == now, note=_in_steps(steps[name])) for name in names]
+
+
+def _in_steps(steps: int) -> str:
+    return ngettext("%(count)s step", "%(count)s steps", steps) % {"count": steps}
 
 
 def _shape(size: Size, *, is_chosen: bool) -> Chip:
@@ -117,7 +125,7 @@ def _shape(size: Size, *, is_chosen: bool) -> Chip:
 def _files(version: ModelVersion, mode: str) -> list[GivenFile]:
     facts = version.family_facts.modes[mode]
     return [
-        GivenFile(name, role, _most_bytes(name, role), name in facts.needs)
+        GivenFile(name, replace(role, title=title_of(role.title)), _most_bytes(name, role), name in facts.needs)
         for name, role in ROLES.items()
         if name in (*facts.needs, *facts.accepts)
     ]

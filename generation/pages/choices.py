@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
+from django.utils.translation import gettext
+
 from catalog import gates, measurements
 from catalog.gates import Audience
 from catalog.models import Model, ModelVersion
@@ -15,7 +18,7 @@ from catalog.selection import version_for
 from generation.pages import chips
 from generation.pages.chips import Chip, Way
 from generation.pages.forms import is_taken
-from generation.scheduling import wait
+from generation.scheduling import offline
 from loremotion.refusals import Refusal
 
 EXAMPLE: Final = "a red circle moving right on a black background"
@@ -42,6 +45,8 @@ class Choice:
     """Why this caller may not use it; empty where they may."""
     why_it_waits: str
     """Empty, except where no machine that is on can hold it."""
+    has_own_key: bool
+    """Whether it is made with a key that the workspace brought."""
     values: Mapping[str, Any]
     """What of its options is chosen by now."""
 
@@ -58,7 +63,10 @@ class Choice:
     @property
     def notice(self) -> str:
         """To whom prompt and picture go, before they do; empty for a model that runs here."""
-        return gates.notice(self.version) if self.version.family_facts.is_remote else ""
+        if not self.version.family_facts.is_remote:
+            return ""
+        said = gates.notice(self.version)
+        return f"{said} {_own_key_notice()}".strip() if self.has_own_key else said
 
     @property
     def expected_seconds(self) -> float | None:
@@ -105,6 +113,7 @@ def choices(
             speed=speeds.get(version.build),
             closed=str(gates.refusal(version, audience) or ""),
             why_it_waits=waits.get(version.id, ""),
+            has_own_key=_has_own_key(version, audience),
             values=(values or {}) if model == chosen else {},
         )
         for model, version in zip(models, versions, strict=True)
@@ -120,21 +129,35 @@ def offer_of(model: Model, ask: Ask, audience: Audience) -> Offer:
     version = version_for(model, audience.workspace_id)
     if refusal := gates.refusal(version, audience):
         raise refusal
-    return offer_with(version, ask)
+    return offer_with(version, ask, own_key=audience.own_key_for(version))
+
+
+def _has_own_key(version: ModelVersion, audience: Audience) -> bool:
+    try:
+        return audience.own_key_for(version) is not None
+    except Refusal:
+        return True  # and its provider does not take it: whoever asks is told so
+
+
+def _own_key_notice() -> str:
+    return gettext(
+        "It is made with your workspace's own key: the provider bills you, and here it costs %(percent)d %% of its "
+        "price."
+    ) % {"percent": settings.OWN_KEY_PERCENT}
 
 
 def _default_credits(version: ModelVersion, audience: Audience) -> int | None:
     if gates.refusal(version, audience) is not None:
         return None
     try:
-        return offer_with(version, Ask(prompt="a clip")).quote.credits
+        return offer_with(version, Ask(prompt="a clip"), own_key=audience.own_key_for(version)).quote.credits
     except Refusal:
         return None
 
 
 def _waits(versions: Iterable[ModelVersion]) -> dict[int, str]:
-    largest_bytes = wait.largest_machine_bytes()
+    largest_bytes = offline.largest_machine_bytes()
     if largest_bytes is None:
         return {}
     needed = measurements.smallest_clips(versions, above_bytes=largest_bytes)
-    return {version_id: wait.too_large(least_bytes, largest_bytes) for version_id, least_bytes in needed.items()}
+    return {version_id: offline.too_large(least_bytes, largest_bytes) for version_id, least_bytes in needed.items()}

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.http import Http404, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from generation.models import Generation
@@ -23,8 +24,11 @@ def sheet_of(clips: Iterable[Generation]) -> str:
     return f"{reverse('generation:sheet')}?{urlencode([('clip', clip.id) for clip in clips])}"
 
 
-def chosen_clips(caller: Caller, sent: QueryDict, purpose: str) -> list[Generation]:
+def chosen_clips(caller: Caller, sent: QueryDict, choose: str) -> list[Generation]:
     """The clips that were chosen, in that order, in one query.
+
+    Args:
+        choose: what is said where none was chosen, or more than ``most``.
 
     Raises:
         Http404: one of them is not there for this caller.
@@ -35,7 +39,11 @@ def chosen_clips(caller: Caller, sent: QueryDict, purpose: str) -> list[Generati
     except ValueError:
         raise Http404 from None
     if not 0 < len(ids) <= MOST:
-        raise Invalid("wrong_number", f"Choose 1 to {MOST} clips to {purpose}.", next_step="Go back and tick them.")
+        raise Invalid(
+            "wrong_number",
+            choose % {"most": MOST},
+            next_step=_("Go back and tick them."),
+        )
     found = {clip.id: clip for clip in Generation.objects.seen_by(caller).kept().for_display().filter(id__in=ids)}
     if len(found) < len(ids):
         raise Http404

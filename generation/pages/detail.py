@@ -9,11 +9,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import networks, tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
+from catalog.pricing import receipt_words
 from catalog.prompt_length import ignored_words
 from generation import recipes
 from generation.access import own_generation, own_receipt
@@ -27,7 +29,7 @@ from generation.pages.family import family_of
 from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.provenance import carried
 from generation.scheduling import wait
-from generation.settlement import deletion, notifications, settle
+from generation.settlement import deletion, error_words, notifications, settle
 from generation.sharing import links
 from generation.storage import conversions
 from generation.submission import finishing, privacy, rerolls
@@ -47,6 +49,8 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "may_keep": caller.may(Action.GENERATE) and generation.deleted_at is None,
         "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),
+        "receipt": receipt_words(generation.quote),
+        "error_words": error_words.in_readers_language(generation.error_message, generation.error_code),
         "converts": conversions.is_offered(),
         "is_running": generation.state == State.RUNNING,
         "ignored": ignored_words(generation.prompt, generation.version),
@@ -67,6 +71,7 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         context |= {
             "wait": wait.wait_of(generation),
             "seen": seen,
+            "message": error_words.in_readers_language(seen.message) if seen is not None else "",
             "stages": PLAIN_STAGES,
             "stage_now": stage,
             "stage_label": plain_title(stage),
@@ -109,7 +114,7 @@ def mail_when_ended(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     generation, user = own_generation(caller, generation_id), caller.user
     if user is None:
-        raise Forbidden("members_only", "You need an account to get email.", next_step="Sign in first.")
+        raise Forbidden("members_only", _("You need an account to get email."), next_step=_("Sign in first."))
     if request.POST.get("to") == "off":
         notifications.withdraw(generation, user=user)
     else:
@@ -152,7 +157,7 @@ def set_privacy(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     deletion.delete(own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id))
-    messages.success(request, "Clip deleted. You can still see what it cost under Credits.")
+    messages.success(request, _("Clip deleted. You can still see what it cost under Credits."))
     return redirect("generation:history")
 
 

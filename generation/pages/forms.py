@@ -7,17 +7,25 @@ from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
 from catalog.models import Model, ModelVersion
 from catalog.requests import MAX_SEED, Ask
 from catalog.selection import chosen_of, version_for
+from generation.submission.characters import REFERENCES
 from gpu_worker.families import ROLES
 
 OF_ONE_MODEL: Final = ("seconds", "size", "preset", "way")
 """Options that are said in one model's words, and mean nothing to another."""
 TIMES: Final = (1, 2, 4)
-SEEN_BY = [("team", "The whole team"), ("maker", "Only me and the owner")]
+SEEN_BY = [("team", gettext_lazy("The whole team")), ("maker", gettext_lazy("Only me and the owner"))]
+
+_NOT_ASKED: Final = (
+    *("video", "character", "seen_by", "way", "times", "draft", "sending"),
+    *("carry_credentials", "credentials_known"),
+)
+"""Fields that are no part of ``Ask``."""
 
 
 def values_of(sent: Mapping[str, Any], slug: str) -> dict[str, Any]:
@@ -53,7 +61,7 @@ class GenerateForm(forms.Form):
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
     steps = forms.IntegerField(required=False, min_value=1)
     """Denoising steps, where the preset's own are not wanted."""
-    seen_by = forms.ChoiceField(required=False, choices=[("", "As the team does"), *SEEN_BY])
+    seen_by = forms.ChoiceField(required=False, choices=[("", gettext_lazy("As the team does")), *SEEN_BY])
     """Of a team's clip."""
     way = forms.CharField(required=False, max_length=20)
     """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
@@ -69,18 +77,20 @@ class GenerateForm(forms.Form):
     """Names this sending of the form, so that several clips sent twice are made once."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Id of the caller's own clip that the new one continues or changes."""
+    character = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
+    """Id or name of the caller's own character, in place of reference pictures."""
 
     def __init__(self, *args: Any, models: list[Model], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.models = models
         model = self.fields["model"]
         assert isinstance(model, forms.ChoiceField)
-        model.choices = [("", "Default"), *((m.slug, m.name) for m in models)]
+        model.choices = [("", gettext_lazy("Default")), *((m.slug, m.name) for m in models)]
 
     def ask(self) -> Ask:
         """The request that the valid form makes, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        for name in ("video", "seen_by", "way", "times", "draft", "sending", "carry_credentials", "credentials_known"):
+        for name in _NOT_ASKED:
             said.pop(name, None)
         return Ask(**said)
 
@@ -96,9 +106,11 @@ class GenerateForm(forms.Form):
         version = version_for(model, workspace.id if workspace is not None else None)
         return is_taken(role, way=self.cleaned_data["way"], version=version)
 
-    def clips(self) -> dict[str, str]:
-        """Own clips by role."""
-        return {"video": self.cleaned_data["video"]} if self.cleaned_data.get("video") else {}
+    def clips(self, workspace: Workspace | None) -> dict[str, str]:
+        """What the clip begins with of the workspace's own: a clip, or a character."""
+        own = {"video": "video", "character": REFERENCES[0]}
+        said = {name: role for name, role in own.items() if self.cleaned_data.get(name)}
+        return {name: self.cleaned_data[name] for name, role in said.items() if self.takes(role, workspace)}
 
     def is_private(self) -> bool | None:
         """Whether the clip is asked to be private; None where the form does not say."""

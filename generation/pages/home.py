@@ -10,10 +10,13 @@ from uuid import UUID
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import tenancy
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing.errors import NotEnoughCredits
@@ -24,10 +27,11 @@ from catalog.selection import chosen_of, version_for
 from generation import recipes
 from generation.access import own_generation
 from generation.api import listing, presentation
-from generation.models import Generation, GenerationQuerySet
+from generation.characters.models import Character
+from generation.models import Generation, GenerationQuerySet, State
 from generation.moderation import gate
 from generation.pages import cheaper, checklist
-from generation.pages.choices import EXAMPLE, choices, offer_of
+from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
 from generation.pages.chosen import sheet_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, sent_values, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again, to_vary
@@ -37,12 +41,14 @@ from generation.provenance import carried
 from generation.sharing import public
 from generation.submission import batch, finishing
 from generation.submission.audience import audience_of
+from generation.submission.characters import REFERENCES
 from generation.submission.wanted import Start, Wanted, takes_of
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Invalid, Refusal
 
 RECENT = 8
-CHOOSE_AGAIN: Final = (
+RECENT_LOOKED_AT = 3 * RECENT
+CHOOSE_AGAIN: Final = gettext_noop(
     "The file that you chose has Content Credentials. Choose it again, and say below whether they go into the clip."
 )
 PICKED = 6
@@ -89,7 +95,9 @@ def run_again(request: HttpRequest) -> HttpResponse:
     sent = request.FILES.get("recipe")
     try:
         if not isinstance(sent, UploadedFile):
-            raise Invalid("not_a_recipe", "No file was sent.", next_step="Choose a clip's MP4, or its recipe as JSON.")
+            raise Invalid(
+                "not_a_recipe", _("No file was sent."), next_step=_("Choose a clip's MP4, or its recipe as JSON.")
+            )
         filled = to_run_again(recipes.Recipe.read_file(sent), models)
     except Refusal as refusal:
         return _generate_page(request, GenerateForm(models=models), refusal.status, notices=[str(refusal)])
@@ -116,7 +124,7 @@ def create(request: HttpRequest) -> HttpResponse:
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
         if not form.cleaned_data["credentials_known"] and _is_to_be_asked(files.values()):
             return _generate_page(request, form, 422, has_credentials=True)
-        clips = form.clips() if form.takes("video", workspace) else {}
+        clips = form.clips(workspace)
         private, times = form.is_private(), form.clip_count()
         asks, sending = takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
         is_draft, carries = form.cleaned_data["draft"], form.cleaned_data["carry_credentials"]
@@ -141,12 +149,17 @@ def _initial_of(request: HttpRequest) -> dict[str, Any]:
     return values_of(said, said.get("model", "")) | offered
 
 
-def _cheaper(form: GenerateForm, refusal: Refusal | None, workspace: Workspace | None) -> cheaper.Cheaper | None:
+def _cheaper(form: GenerateForm, refusal: Refusal | None, audience: Audience) -> cheaper.Cheaper | None:
     """What the credits at hand suffice for; None where they were not what was wanting, or suffice for nothing."""
     model = chosen_of(form.models, str(form["model"].value() or ""))
     if not isinstance(refusal, NotEnoughCredits) or model is None:
         return None
-    return cheaper.within(refusal.available, form.ask(), version_for(model, workspace.id if workspace else None))
+    version = version_for(model, audience.workspace_id)
+    try:
+        own_key = audience.own_key_for(version)
+    except Refusal:
+        return None
+    return cheaper.within(refusal.available, form.ask(), version, own_key=own_key)
 
 
 def _is_to_be_asked(files: Iterable[UploadedFile[Any]]) -> bool:
@@ -189,16 +202,17 @@ def _generate_page(
         "choices": offered,
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
-        "recent": (recent := listing.page(caller, limit=RECENT)),
+        "recent": (recent := _recent(caller)),
         "shared_clips": (picked := [] if recent else public.featured(limit=PICKED)),
         "samples": SAMPLES if not (recent or picked) and chosen is not None and chosen.examples else (),
+        "characters": _characters(workspace, offered),
         "own_clips": [clip for clip in recent if presentation.has_clip(clip)],
         "offer": (offer := _offer(form, model, audience, is_continued=is_continued)),
         "credits": offer.quote.credits * times if offer is not None else None,
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
-        "cheaper": _cheaper(form, refusal, workspace),
-        "notices": [CHOOSE_AGAIN, *notices] if has_credentials else notices,
+        "cheaper": _cheaper(form, refusal, audience),
+        "notices": [_(CHOOSE_AGAIN), *notices] if has_credentials else notices,
         "may_carry_credentials": carried.is_offered(),
         "asks_for_credentials": has_credentials or bool(form["credentials_known"].value()),
         "steps": checklist.steps_of(request, caller),
@@ -214,8 +228,21 @@ def _generate_page(
     return render(request, "generation/home.html", context, status=status)
 
 
+def _characters(workspace: Workspace | None, offered: Sequence[Choice]) -> Sequence[Character] | None:
+    """Whom a clip may show; None where no model here takes reference pictures."""
+    if not any(file.name == REFERENCES[0] for choice in offered for way in choice.ways for file in way.files):
+        return None
+    return list(Character.objects.of(workspace).only("name"))
+
+
 def _seen_by_default(workspace: Workspace | None) -> str:
     return "maker" if workspace is not None and workspace.makes_private_clips else "team"
+
+
+def _recent(caller: Caller) -> list[Generation]:
+    """The newest clips that are made or on their way. What failed or was cancelled stands in the library."""
+    found = listing.page(caller, limit=RECENT_LOOKED_AT)
+    return [clip for clip in found if clip.state not in (State.FAILED, State.CANCELLED)][:RECENT]
 
 
 def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from accounts import tenancy
@@ -38,10 +40,21 @@ def history(request: HttpRequest) -> HttpResponse:
         "clips": clips[:PAGE],
         "further": clips[PAGE - 1].id if len(clips) > PAGE else None,
         "search": search,
-        "states": STATES,
+        "states": _states(search),
+        "grid_query": replace(search, is_large=False).query,
+        "large_query": replace(search, is_large=True).query,
         "models": Model.objects.enabled().order_by("position", "slug").only("slug", "name"),
     }
     return render(request, "generation/history.html", context)
+
+
+def _states(search: Search) -> list[dict[str, Any]]:
+    """The states as chips: their words, where each leads within what is searched, and whether it is chosen."""
+    every = {"": gettext("Any state"), **{name: words for name, (words, _) in STATES.items()}}
+    return [
+        {"words": words, "query": replace(search, state=name).query, "is_chosen": name == search.state}
+        for name, words in every.items()
+    ]
 
 
 def _id_in(text: str) -> UUID:

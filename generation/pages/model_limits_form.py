@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from billing.plans import entitlements
@@ -23,8 +24,9 @@ class ModelLimitsForm(forms.Form):
         super().__init__(sent, initial=known)
         for model in self.models:
             for period in Period:
-                label = f"Credits a {period} on {model.name}"
-                attributes = {"aria-label": label, "min": 0, "placeholder": "no limit"}
+                words = _("Credits a day on %(model)s") if period == Period.DAY else _("Credits a month on %(model)s")
+                label = words % {"model": model.name}
+                attributes = {"aria-label": label, "min": 0, "placeholder": _("no limit")}
                 self.fields[f"{period}-{model.id}"] = forms.IntegerField(
                     required=False,
                     min_value=0,

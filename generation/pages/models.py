@@ -16,7 +16,7 @@ from billing.plans import entitlements
 from catalog import capabilities
 from catalog.capabilities import Entry
 from catalog.gates import Audience, territory_of
-from catalog.length_prices import length_prices
+from catalog.length_prices import by_length, length_prices
 from catalog.licences import in_plain_words
 from catalog.models import Model, Plan
 from catalog.requests import Ask
@@ -26,6 +26,7 @@ from generation.pages import chips
 from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
 from generation.pages.samples import SAMPLES
 from generation.scheduling import wait
+from generation.scheduling.prospect import prospect_of
 from generation.scheduling.recent_waits import Record, hours_of, sum_of
 from generation.sharing import public
 from generation.sharing.public import SharedClip
@@ -48,6 +49,12 @@ class Card:
     sample: SharedClip | None
     """The newest clip of it that staff picked for Explore."""
 
+    @property
+    def waits(self) -> str:
+        """How long its clips of the last day took, in words; empty where there were none."""
+        half, most = self.record.half_seconds, self.record.most_seconds
+        return wait.half_and_most(half, most) if half is not None and most is not None else ""
+
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
@@ -55,7 +62,9 @@ def listing(request: HttpRequest) -> HttpResponse:
     models = list(Model.objects.for_people())
     samples = {shared.model_slug: shared for shared in reversed(public.featured(limit=SAMPLES_OF_ALL))}
     cards = _cards(request, models, samples)
-    return render(request, "generation/models.html", {"cards": cards, "entries": [card.entry for card in cards]})
+    entries = [card.entry for card in cards]
+    is_all_ours = not any(entry.version.family_facts.is_remote for entry in entries)
+    return render(request, "generation/models.html", {"cards": cards, "entries": entries, "is_all_ours": is_all_ours})
 
 
 @require_safe
@@ -77,7 +86,8 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "built_in_samples": SAMPLES if card.choice.examples else (),
         "ways": chips.ways(version, chosen=""),
         "sizes": chips.sizes(version, chosen=""),
-        "prices": length_prices(version),
+        "prices": (prices := length_prices(version)),
+        "price_rows": by_length(prices),
         "licence": in_plain_words(version.licence),
         "ready": "" if card.choice.closed or card.choice.why_it_waits else _ready_now(request, model),
         "said": said,
@@ -117,5 +127,5 @@ def _ready_now(request: HttpRequest, model: Model) -> str:
         offer = offer_of(model, Ask(prompt=EXAMPLE), audience_of(request, workspace, may))
     except Refusal:
         return ""  # it makes nothing of words alone
-    expected = wait.prospect_of(offer, workspace, may=may, network=networks.fingerprint_of(request))
+    expected = prospect_of(offer, workspace, may=may, network=networks.fingerprint_of(request))
     return wait.in_words(expected) if expected is not None else ""

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import limits, tenancy
@@ -25,17 +27,24 @@ class ReportForm(forms.Form):
     """What somebody says of a clip. Shape only: the rules are the service's."""
 
     address = forms.CharField(
-        label="Address of the clip", max_length=notices.LONGEST_ADDRESS, widget=forms.URLInput, help_text="Its link."
+        label=gettext_lazy("Address of the clip"),
+        max_length=notices.LONGEST_ADDRESS,
+        widget=forms.URLInput,
+        help_text=gettext_lazy("Its link."),
     )
-    category = forms.ChoiceField(label="What's wrong with it?", choices=[("", "Choose one"), *Category.choices])
+    category = forms.ChoiceField(
+        label=gettext_lazy("What's wrong with it?"), choices=[("", gettext_lazy("Choose one")), *Category.choices]
+    )
     statement = forms.CharField(
-        label="Tell us more",
+        label=gettext_lazy("Tell us more"),
         max_length=notices.LONGEST_STATEMENT,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="Who or what it shows, and why it's wrong. If it shows you, say so.",
+        help_text=gettext_lazy("Who or what it shows, and why it's wrong. If it shows you, say so."),
     )
     contact = forms.EmailField(
-        label="Your email address", max_length=254, help_text="For our answer. Whoever made the clip doesn't see it."
+        label=gettext_lazy("Your email address"),
+        max_length=254,
+        help_text=gettext_lazy("For our answer. Whoever made the clip doesn't see it."),
     )
 
 
@@ -77,7 +86,7 @@ def object_to(request: HttpRequest, notice_id: UUID) -> HttpResponse:
     if notice is None:
         raise Http404
     notices.object_to(notice, objection=request.POST.get("objection", "").replace("\0", ""))
-    messages.success(request, "Thanks. We'll review it again within 48 hours and email you.")
+    messages.success(request, _("Thanks. We'll review it again within 48 hours and email you."))
     return redirect("notices:listing")
 
 

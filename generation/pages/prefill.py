@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from accounts.caller import Caller
 from catalog.models import Model
 from catalog.selection import chosen_of
+from catalog.titles import title_of
 from generation.models import Generation
 from generation.recipes import Recipe
 from generation.sharing.public import SharedClip
@@ -17,6 +21,18 @@ from gpu_worker.families import ROLES
 
 GOES_ON: Final = "extend"
 """The mode that makes a clip longer."""
+_ADD_AGAIN: Final = {
+    "image": gettext_lazy("Add the start frame again."),
+    "last_image": gettext_lazy("Add the end frame again."),
+    "video": gettext_lazy("Add the source video again."),
+    "mask": gettext_lazy("Add the mask (white = replace) again."),
+    "control_video": gettext_lazy("Add the motion reference (pose, depth or edges) again."),
+    "reference_image": gettext_lazy("Add the reference image again."),
+    "reference_image_2": gettext_lazy("Add the reference image 2 again."),
+    "reference_image_3": gettext_lazy("Add the reference image 3 again."),
+    "audio": gettext_lazy("Add the sound again."),
+}
+"""By role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +49,7 @@ def to_go_on(clip: Generation, models: Sequence[Model]) -> Prefill:
     old = clip.version.model
     model = chosen_of(able, old.slug)
     if model is None:
-        return Prefill({"prompt": clip.prompt}, ["No model here can extend a clip right now."])
+        return Prefill({"prompt": clip.prompt}, [_("No model here can extend a clip right now.")])
     values = {"prompt": clip.prompt, "video": str(clip.id), "model": model.slug, "way": GOES_ON}
     return Prefill(values, [] if model == old else [_instead(old, model, models)])
 
@@ -60,7 +76,7 @@ def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> 
         del lost["video"]
     return Prefill(
         values,
-        [f"Add the {ROLES[role].title[0].lower()}{ROLES[role].title[1:]} again." for role in lost if role in ROLES],
+        [str(_ADD_AGAIN[role]) for role in lost if role in _ADD_AGAIN],
     )
 
 
@@ -75,7 +91,9 @@ def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
     values: dict[str, Any] = {"prompt": shared.prompt} if shared.prompt else {}
     model = chosen_of(models, shared.model_slug)
     if model is None or model.slug != shared.model_slug:
-        return Prefill(values, [f"{shared.model_name} is not offered any more. Choose another model."])
+        return Prefill(
+            values, [_("%(model)s is not offered any more. Choose another model.") % {"model": shared.model_name}]
+        )
     values |= {
         "model": model.slug,
         "size": shared.asked_size,
@@ -83,7 +101,9 @@ def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
         "preset": shared.preset,
         "way": shared.mode,
     }
-    return Prefill(values, ["The files that this clip began with are not shared."] if shared.begins_with_files else [])
+    return Prefill(
+        values, [_("The files that this clip began with are not shared.")] if shared.begins_with_files else []
+    )
 
 
 def to_run_again(recipe: Recipe, models: Sequence[Model]) -> Prefill:
@@ -91,13 +111,23 @@ def to_run_again(recipe: Recipe, models: Sequence[Model]) -> Prefill:
     values: dict[str, Any] = {"prompt": recipe.prompt, "negative_prompt": recipe.negative_prompt}
     model = chosen_of(models, recipe.model)
     if model is None or model.slug != recipe.model:
-        return Prefill(values, [f"The recipe's model, {recipe.model[:60]}, is not offered here. Choose another one."])
+        return Prefill(
+            values,
+            [
+                _("The recipe's model, %(model)s, is not offered here. Choose another one.")
+                % {"model": recipe.model[:60]}
+            ],
+        )
     said = {"size": recipe.size, "seconds": recipe.seconds, "preset": recipe.preset, "way": recipe.mode}
     values |= {"model": model.slug, "seed": recipe.seed} | {name: value for name, value in said.items() if value}
-    notices = [f"{ROLES[role].title} has to be chosen again." for role in recipe.begins_with if role in ROLES]
+    notices = [
+        _("%(file)s has to be chosen again.") % {"file": title_of(ROLES[role].title)}
+        for role in recipe.begins_with
+        if role in ROLES
+    ]
     version = model.current
     if version is not None and recipe.model_version and version.number != recipe.model_version:
-        notices.append(f"{model.name} was changed since: the clip may come out otherwise.")
+        notices.append(_("%(model)s was changed since: the clip may come out otherwise.") % {"model": model.name})
     return Prefill(values | _own_steps(model, recipe.preset, recipe.steps), notices)
 
 
@@ -109,8 +139,12 @@ def _own_steps(model: Model, preset: str, steps: int) -> dict[str, int]:
 
 
 def _instead(old: Model, new: Model, models: Sequence[Model]) -> str:
-    why = "can no longer extend clips" if old in models else "is no longer offered"
-    return f"{old.name} {why}, so we've picked {new.name}."
+    words = (
+        _("%(old)s can no longer extend clips, so we've picked %(new)s.")
+        if old in models
+        else _("%(old)s is no longer offered, so we've picked %(new)s.")
+    )
+    return words % {"old": old.name, "new": new.name}
 
 
 def _own_clip(key: str, caller: Caller) -> Generation | None:

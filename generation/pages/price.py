@@ -16,9 +16,11 @@ from catalog.selection import chosen_of
 from generation.pages.choices import offer_of
 from generation.pages.forms import GenerateForm, sent_values
 from generation.pages.ways_on import ways_on
-from generation.scheduling import wait
+from generation.scheduling import offline, wait
+from generation.scheduling.prospect import prospect_of
 from generation.submission import finishing
 from generation.submission.audience import audience_of
+from generation.submission.characters import REFERENCES
 from gpu_worker.families import ROLES
 from loremotion.refusals import Refusal
 
@@ -32,9 +34,9 @@ def price(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
     workspace = tenancy.caller_of(request).workspace
-    ask = replace(
-        form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role) and form.takes(role, workspace)}
-    )
+    roles = {role for role in ROLES if request.GET.get(role)}
+    roles |= {REFERENCES[0]} if form.cleaned_data["character"] else set()
+    ask = replace(form.ask(), inputs={role: "" for role in roles if form.takes(role, workspace)})
     try:
         may = entitlements(workspace.id if workspace is not None else None)
         audience = audience_of(request, workspace, may)
@@ -53,13 +55,13 @@ def price(request: HttpRequest) -> JsonResponse:
     }
     if offer is not whole:
         said["to_finish"] = finishing.difference(whole.quote.credits, paid=offer.quote.credits)
-    if waits := wait.why_nobody_takes(offer):
+    if waits := offline.why_nobody_takes(offer):
         said["waits"] = waits
-    elif expected := wait.prospect_of(
+    elif expected := prospect_of(
         offer,
         workspace,
         may=may,
         network=networks.fingerprint_of(request),
     ):
-        said |= {"ready": wait.in_words(expected), "ready_seconds": round(expected.ready.mid)}
+        said |= {"ready": wait.ready_in_words(expected), "ready_seconds": round(expected.ready.mid)}
     return JsonResponse(said)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import tenancy
@@ -41,9 +42,11 @@ def ask(request: HttpRequest) -> HttpResponse:
         return _answer(request, reviews.ask_for_clip(_own(caller, clip), user=caller.user))
     prompt, negative_prompt, plea = (request.POST.get(name, "") for name in ("prompt", "negative_prompt", "plea"))
     if not prompt.strip() or len(prompt) + len(negative_prompt) > LONGEST_PROMPT:
-        raise Invalid("invalid_prompt", "There is no prompt to look at.", next_step="Go back and write one.")
+        raise Invalid("invalid_prompt", _("There is no prompt to look at."), next_step=_("Go back and write one."))
     if "\0" in prompt + negative_prompt + plea:
-        raise Invalid("invalid_prompt", "The prompt holds characters that are no text.", next_step="Type it again.")
+        raise Invalid(
+            "invalid_prompt", _("The prompt holds characters that are no text."), next_step=_("Type it again.")
+        )
     reviews.refuse_the_innocent(prompt, negative_prompt)  # before anything is made for a newcomer
     workspace, caller = tenancy.ensure(request, Action.GENERATE)
     review = reviews.ask(workspace, user=caller.user, prompt=prompt, negative_prompt=negative_prompt, plea=plea)
@@ -59,5 +62,5 @@ def _own(caller: Caller, clip: str) -> Generation:
 
 def _answer(request: HttpRequest, review: Review) -> HttpResponse:
     if review.state == Review.State.WAITING:
-        messages.success(request, "Thanks. We'll look at it; the answer will stand here.")
+        messages.success(request, _("Thanks. We'll look at it; the answer will stand here."))
     return redirect("moderation:reviews")

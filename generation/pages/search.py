@@ -11,15 +11,16 @@ from uuid import UUID
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Q
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy
 
 from accounts.caller import Caller
 from generation.models import OPEN_STATES, Generation, State
 from loremotion.row_security import across_workspaces
 
 STATES: Final = {
-    "ready": ("Ready", (State.SUCCEEDED,)),
-    "open": ("In progress", OPEN_STATES),
-    "failed": ("Failed", (State.FAILED, State.BLOCKED, State.CANCELLED)),
+    "ready": (gettext_lazy("Ready"), (State.SUCCEEDED,)),
+    "open": (gettext_lazy("In progress"), OPEN_STATES),
+    "failed": (gettext_lazy("Failed"), (State.FAILED, State.BLOCKED, State.CANCELLED)),
 }
 """By its name in the address: the words on the chip, and the states that it means."""
 MOST_CHARACTERS: Final = 100

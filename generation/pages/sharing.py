@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_POST, require_safe
 
@@ -130,7 +131,7 @@ def _bound(request: HttpRequest, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) > 0):
-        raise Invalid(f"invalid_{name}", f"{name} is a whole number of pixels.", field=name)
+        raise Invalid(f"invalid_{name}", _("%(name)s is a whole number of pixels.") % {"name": name}, field=name)
     return int(text)
 
 
@@ -157,7 +158,7 @@ def share(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 def revoke(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     caller = tenancy.caller_for(request, Action.GENERATE)
     links.revoke(own_generation(caller, generation_id), caller=caller)
-    messages.success(request, "The link is revoked. Its address leads nowhere now.")
+    messages.success(request, _("The link is revoked. Its address leads nowhere now."))
     return redirect("generation:detail", generation_id)
 
 

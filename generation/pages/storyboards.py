@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import tenancy
@@ -15,6 +18,7 @@ from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.models import Model
 from catalog.selection import chosen_of
+from generation.models import Generation
 from generation.pages import chips
 from generation.pages.ways_on import ways_on
 from generation.storage import joining
@@ -24,23 +28,53 @@ from generation.submission import batch, idempotency, intake, scene_renders, sce
 from generation.submission.scene_cards import cards_of, first_stale, sum_of, with_prices
 from loremotion.refusals import Conflict, Refusal
 
+FRAMES: Final = 3
+"""Pictures that the list shows of each."""
 _ORDERS: Final = {"up": -1, "down": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """A storyboard as its list shows it: its first pictures, and how far it has come."""
+
+    board: Storyboard
+    scenes: int
+    made: int
+    frames: Sequence[Mapping[str, Any]]
 
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    """Every storyboard of the workspace, and a form that begins one."""
+    """The storyboards of the workspace, ``keeping.MOST_STORYBOARDS`` at most, and a form that begins one."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     boards = Storyboard.objects.of(caller.workspace).prefetch_related("scenes")
-    return render(request, "storyboards/listing.html", {"boards": boards, "is_offered": bool(_models())})
+    context = {"covers": _covers(caller, list(boards)), "is_offered": bool(_models())}
+    return render(request, "storyboards/listing.html", context)
+
+
+def _covers(caller: Caller, boards: list[Storyboard]) -> list[_Cover]:
+    """What the list shows of each, in two queries however many there are."""
+    scenes = {board.pk: list(board.scenes.all()) for board in boards}
+    ids = [scene.clip_id for all_scenes in scenes.values() for scene in all_scenes if scene.clip_id is not None]
+    made = Generation.objects.seen_by(caller).kept().filter(id__in=ids, clip__isnull=False)
+    sizes: dict[UUID | None, Mapping[str, Any]] = {
+        clip["id"]: clip for clip in made.values("id", "clip__width", "clip__height")
+    }
+    covers = []
+    for board in boards:
+        frames = [sizes[scene.clip_id] for scene in scenes[board.pk] if scene.clip_id in sizes]
+        covers.append(_Cover(board, len(scenes[board.pk]), len(frames), frames[:FRAMES]))
+    return covers
 
 
 @require_POST
 def begin(request: HttpRequest) -> HttpResponse:
-    workspace, _ = tenancy.ensure(request, Action.GENERATE)
+    workspace, _caller = tenancy.ensure(request, Action.GENERATE)
     model = chosen_of(_models(), "")
     if model is None:
-        raise Conflict("no_scenes", "No model here can go on from a picture right now.", next_step="Try again later.")
+        raise Conflict(
+            "no_scenes", _("No model here can go on from a picture right now."), next_step=_("Try again later.")
+        )
     board = keeping.begin(workspace, title=request.POST.get("title", ""), model=model.slug)
     return redirect("generation:storyboard", board.id)
 
@@ -78,7 +112,9 @@ def change(request: HttpRequest, storyboard_id: UUID) -> HttpResponse:
 def delete(request: HttpRequest, storyboard_id: UUID) -> HttpResponse:
     board = _own(tenancy.caller_for(request, Action.GENERATE), storyboard_id)
     keeping.delete(board)
-    messages.success(request, f"The storyboard {board.title} is deleted. Its clips stay in your library.")
+    messages.success(
+        request, _("The storyboard %(title)s is deleted. Its clips stay in your library.") % {"title": board.title}
+    )
     return redirect("generation:storyboards")
 
 
@@ -98,7 +134,7 @@ def film(request: HttpRequest, storyboard_id: UUID) -> HttpResponseBase:
 
 
 def _render(request: HttpRequest, caller: Caller, board: Storyboard, what: str) -> None:
-    name, _, scene_id = what.partition(":")
+    name, _colon, scene_id = what.partition(":")
     credits = request.POST.get(f"credits-{what}", "")
     most = int(credits) if credits.isascii() and credits.isdigit() and len(credits) < 10 else None
     part = scene_renders.Part(None if name == "all" else scene_id, is_alone=name == "only")

@@ -6,7 +6,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, JsonResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -27,7 +29,8 @@ _ENTRIES: Final = 4
 @require_safe
 @never_cache
 def tray(request: HttpRequest) -> JsonResponse:
-    """What has become of the clips whose ids ``clips`` lists, of those that the caller sees, and in which workspace."""
+    """What has become of the clips whose ids ``clips`` lists, of those that the caller sees, and in which workspace;
+    where one has ended, also the header's ``credits_left``, as HTML."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     asked = _uuids(request.GET.get("clips", ""))
     found = list(Generation.objects.seen_by(caller).kept().for_display().filter(id__in=asked)) if asked else []
@@ -36,7 +39,9 @@ def tray(request: HttpRequest) -> JsonResponse:
     seen = progress.latest_of([clip.id for clip in found if clip.state == State.RUNNING], entries=_ENTRIES)
     said = [_entry_of(clip, waits.get(clip.id), seen.get(clip.id)) for clip in found]
     workspace = str(caller.workspace.id) if caller.workspace is not None else ""
-    return JsonResponse({"workspace": workspace, "clips": said})
+    has_ended = any(not clip.is_open for clip in found)
+    credits_left = render_to_string("credits_left.html", request=request) if has_ended else ""
+    return JsonResponse({"workspace": workspace, "clips": said, "credits_left": credits_left})
 
 
 def _uuids(listed: str) -> list[UUID]:
@@ -55,6 +60,7 @@ def _entry_of(clip: Generation, waits: wait.Wait | None, seen: Progress | None) 
         "prompt": clip.prompt[:80],
         "url": reverse("generation:detail", args=[clip.id]),
         "is_open": clip.is_open,
+        "is_cancelled": clip.state == State.CANCELLED,
         "is_ready": clip.state == State.SUCCEEDED,
         "percent": seen.percent if seen is not None else 0,
         "words": _words(clip, waits, seen),
@@ -63,7 +69,8 @@ def _entry_of(clip: Generation, waits: wait.Wait | None, seen: Progress | None) 
 
 def _words(clip: Generation, waits: wait.Wait | None, seen: Progress | None) -> str:
     if waits is not None:
-        return " ".join(part for part in (waits.reason, waits.in_words) if part)
+        return " ".join(str(part) for part in (waits.reason, waits.in_words) if part)
     if clip.state == State.RUNNING:
-        return plain_title(seen.stage) if seen is not None else "Warming up"
-    return {State.SUCCEEDED: "Ready", State.CANCELLED: "Cancelled"}.get(State(clip.state), "Didn't work out")
+        return plain_title(seen.stage) if seen is not None else _("Warming up")
+    ends = {State.SUCCEEDED: _("Ready"), State.CANCELLED: _("Cancelled")}
+    return ends.get(State(clip.state)) or _("Didn't work out")

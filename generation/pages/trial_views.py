@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -22,6 +21,7 @@ from generation.staff import trial_figures
 from generation.storage import serving
 from generation.submission import trials
 from loremotion.refusals import Refusal
+from loremotion.staff_pages import RightLacking
 
 
 @require_POST
@@ -36,7 +36,7 @@ def start(request: HttpRequest, version_id: int) -> HttpResponse:
     except Refusal as refusal:
         messages.warning(request, str(refusal))
         return redirect("admin:catalog_model_versions", version.model_id)
-    said = f"Test render {trial.id} of {version}."
+    said = [{"added": {"name": "test render", "object": f"version {version.number}", "trial": str(trial.id)}}]
     LogEntry.objects.log_actions(user.pk, [version.model], CHANGE, said, single_object=True)
     return redirect("generation:trial", trial.id)
 
@@ -79,14 +79,14 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The picture of a trial, for whoever may look at the catalogue: it shows words and pictures of ours alone."""
     if not request.user.has_perm("catalog.view_model"):
-        raise PermissionDenied
+        raise RightLacking("catalog.view_model")
     own = get_object_or_404(_trials(), id=generation_id, clip__isnull=False).clip
     return serving.serve_file(request, own.poster_key, "image/jpeg", reader=None, etag=f'"{own.sha256}-poster"')
 
 
 def _refuse_unless_staff(request: HttpRequest) -> None:
     if not request.user.has_perm("catalog.change_model"):
-        raise PermissionDenied
+        raise RightLacking("catalog.change_model")
 
 
 def _clip_of(version: ModelVersion, named: str) -> Generation | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from generation.provenance import inspection
@@ -20,7 +21,7 @@ _CHOSEN: Final = {"accept": "video/*,image/*", "data-most-bytes": MAX_FORM_BYTES
 class VerifyForm(forms.Form):
     """A file. What kind it is, it says itself."""
 
-    file: Any = forms.FileField(label="Video or picture", widget=forms.FileInput(attrs=_CHOSEN))
+    file: Any = forms.FileField(label=gettext_lazy("Video or picture"), widget=forms.FileInput(attrs=_CHOSEN))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

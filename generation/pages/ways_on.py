@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from billing import allowance
 from billing.shop import gateway
@@ -53,17 +55,21 @@ def _smallest_pack() -> list[dict[str, str]]:
     price = packs.select_related("pack").order_by("amount_minor").first() if gateway.is_on() else None
     if price is None or price.pack is None:
         return []
-    words = f"Buy {price.pack.credits:,} credits for {formatted(price.amount_minor, price.currency)}"
+    words = _("Buy %(credits)s credits for %(money)s") % {
+        "credits": intcomma(price.pack.credits),
+        "money": formatted(price.amount_minor, price.currency),
+    }
     return [{"words": words, "address": f"{reverse('shop:pricing')}#pack-{price.pack.slug}"}]
 
 
 def _words(name: str) -> str:
     if name == _SIGN_UP:
-        return f"Sign up for {allowance.daily_credits(None, is_signed_in=True):,} free credits a day"
+        daily = allowance.daily_credits(None, is_signed_in=True)
+        return _("Sign up for %(credits)s free credits a day") % {"credits": intcomma(daily)}
     return {
-        _SIGN_IN: "Sign in",
-        _PRICING: "See plans and credit packs",
-        _CLIPS: "See your clips",
-        _LIMITS: "See the limits",
-        _REVIEWS: "See your reviews",
+        _SIGN_IN: _("Sign in"),
+        _PRICING: _("See plans and credit packs"),
+        _CLIPS: _("See your clips"),
+        _LIMITS: _("See the limits"),
+        _REVIEWS: _("See your reviews"),
     }[name]

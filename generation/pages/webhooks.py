@@ -7,18 +7,25 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import tenancy
 from accounts.models import Membership
 from accounts.permissions import member_may
 from accounts.roles import Action
+from generation.access import titles
 from generation.pages.webhook_forms import EndpointForm
 from generation.webhooks import endpoints, video_events
 from generation.webhooks.models import Delivery, Endpoint
+from generation.webhooks.reasons import REASONS
+from loremotion.outbox.models import State
 from loremotion.refusals import Refusal
 
 SHOWN = 50
+SHOWN_IN_LIST = 12
+"""Deliveries of each endpoint, as dots."""
 
 
 @require_safe
@@ -90,9 +97,9 @@ def test(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> Htt
     endpoint = _own(membership, endpoint_id)
     outcome = endpoints.try_out(endpoint, event_type=request.POST.get("event_type", video_events.TYPES[0]))
     if outcome.error:
-        messages.warning(request, f"The test didn't arrive. {outcome.error}")
+        messages.warning(request, _("The test didn't arrive. %(error)s") % {"error": REASONS.say(outcome.error)})
     else:
-        messages.success(request, f"The test arrived. The endpoint answered {outcome.status}.")
+        messages.success(request, _("The test arrived. The endpoint answered %(status)s.") % {"status": outcome.status})
     return redirect("webhooks:endpoint", endpoint.id)
 
 
@@ -109,7 +116,7 @@ def redeliver(request: HttpRequest, membership: Membership, delivery_id: int) ->
     own = Delivery.objects.select_related("endpoint").filter(endpoint__workspace=membership.workspace)
     delivery = get_object_or_404(own, id=delivery_id)
     endpoints.redeliver(delivery)
-    messages.success(request, "We're sending it again.")
+    messages.success(request, _("We're sending it again."))
     return redirect("webhooks:endpoint", delivery.endpoint_id)
 
 
@@ -123,9 +130,12 @@ def _with(form: EndpointForm, refusal: Refusal) -> EndpointForm:
 
 
 def _list_page(request: HttpRequest, membership: Membership, form: EndpointForm, *, status: int = 200) -> HttpResponse:
+    own = list(Endpoint.objects.of(membership.workspace).order_by("created_at"))
+    latest = endpoints.latest(own, count=SHOWN_IN_LIST)
     context = {
         "workspace": membership.workspace,
-        "endpoints": Endpoint.objects.of(membership.workspace).order_by("created_at"),
+        "endpoints": [(endpoint, latest[endpoint.id]) for endpoint in own],
+        "test_event": video_events.TYPES[0],
         "form": form,
     }
     return render(request, "webhooks/endpoints.html", context, status=status)
@@ -144,7 +154,9 @@ def _page(
     context = {
         "workspace": membership.workspace,
         "endpoint": endpoint,
-        "deliveries": endpoints.recent(endpoint, count=SHOWN),
+        "deliveries": (seen := endpoints.recent(endpoint, count=SHOWN)),
+        "arrived": sum(delivery.state == State.SENT for delivery in seen),
+        "titles": titles(tenancy.caller_of(request), {each.video_id for each in seen if each.video_id}),
         "event_types": video_events.TYPES,
         "form": form or EndpointForm(initial=known),
         "secret": secret,

@@ -20,6 +20,7 @@ from typing import IO, Final
 
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
 
 from generation.models import Generation
 from generation.provenance import certificate, media_types
@@ -169,7 +170,9 @@ def _place(wait_seconds: float) -> Iterator[None]:
     database.give_back()
     if not _places.acquire(timeout=max(0.0, min(wait_seconds, page_deadline.seconds_left()))):
         raise Unavailable(
-            "busy", "We're reading a lot of files right now.", next_step="Nothing was charged. Try again in a minute."
+            "busy",
+            _("We're reading a lot of files right now."),
+            next_step=_("Nothing was charged. Try again in a minute."),
         )
     try:
         yield

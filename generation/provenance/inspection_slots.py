@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts import networks
 from loremotion.refusals import Unavailable
@@ -31,14 +32,14 @@ def slot_of(network: str) -> Iterator[None]:
     """Do as ``slot_for``, by the prefix of the network."""
     with _lock:
         if network in _looked_into_for:
-            said = "We're looking into another file from your network right now."
+            said = _("We're looking into another file from your network right now.")
         elif len(_looked_into_for) >= AT_ONCE:
-            said = "We're looking into other files right now."
+            said = _("We're looking into other files right now.")
         else:
             said = ""
             _looked_into_for.add(network)
     if said:
-        raise Unavailable("busy", said, next_step="Try again in a minute.")
+        raise Unavailable("busy", said, next_step=_("Try again in a minute."))
     try:
         yield
     finally:

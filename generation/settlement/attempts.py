@@ -27,10 +27,11 @@ def job_of(generation: Generation) -> AllowedJob | None:
 def seconds_taken(generation: Generation) -> float:
     """GPU seconds of the present attempt, from its start until its worker was last heard of, by the worker's own clock.
 
-    Where RQ has forgotten it: from the start that was reported until now. Never more than an attempt may take.
+    Where RQ has forgotten it: from the start that was reported until now. Never more than an attempt may take. Of
+    several cards that its worker has, those of each.
     """
     job = job_of(generation)
     begun, heard_of = (job.started_at, job.last_heartbeat) if job else (generation.started_at, timezone.now())
     if begun is None or heard_of is None:
         return 0.0
-    return min(max(0.0, (heard_of - begun).total_seconds()), generation.version.timeout_seconds)
+    return generation.cards * min(max(0.0, (heard_of - begun).total_seconds()), generation.version.timeout_seconds)

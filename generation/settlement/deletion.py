@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from generation.boards import keeping
 from generation.models import Clip, Generation
@@ -22,7 +23,7 @@ def delete(generation: Generation) -> None:
         Conflict: it has not ended yet.
     """
     if generation.is_open:
-        raise Conflict("not_ended", "This clip is still in progress.", next_step="Cancel it first.")
+        raise Conflict("not_ended", _("This clip is still in progress."), next_step=_("Cancel it first."))
     now = timezone.now()
     reviews.forget(generation)
     Clip.objects.filter(generation=generation).update(expires_at=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.db.models import Q, prefetch_related_objects
@@ -12,7 +12,8 @@ from django.db.models.expressions import RawSQL
 
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling import capacity, forecast_board, forecast_record, queue_depth, service_rates
+from generation.scheduling import capacity, forecast_board, forecast_record, front, queue_depth, service_rates
+from generation.scheduling.arrivals import KEPT
 from generation.scheduling.calibration import Calibration
 from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.fair_order import first_that_fit
@@ -28,6 +29,8 @@ MOST_IN_FLIGHT = MOST_MACHINES * (JOBS_PER_WORKER + 2)
 """Clips in RQ or being made that are played: what so many machines have. A fleet with more of them plays the first."""
 NEWEST = 8
 """Clips of which a round writes down what they are told, where they wait further back than what it plays."""
+LOOKS_BACK = timedelta(seconds=10)
+"""Before the round before: a request of then may have been committed since."""
 _ENTRIES = 5
 """Of each clip's progress: the newest step or stage is among them, whatever pictures come between."""
 _SEED = 1
@@ -45,10 +48,13 @@ def put_up_forecast() -> None:
     began = time.time()
     _memory.recall(_observer)
     statuses = [status for status in capacity.statuses() if not status.is_remote]
-    clips = _clips(capacity.largest_bytes(statuses))
+    largest_bytes = capacity.largest_bytes(statuses)
+    clips, newest = _clips(largest_bytes, _observer.looked_at)
+    is_deep = sum(clip.state == State.QUEUED for clip in clips) > NEAR_CLIPS
+    behind = front.count(behind=NEAR_CLIPS, up_to_bytes=largest_bytes) if is_deep else []
     running = [clip.id for clip in clips if clip.state == State.RUNNING]
     heard = {str(id): each for id, each in progress.latest_of(running, entries=_ENTRIES).items()}
-    snapshot = _observer.snapshot(clips, statuses, heard, queue_depth.read())
+    snapshot = _observer.snapshot(clips, statuses, heard, queue_depth.read(), behind=behind, newest=newest)
     learned = forecast_record.calibration()
     forecast_record.take_in(learned)
     played = forecast(snapshot, np.random.default_rng(_SEED))
@@ -61,25 +67,30 @@ def put_up_forecast() -> None:
     overdue = forecast_record.note_missed(clips, before, statuses, at=at, signing=signing)
     forecast_board.publish(told, played, learned, services, overdue, signing=signing, at=began, clock=snapshot.clock)
     forecast_record.note_told(clips, before, played.by_id, told, at=at)
-    if sum(clip.state == State.QUEUED for clip in clips) > NEAR_CLIPS:
-        _note_told_far_back(played, learned, at=at, largest_bytes=capacity.largest_bytes(statuses))
+    if is_deep:
+        _note_told_far_back(played, learned, at=at, largest_bytes=largest_bytes)
     forecast_record.forget_old()
     _memory.save(_observer)
 
 
-def _clips(largest_bytes: int) -> list[Generation]:
-    """What is in flight in RQ's order, and the first of the fair queue that fit a machine, with one more where there
-    is."""
-    rows = Generation.objects.all()
-    on_cards = Q(needs_bytes__isnull=True) | Q(needs_bytes__gte=0)  # a provider's machines are nobody's to foresee
-    in_flight = rows.filter(on_cards, state__in=[State.DISPATCHED, State.RUNNING]).order_by(
+_ON_CARDS = Q(needs_bytes__isnull=True) | Q(needs_bytes__gte=0)
+"""A provider's machines are nobody's to foresee."""
+
+
+def _clips(largest_bytes: int, since: datetime | None) -> tuple[list[Generation], list[Generation]]:
+    """Return what is in flight in RQ's order, with the first of the fair queue that fit a machine, one more than are
+    played where there is one; and who came since, wherever in the queue: the newest, of a flood."""
+    rows = Generation.objects.filter(_ON_CARDS)
+    in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by(
         "dispatched_at", "fair_finish", "created_at", "id"
     )
     first = RawSQL(*first_that_fit("id", most=NEAR_CLIPS + 1, up_to_bytes=largest_bytes))  # noqa: S611 - ours
     queued = rows.filter(id__in=first, state=State.QUEUED).order_by("fair_finish", "created_at", "id")
     clips = [*in_flight[:MOST_IN_FLIGHT], *queued]
-    prefetch_related_objects(clips, "version__model")  # a handful of models, whatever the number of clips
-    return clips
+    came = rows.none() if since is None else rows.filter(created_at__gt=since - LOOKS_BACK)
+    newest = list(came.order_by("-created_at", "-id")[:KEPT])
+    prefetch_related_objects([*clips, *newest], "version__model")  # a handful of models, whatever the number of clips
+    return clips, newest
 
 
 def _note_told_far_back(played: Forecast, learned: Calibration, *, at: datetime, largest_bytes: int) -> None:
@@ -101,7 +112,8 @@ def _note_told_far_back(played: Forecast, learned: Calibration, *, at: datetime,
     times = service_rates.read(works.values())
     raw = {}
     for clip in far:
-        found = played.at(clip.fair_finish, times.until_ready(works[clip.id]), clip.version.build)
+        service, asked_at = times.until_ready(works[clip.id]), clip.created_at.timestamp()
+        found = played.at(clip.fair_finish, service, clip.version.build, asked_at=asked_at)
         if found is not None:
             raw[str(clip.id)] = found
     told = {

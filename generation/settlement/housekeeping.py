@@ -23,7 +23,8 @@ from catalog.pricing import is_free_reroll
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
-from generation.scheduling import dispatch, fleet_samples, queue_depth
+from generation.provider_keys import keeping
+from generation.scheduling import dispatch, fleet_samples, queue_depth, service_record
 from generation.settlement import forecasting, ledger_check, lost_attempts, settle, signing_queue, system_samples
 from generation.storage import host_keys, leftovers, retention, traces
 from gpu_worker.last_work import LastWork
@@ -96,7 +97,8 @@ def release_orphaned_holds() -> None:
     needed = set(Generation.objects.open().filter(id__in=[hold.id for hold in holds]).values_list("id", flat=True))
 
     def release(hold: Hold) -> None:
-        if hold.id not in needed:
+        # Asked again: a clip that ended since the holds were read has settled its own.
+        if hold.id not in needed and ledger.receipt(reference=hold.id).state == Hold.State.OPEN:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
             with transaction.atomic():
                 ledger.release(reference=hold.id, is_our_failure=not is_free_reroll(hold.quote))
@@ -160,6 +162,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     queue_depth.walk,
     forecasting.put_up_forecast,
     fleet_samples.sweep,
+    service_record.sweep,
     system_samples.sweep,
     cancel_overdue,
     repeat_cancels,
@@ -174,6 +177,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     leftovers.sweep_leftovers,
     traces.sweep,
     host_keys.sweep,
+    keeping.forget_removed,
     forget_reviews,
     forget_reporters,
     shop.sweep,
@@ -202,6 +206,8 @@ def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300
             if not is_away:
                 logger.warning("Housekeeping waits for the database: %s", problem)
             is_away = True
+        except Exception:
+            logger.exception("A round of housekeeping failed; the next one begins as if it had not")
         finally:
             close_old_connections()
         time.sleep(max(0.0, every_seconds - (time.monotonic() - began)))

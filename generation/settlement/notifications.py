@@ -8,11 +8,13 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts import members
 from accounts.email_addresses import is_address
 from accounts.models import User
 from generation.models import Generation, NotificationRequest, State
+from generation.settlement import error_words
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage
@@ -31,13 +33,17 @@ def request(generation: Generation, *, user: User) -> None:
     """
     if not _has_proved(user.id, user.email):
         raise Conflict(
-            "address_not_proved", "Your email address isn't verified yet.", next_step="Verify it on your account page."
+            "address_not_proved",
+            _("Your email address isn't verified yet."),
+            next_step=_("Verify it on your account page."),
         )
     with transaction.atomic():
         # Locked: whoever ends it waits, and then finds the request.
         present = Generation.objects.select_for_update(no_key=True).get(id=generation.id)
         if not present.is_open:
-            raise Conflict("already_ended", "This clip has already finished.", next_step="You'll find it on its page.")
+            raise Conflict(
+                "already_ended", _("This clip has already finished."), next_step=_("You'll find it on its page.")
+            )
         NotificationRequest.objects.get_or_create(generation=generation, user=user)
 
 
@@ -75,8 +81,13 @@ def clip_ended_content(message: MailMessage) -> Content | None:
     ):
         return None
     url = settings.SITE_URL + reverse("generation:detail", args=[generation.id])
-    is_ready = generation.state == State.SUCCEEDED
-    return Content("generation/mail/clip_ended.txt", {"generation": generation, "is_ready": is_ready, "url": url})
+    told = {
+        "generation": generation,
+        "is_ready": generation.state == State.SUCCEEDED,
+        "reason": error_words.in_readers_language(generation.error_message, generation.error_code),
+        "url": url,
+    }
+    return Content("generation/mail/clip_ended.txt", told)
 
 
 def _has_proved(user_id: int | None, address: str) -> bool:

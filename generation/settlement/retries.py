@@ -56,8 +56,8 @@ def requeue(
         elif (before := lost.only("excused_attempts", "first_seed").first()) is None:
             return False
         elif _is_last(before, attempt, code):
-            times = "once" if attempt == 1 else f"{attempt} times"
-            message = error_words.storable(f"{error_words.sentence(reason[:400])} We tried {times}.")
+            tried = error_words.TRIED_ONCE if attempt == 1 else error_words.TRIED % {"count": attempt}
+            message = error_words.storable(f"{error_words.sentence(reason[:400])} {tried}")
             ended = lost.update(state=State.FAILED, finished_at=timezone.now(), error_code=code, error_message=message)
             if not ended:
                 return False
@@ -65,6 +65,7 @@ def requeue(
         elif lost.update(
             state=State.QUEUED,
             worker="",
+            cards=1,
             steps_done=0,
             started_at=None,
             dispatched_at=None,
@@ -126,10 +127,14 @@ def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None
 
 
 def _announce_aside(generation_id: uuid.UUID, kept: Kept) -> None:
-    progress.publish(generation_id, Progress(kind="stage", stage="queued", message=aside.sentence(kept.step)))
+    progress.publish(
+        generation_id, Progress(kind="stage", stage="queued", message=aside.SENTENCE % {"step": kept.step})
+    )
 
 
 def _announce_retry(generation_id: uuid.UUID, next_try: int, reason: str) -> None:
-    count = f" ({next_try} of {settings.MAX_ATTEMPTS})" if 1 < next_try <= settings.MAX_ATTEMPTS else ""
-    again = f"{error_words.sentence(reason)} Trying again{count}."
+    counted = {"number": next_try, "most": settings.MAX_ATTEMPTS}
+    is_counted = 1 < next_try <= settings.MAX_ATTEMPTS
+    words = error_words.AGAIN_COUNTED % counted if is_counted else error_words.AGAIN
+    again = f"{error_words.sentence(reason)} {words}"
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from rq.command import send_command
 
 from billing import free_gpu_budget, ledger
@@ -23,6 +24,7 @@ from generation.moderation import gate, outputs
 from generation.moderation.models import KEPT_BACK
 from generation.provenance import signing
 from generation.provenance.signing import Signed
+from generation.provider_keys import use
 from generation.scheduling import capacity, dispatch, service_rates, storage_pause
 from generation.settlement import attempts, endings, error_words, retries
 from generation.storage import files, retention, traces
@@ -56,7 +58,9 @@ def cancel(generation: Generation) -> None:
             ledger.release(reference=generation.id, is_our_failure=False)
             endings.wind_up(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
-            raise Conflict("already_ended", "This clip has already finished.", next_step="There's nothing to cancel.")
+            raise Conflict(
+                "already_ended", _("This clip has already finished."), next_step=_("There's nothing to cancel.")
+            )
         transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
 
 
@@ -72,7 +76,8 @@ def tell_worker_to_stop(generation: Generation) -> None:
 def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:
     """Note that a worker has begun. Returns whether that was new."""
     begun = Generation.objects.filter(id=generation_id, attempt=attempt, state=State.DISPATCHED)
-    is_news = bool(begun.update(state=State.RUNNING, started_at=timezone.now(), worker=worker))
+    cards = capacity.cards_of(capacity.status_of(worker))
+    is_news = bool(begun.update(state=State.RUNNING, started_at=timezone.now(), worker=worker, cards=cards))
     if is_news:
         dispatch.fill_window()  # its place in the window is free
     return is_news
@@ -131,6 +136,8 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
         else:
             is_our_failure = True
             ledger.release(reference=generation.id, is_our_failure=not is_free_reroll(generation.quote))
+        if generation.version.family_facts.is_remote and (report.error or report.outcome == Outcome.SUCCEEDED):
+            use.note_end(generation, report.error)
         free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
         endings.wind_up(generation.id, State(report.outcome.value), is_our_failure=is_our_failure)
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
@@ -223,6 +230,7 @@ def _end(generation: Generation, report: RenderReport) -> bool:
         "finished_at": timezone.now(),
         "steps_done": report.steps_done,
         "resumed_from_step": report.resumed_from_step,
+        "cards": report.cards,
         "stage_seconds": report.stage_seconds,
         "peak_bytes": report.peak_bytes,
         "worker": report.worker,

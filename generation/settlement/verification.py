@@ -16,6 +16,7 @@ from uuid import UUID
 
 from generation.attempt_secret import is_secret_of
 from generation.models import Generation
+from generation.scheduling import capacity
 from generation.storage import files
 from gpu_worker import log_context
 from gpu_worker.contract import LATE_SECONDS, ClipFacts, RenderReport
@@ -120,6 +121,7 @@ def _verify_figures(report: RenderReport, generation: Generation) -> None:
     _verify("steps", report.steps_done, least=0, most=_MOST_STEPS)
     _verify("steps", report.steps_total, least=0, most=_MOST_STEPS)
     _verify("steps", report.resumed_from_step, least=0, most=report.steps_done)
+    _verify("cards", report.cards, least=1, most=capacity.MOST_CARDS)
     _verify("bytes", report.peak_bytes, least=0, most=_MOST_BYTES)
     if report.similarity is not None:
         _verify("similarity", report.similarity, least=-1 - _COSINE_SLACK, most=1 + _COSINE_SLACK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.caller import Caller
@@ -63,14 +64,16 @@ def _refuse_unless_shareable(generation: Generation) -> None:
     clips = Clip.objects.select_for_update(of=("self", "generation"), no_key=True).select_related("generation")
     clip = clips.filter(generation_id=generation.id, generation__deleted_at=None).first()
     if clip is None:
-        raise Conflict("not_made", "There is no clip to share.", next_step="Share it once it is ready.")
+        raise Conflict("not_made", _("There is no clip to share."), next_step=_("Share it once it is ready."))
     if clip.generation.is_private:
-        raise Conflict("clip_is_private", "This clip is private.", next_step="Show it to the team, then share it.")
+        raise Conflict(
+            "clip_is_private", _("This clip is private."), next_step=_("Show it to the team, then share it.")
+        )
     if removals.is_removed(clip.sha256):
         raise Conflict(
             "clip_was_taken_down",
-            "This clip was taken down, or the same file in another workspace.",
-            next_step="If it was this one, you can read why under Reports, and object.",
+            _("This clip was taken down, or the same file in another workspace."),
+            next_step=_("If it was this one, you can read why under Reports, and object."),
         )
 
 

@@ -10,12 +10,15 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from accounts import bans
 from generation.sharing import links, removals
 from generation.sharing.models import Share
+from loremotion.read_through import get_or_make
 from loremotion.row_security import across_workspaces
 
+MODELS_KEPT_SECONDS: Final = 60.0
 _PLACE: Final = Tuple(F("featured_at"), F("id"))
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -46,7 +49,7 @@ class SharedClip:
 
     @property
     def title(self) -> str:
-        return self.prompt or f"A clip made with {self.model_name}"
+        return self.prompt or _("A clip made with %(model)s") % {"model": self.model_name}
 
     @property
     def address(self) -> str:
@@ -84,7 +87,7 @@ def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip
         model: of this one alone, by its slug.
         after: the token of the last one of the page before; one that is no pick, or not any more, starts over.
     """
-    picked = _visible_shares().filter(featured_at__isnull=False, shows_prompt=True, is_indexed=True)
+    picked = _picks()
     if model:
         picked = picked.filter(clip__generation__version__model__slug=model)
     if _TOKEN.fullmatch(after):
@@ -92,6 +95,17 @@ def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip
         if last is not None:
             picked = picked.filter(TupleLessThan(_PLACE, (last.featured_at, last.id)))
     return [as_shown(link) for link in picked.order_by("-featured_at", "-id")[:limit]]
+
+
+@across_workspaces("staff picked these for a page that is everybody's")
+def models_featured() -> list[str]:
+    """The slugs of the models that Explore has picks of; kept for a while, since it looks at every pick."""
+    slugs = _picks().order_by().values_list("clip__generation__version__model__slug", flat=True).distinct()
+    return get_or_make("models-featured", lambda: list(slugs), seconds=MODELS_KEPT_SECONDS)
+
+
+def _picks() -> QuerySet[Share]:
+    return _visible_shares().filter(featured_at__isnull=False, shows_prompt=True, is_indexed=True)
 
 
 def as_shown(share: Share) -> SharedClip:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts import tenancy
 from accounts.models import Workspace
@@ -33,8 +34,8 @@ def begin(workspace: Workspace, *, title: str, model: str, clip: Generation | No
     if Storyboard.objects.of(workspace).count() >= MOST_STORYBOARDS:
         raise Conflict(
             "too_many_storyboards",
-            f"You have {MOST_STORYBOARDS} storyboards, the limit.",
-            next_step="Delete one you don't need.",
+            _("You have %(most)s storyboards, the limit.") % {"most": MOST_STORYBOARDS},
+            next_step=_("Delete one you don't need."),
         )
     board = Storyboard.objects.create(workspace=workspace, title=title, model=model)
     Scene.objects.create(storyboard=board, position=1, prompt=clip.prompt if clip is not None else "", clip=clip)
@@ -64,7 +65,9 @@ def add(board: Storyboard) -> None:
     count = _lock(board).scenes.count()
     if count >= MOST_SCENES:
         raise Conflict(
-            "storyboard_is_full", f"A storyboard has up to {MOST_SCENES} scenes.", next_step="Start another one."
+            "storyboard_is_full",
+            _("A storyboard has up to %(most)s scenes.") % {"most": MOST_SCENES},
+            next_step=_("Start another one."),
         )
     Scene.objects.create(storyboard=board, position=count + 1)
 
@@ -82,15 +85,18 @@ def arrange(board: Storyboard, wanted: Sequence[tuple[str | None, str | None]]) 
     """
     if not 0 < len(wanted) <= MOST_SCENES:
         raise Invalid(
-            "wrong_number", f"A storyboard has 1 to {MOST_SCENES} scenes.", next_step="Send these.", field="scenes"
+            "wrong_number",
+            _("A storyboard has 1 to %(most)s scenes.") % {"most": MOST_SCENES},
+            next_step=_("Send these."),
+            field="scenes",
         )
     there = {str(scene.id): scene for scene in _lock(board).scenes.all()}
-    named = [scene_id for scene_id, _ in wanted if scene_id is not None]
+    named = [scene_id for scene_id, _said in wanted if scene_id is not None]
     if len(set(named)) < len(named) or not set(named) <= set(there):
         raise Invalid(
             "no_such_scene",
-            "The ids are not those of its scenes, each once.",
-            next_step="Ask for the storyboard, and leave the id of a new scene out.",
+            _("The ids are not those of its scenes, each once."),
+            next_step=_("Ask for the storyboard, and leave the id of a new scene out."),
             field="scenes",
         )
     board.scenes.exclude(id__in=named).delete()
@@ -158,8 +164,8 @@ def _sound(title: str) -> str:
     if not 0 < len(title) <= MOST_TITLE_CHARACTERS:
         raise Invalid(
             "invalid_title",
-            f"A storyboard's title has 1 to {MOST_TITLE_CHARACTERS} characters.",
-            next_step="Choose another title.",
+            _("A storyboard's title has 1 to %(most)s characters.") % {"most": MOST_TITLE_CHARACTERS},
+            next_step=_("Choose another title."),
             field="title",
         )
     return title

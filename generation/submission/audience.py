@@ -8,10 +8,11 @@ from accounts.models import Workspace
 from billing.plans import Entitlements, entitlements
 from catalog.gates import Audience, territory_of
 from catalog.models import Plan
+from generation.provider_keys import use
 
 
 def audience_of(request: HttpRequest, workspace: Workspace | None, may: Entitlements | None = None) -> Audience:
-    """The audience that a caller belongs to, by plan and territory. Without a workspace they count as a visitor.
+    """The audience that a caller belongs to, by plan, territory and own keys. Without a workspace: a visitor.
 
     Args:
         may: what the workspace is entitled to, where that was asked already.
@@ -20,6 +21,7 @@ def audience_of(request: HttpRequest, workspace: Workspace | None, may: Entitlem
         workspace_id=workspace.id if workspace is not None else None,
         plan=_plan_of(workspace, may),
         territory=territory_of(request),
+        own_keys=use.keys_of(workspace.id if workspace is not None else None),
     )
 
 

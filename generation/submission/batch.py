@@ -15,6 +15,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django.utils.translation import gettext as _
 
 from accounts import networks, tenancy
 from accounts.caller import Caller
@@ -77,7 +78,11 @@ def take_all(
         Refusal: as ``intake.take``; says of which clip, where it is about one. Nothing is left behind.
     """
     if not 0 < len(wanted) <= MOST_CLIPS:
-        raise Invalid("wrong_number", f"1 to {MOST_CLIPS} clips are made at once.", next_step="Ask for fewer.")
+        raise Invalid(
+            "wrong_number",
+            _("1 to %(most)s clips are made at once.") % {"most": MOST_CLIPS},
+            next_step=_("Ask for fewer."),
+        )
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request)
     cancel_after_seconds(request)  # says what is wrong with it before anything else is done
@@ -159,9 +164,12 @@ def _look_at_all(
     sounds = list(look_at(request, caller, wanted))
     offers = [_offer_of(one, sound) for one, sound in zip(wanted, sounds, strict=True)]
     intake.refuse_dear(sum(offer.quote.credits for offer in offers), most_credits=most_credits)
-    for number, (one, offer) in enumerate(zip(wanted, offers, strict=True), 1):
+    for number, (one, sound, offer) in enumerate(zip(wanted, sounds, offers, strict=True), 1):
         said = {"prompt": offer.request.prompt, "negative_prompt": offer.request.negative_prompt}
-        names = [*intake.names_of(one.start.files), *map(remote_files.name_at, one.start.addresses.values())]
+        names = [
+            *uploads.names_of(one.start.files, sound.given),
+            *map(remote_files.name_at, one.start.addresses.values()),
+        ]
         with telling_which(number, len(offers)):
             gate.refuse(caller.workspace, **said, file_names=names)
     refuse_sum(caller.workspace, caller, offers, sounds[0].may, network)
@@ -189,8 +197,10 @@ def _refuse_bytes(parts: Sequence[Part]) -> None:
     if size > MOST_BYTES:
         raise TooLarge(
             "too_large",
-            f"The files of these {len(parts)} clips have {size / 1e6:.0f} MB together, as each has its own copy.",
-            next_step=f"Ask for fewer clips at once, or use smaller files: {MOST_BYTES // 10**6} MB are taken.",
+            _("The files of these %(count)s clips have %(size)s MB together, as each has its own copy.")
+            % {"count": len(parts), "size": f"{size / 1e6:.0f}"},
+            next_step=_("Ask for fewer clips at once, or use smaller files: %(most)s MB are taken.")
+            % {"most": MOST_BYTES // 10**6},
         )
 
 

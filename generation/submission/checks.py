@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.caller import Caller
 from accounts.models import Workspace
@@ -139,12 +141,22 @@ def beyond_open_clips(candidate: Candidate) -> None:
     else:
         found = Generation.objects.of(candidate.workspace).open()[:most].count()  # as many as matter
     if found + candidate.clips > most:
-        clips = f"{most} clip{'' if most == 1 else 's'} in progress"
-        together = f"Your plan allows {clips}. You have {found}, and this asks for {candidate.clips}."
+        if found < most:
+            words = ngettext(
+                "Your plan allows %(most)s clip in progress. You have %(found)s, and this asks for %(more)s.",
+                "Your plan allows %(most)s clips in progress. You have %(found)s, and this asks for %(more)s.",
+                most,
+            )
+        else:
+            words = ngettext(
+                "You already have %(most)s clip in progress, the limit on your plan.",
+                "You already have %(most)s clips in progress, the limit on your plan.",
+                most,
+            )
         raise TooMany(
             "too_many_open",
-            together if found < most else f"You already have {clips}, the limit on your plan.",
-            next_step="Wait for one of them, or cancel one.",
+            words % {"most": most, "found": found, "more": candidate.clips},
+            next_step=_("Wait for one of them, or cancel one."),
             retry_after_seconds=30,
         )
 
@@ -161,14 +173,18 @@ CHECKS: Final[tuple[Callable[[Candidate], None], ...]] = (
 def with_next_step(refusal: InsufficientCredits, candidate: Candidate) -> InsufficientCredits:
     """The refusal with what this candidate can do about it."""
     if not candidate.is_refilled:
-        refusal.next_step = "Your network has used up today's free credits. Sign in to get your own."
+        refusal.next_step = _("Your network has used up today's free credits. Sign in to get your own.")
     elif candidate.workspace is None or not candidate.workspace.is_team:
         refills_at = allowance.refills_at(timezone.now())
-        refusal.next_step = f"Your free credits refill in {_until(refills_at)}, at {refills_at:%H:%M} UTC."
+        refusal.next_step = _("Your free credits refill in %(wait)s, at %(time)s UTC.") % {
+            "wait": _until(refills_at),
+            "time": f"{refills_at:%H:%M}",
+        }
     return refusal
 
 
 def _until(moment: datetime) -> str:
     """The time until then in words: in whole minutes, the begun one too."""
     hours, minutes = divmod(math.ceil((moment - timezone.now()) / timedelta(minutes=1)), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    spent = {"hours": hours, "minutes": minutes}
+    return (_("%(hours)s h %(minutes)s min") if hours else _("%(minutes)s min")) % spent

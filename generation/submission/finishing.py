@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import networks, tenancy
 from accounts.caller import Caller
@@ -17,13 +18,14 @@ from accounts.roles import Action
 from billing import statements
 from catalog import drafts, gates
 from catalog.models import Model
-from catalog.offers import Offer
-from catalog.pricing import Line, Quote, is_free_reroll, quote
+from catalog.offers import Offer, price_of
+from catalog.pricing import LESS_ONE, LESS_SOME, Line, Quote, is_free_reroll
 from catalog.requests import Ask, ClipRequest
 from catalog.selection import version_for
 from generation.drafts.models import Draft
 from generation.models import Generation, State
 from generation.moderation import gate
+from generation.provider_keys import use
 from generation.submission import intake, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import submit
@@ -62,8 +64,8 @@ def draft(ask: Ask, whole: Offer) -> Offer:
     if found is None:
         raise Invalid(
             "no_draft",
-            f"A draft of this costs as much as the clip itself with {whole.version.model}.",
-            next_step="Make the clip without a draft, or choose another quality.",
+            _("A draft of this costs as much as the clip itself with %(model)s.") % {"model": whole.version.model},
+            next_step=_("Make the clip without a draft, or choose another quality."),
             field="draft",
         )
     return found
@@ -148,8 +150,8 @@ def _made_before(note: Draft, caller: Caller) -> Generation:
     if final is None:
         raise Conflict(
             "finished_already",
-            "This draft was finished, and that clip is deleted or another member's private one.",
-            next_step="Remix the draft instead.",
+            _("This draft was finished, and that clip is deleted or another member's private one."),
+            next_step=_("Remix the draft instead."),
         )
     final.is_repeated = True
     return final
@@ -161,9 +163,11 @@ def _note(generation: Generation) -> Draft | None:
 
 
 def _offered(note: Draft | None) -> tuple[Draft, Offer]:
+    if note is not None and note.generation.is_open:
+        raise Conflict("in_progress", _("This draft is not made yet."), next_step=_("Wait for it, then finish it."))
     found = offer_of(note) if note is not None else None
     if note is None or found is None:
-        raise Conflict("not_to_be_finished", "This clip can't be finished.", next_step="Remix it instead.")
+        raise Conflict("not_to_be_finished", _("This clip can't be finished."), next_step=_("Remix it instead."))
     return note, found.offer
 
 
@@ -182,10 +186,14 @@ def _offer(note: Draft, paid: int) -> Offer:
     same: dict[str, Any] = {field.name: getattr(draft, field.name) for field in fields(ClipRequest)}
     whole = {"preset": note.final_preset, "steps": note.final_steps, "call": version.preset_call(note.final_preset)}
     request = ClipRequest(**{**same, **whole})
-    price = quote(version, request)
-    less = Line(f"Less {paid:,} credit{'' if paid == 1 else 's'} paid for the draft", Fraction(-1000 * paid))
+    own_key = use.keys_of(draft.workspace_id)(version.account) if version.family_facts.is_remote else None
+    price = price_of(version, request, own_key=own_key)
+    less = Line((LESS_ONE if paid == 1 else LESS_SOME) % {"credits": f"{paid:,}"}, Fraction(-1000 * paid))
     return Offer(
-        version, request, Quote(difference(price.credits, paid=paid), (*price.lines, less) if paid else price.lines)
+        version,
+        request,
+        Quote(difference(price.credits, paid=paid), (*price.lines, less) if paid else price.lines),
+        own_key,
     )
 
 
@@ -195,6 +203,6 @@ def _inputs(generation: Generation) -> list[uploads.Input]:
     except FileNotFoundError:
         raise Conflict(
             "files_are_gone",
-            "The files that this draft began with are deleted.",
-            next_step="Remix it, and add them again.",
+            _("The files that this draft began with are deleted."),
+            next_step=_("Remix it, and add them again."),
         ) from None

@@ -26,6 +26,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from accounts.models import Workspace
@@ -302,16 +303,16 @@ def form_reused() -> Conflict:
     """The same of what a form has as its key, for whoever looks at that form."""
     return Conflict(
         "sent_before",
-        "This form was already submitted with different contents.",
-        next_step="Press the button again.",
+        _("This form was already submitted with different contents."),
+        next_step=_("Press the button again."),
     )
 
 
 def _incomplete() -> Invalid:
     return Invalid(
         "batch_incomplete",
-        "This request was sent before, and one of the clips that it made is deleted.",
-        next_step="To make all of them again, send it as a new request.",
+        _("This request was sent before, and one of the clips that it made is deleted."),
+        next_step=_("To make all of them again, send it as a new request."),
     )
 
 

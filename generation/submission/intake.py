@@ -9,8 +9,11 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
+from django.template.defaultfilters import floatformat
+from django.utils.translation import gettext as _
 
 from accounts import networks, tenancy
 from accounts.caller import Caller
@@ -20,7 +23,7 @@ from catalog.offers import Offer, make_offer
 from catalog.requests import Ask
 from catalog.selection import send_model
 from generation.models import Generation
-from generation.submission import idempotency, pictures, remote_files, uploads
+from generation.submission import characters, idempotency, pictures, remote_files, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import look_ahead, submit
 from gpu_worker.media.bounds import MOST_SECONDS
@@ -48,7 +51,8 @@ def take(
 
     Args:
         files: pictures, videos and sounds by role.
-        clips: ids of own clips by role. A file in the same role goes before.
+        clips: ids of own clips by role, of which a file in the same role goes before; and characters by their ids or
+            names, as ``characters.NAMED`` has them.
         addresses: of files by role, fetched once all else is sound.
         is_private: whether others of the team do not see it; None leaves that to the team.
         user_ref: what the caller's own program calls it.
@@ -69,9 +73,9 @@ def take(
         return made
     with idempotency.noting_refusal(caller, repeat):
         if addresses:  # whoever will be refused has nothing fetched
-            offer, may = look_at(request, caller, ask, files=files, clips=clips, addresses=addresses)[1:3]
+            given, offer, may = look_at(request, caller, ask, files=files, clips=clips, addresses=addresses)[:3]
             refuse_dear(offer.quote.credits, most_credits=most_credits)
-            names = [*names_of(files), *map(remote_files.name_at, addresses.values())]
+            names = [*uploads.names_of(files, given), *map(remote_files.name_at, addresses.values())]
             look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
             files = {**files, **remote_files.fetch(addresses, caller, network=network)}
         given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
@@ -82,7 +86,7 @@ def take(
             if takes_work and (made := _made_by_the_one_before(caller, repeat)) is not None:
                 return made
             if given or caller.workspace is None:  # without files ``submit`` is as early
-                names = names_of(files)
+                names = uploads.names_of(files, given)
                 look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
             given = uploads.prepare(given, carries_credentials=carries_credentials)
             workspace, caller = tenancy.ensure(request, Action.GENERATE)
@@ -104,11 +108,6 @@ def take(
 def _made_by_the_one_before(caller: Caller, repeat: idempotency.Repeat) -> Generation | None:
     """What the same request made that was before this one in the line."""
     return idempotency.with_same_key(caller.workspace, repeat, caller=caller) if caller.workspace is not None else None
-
-
-def names_of(files: Mapping[str, UploadedFile[Any]]) -> list[str]:
-    """What whoever sent them calls them."""
-    return [file.name or "" for file in files.values()]
 
 
 def refuse_dear(credits: int, *, most_credits: int | None) -> None:
@@ -135,8 +134,9 @@ def price_has_changed(shown: int | None, refusal: CostsMore) -> CostsMore:
     """``refusal`` in the words of whoever pressed a button that said a price."""
     return CostsMore(
         refusal.code,
-        f"The price has changed: this was {shown or 0:,} credits, and is {refusal.figures['credits']:,} now.",
-        next_step="Look at the new price and press the button again.",
+        _("The price has changed: this was %(shown)s credits, and is %(now)s now.")
+        % {"shown": intcomma(shown or 0), "now": intcomma(refusal.figures["credits"])},
+        next_step=_("Look at the new price and press the button again."),
     )
 
 
@@ -168,7 +168,8 @@ def look_at(
     account = caller.workspace.id if caller.workspace is not None else None
     entitled, called = prepared.together(lambda: send_entitlements(account), lambda: send_model(ask.model))
     may = entitled()
-    offer = make_offer(ask, audience_of(request, caller.workspace, may), model=called())
+    with characters.telling_of(clips):
+        offer = make_offer(ask, audience_of(request, caller.workspace, may), model=called())
     return Sound(given, offer, may, continued_seconds(offer, given))
 
 
@@ -179,10 +180,15 @@ def inputs_of(
     clips: Mapping[str, str],
     addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> list[uploads.Input]:
-    """What a clip starts from, looked at and neither decoded nor fetched. Raises as ``uploads.own_clip`` and
-    ``uploads.receive``."""
-    own = [uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files]
-    return [*own, *uploads.receive(files, named=addresses)]
+    """What a clip starts from, looked at and neither decoded nor fetched. Raises as ``uploads.own_clip``,
+    ``characters.given_by`` and ``uploads.receive``."""
+    own = {role: clip for role, clip in clips.items() if role not in files and role not in characters.NAMED}
+    cast = characters.given_by(caller, clips, beside=[*own, *files, *addresses])
+    return [
+        *(uploads.own_clip(role, clip, caller) for role, clip in own.items()),
+        *cast,
+        *uploads.receive(files, named=addresses),
+    ]
 
 
 def continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:
@@ -197,9 +203,13 @@ def continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:
     if continued + offer.request.seconds > MOST_SECONDS:
         raise Invalid(
             "too_long",
-            f"The clip is {continued:.3g} seconds long. With {offer.request.seconds:.3g} more it would pass the limit "
-            f"of {MOST_SECONDS} seconds.",
-            next_step="Add fewer seconds, or start a new clip.",
+            _("The clip is %(length)s seconds long. With %(more)s more it would pass the limit of %(most)s seconds.")
+            % {
+                "length": floatformat(continued, "-2"),
+                "more": floatformat(offer.request.seconds, "-2"),
+                "most": MOST_SECONDS,
+            },
+            next_step=_("Add fewer seconds, or start a new clip."),
             field="video",
         )
     return continued

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from billing.shop import budgets
 from billing.shop.budgets import Period
@@ -26,7 +28,6 @@ _SPENT: Final = f"""
         JOIN generation_generation clip ON clip.id = hold.id
         JOIN catalog_modelversion version ON version.id = clip.version_id AND version.model_id = %(model)s
 """  # noqa: S608 - constants
-_WORDS: Final = {Period.DAY: ("a day", "today"), Period.MONTH: ("a month", "this month")}
 
 
 def refuse_beyond_cap(account: UUID, caps: Caps, *, model_id: int, model: str, credits: int) -> list[Cap]:
@@ -53,11 +54,18 @@ def refuse_beyond_cap(account: UUID, caps: Caps, *, model_id: int, model: str, c
     found = [Cap(period, period.began, limits[period], spent[period]) for period in Period if period in limits]
     for cap in found:
         if credits > cap.left:
-            a_period, now = _WORDS[cap.period]
+            words = (
+                _("This workspace can spend %(credits)s credits a day on %(model)s, with %(left)s left today.")
+                if cap.period == Period.DAY
+                else _(
+                    "This workspace can spend %(credits)s credits a month on %(model)s, with %(left)s left this month."
+                )
+            )
             raise Forbidden(
                 "cap_reached",
-                f"This workspace can spend {cap.credits:,} credits {a_period} on {model}, "
-                f"with {cap.left:,} left {now}.",
-                next_step="Choose another model, or ask whoever handles billing to raise the limit on the Usage page.",
+                words % {"credits": intcomma(cap.credits), "model": model, "left": intcomma(cap.left)},
+                next_step=_(
+                    "Choose another model, or ask whoever handles billing to raise the limit on the Usage page."
+                ),
             )
     return found

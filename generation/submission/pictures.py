@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.utils.translation import gettext as _
 from PIL import Image
 
 from generation.submission import png_colours
@@ -165,5 +166,7 @@ def _note_what_holds(is_filtered: bool) -> None:
 
 def _busy() -> Unavailable:
     return Unavailable(
-        "busy", "We're reading a lot of pictures right now.", next_step="Nothing was charged. Try again in a minute."
+        "busy",
+        _("We're reading a lot of pictures right now."),
+        next_step=_("Nothing was charged. Try again in a minute."),
     )

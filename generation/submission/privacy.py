@@ -7,6 +7,7 @@ anything from, so nothing is private there.
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.caller import Caller
@@ -42,10 +43,12 @@ def change(generation: Generation, *, caller: Caller, is_private: bool) -> None:
         Forbidden: it is another member's clip.
     """
     if caller.workspace is None or not caller.workspace.is_team:
-        raise Conflict("not_a_team", "This workspace is just for you, so nobody else sees its clips.")
+        raise Conflict("not_a_team", _("This workspace is just for you, so nobody else sees its clips."))
     if not may_change(caller, generation):
         raise Forbidden(
-            "not_yours", "Only its maker can change who sees this clip.", next_step="Ask them, or the team's owner."
+            "not_yours",
+            _("Only its maker can change who sees this clip."),
+            next_step=_("Ask them, or the team's owner."),
         )
     with transaction.atomic():
         if Generation.objects.filter(id=generation.id).exclude(is_private=is_private).update(is_private=is_private):

@@ -2,6 +2,7 @@
 
 A card that is busy costs no more than its hour; a provider sends a bill for every clip. So what may be asked of them in
 a day (UTC) is bounded, whoever pays. What is open counts in full, what ended counts as far as it was charged.
+Of a clip that is made with the workspace's own key the bill is not the house's: it counts nowhere here.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, F, Q, Sum, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Sum, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from billing.models import Hold
 from catalog.models import ModelVersion
 from generation.models import Generation
+from generation.provider_keys.models import KeyedClip
 from generation.submission.spending_caps import CLOCKS_DIFFER
 from gpu_worker.contract import REMOTE_BYTES
 from loremotion.refusals import TooMany
@@ -53,7 +56,10 @@ def refuse_beyond(workspace: Workspace, version: ModelVersion, *, credits: int) 
 
 
 def _spent(midnight: datetime, workspace: Workspace, version: ModelVersion) -> dict[str, int]:
-    of_the_day = Generation.objects.filter(needs_bytes=REMOTE_BYTES, created_at__gte=midnight - CLOCKS_DIFFER)
+    by_own_keys = Exists(KeyedClip.objects.filter(generation=OuterRef("id")))
+    of_the_day = Generation.objects.filter(
+        ~by_own_keys, needs_bytes=REMOTE_BYTES, created_at__gte=midnight - CLOCKS_DIFFER
+    )
     counted = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
     spent = {}
     narrowed = {"all": Q(), "model": Q(version__model=version.model_id), "workspace": Q(workspace=workspace)}
@@ -65,13 +71,13 @@ def _spent(midnight: datetime, workspace: Workspace, version: ModelVersion) -> d
 
 def _refusal(whose: str, version: ModelVersion, ends: datetime, now: datetime) -> TooMany:
     words = {
-        "all": "Models made by other companies are used up for today.",
-        "model": f"{version.model} is used up for today.",
-        "workspace": "Your workspace has used today's share of models made by other companies.",
+        "all": _("Models made by other companies are used up for today."),
+        "model": _("%(model)s is used up for today.") % {"model": version.model},
+        "workspace": _("Your workspace has used today's share of models made by other companies."),
     }
     return TooMany(
         "remote_ceiling_reached",
         words[whose],
-        next_step="Choose a model that runs here, or come back after midnight UTC.",
+        next_step=_("Choose a model that runs here, or come back after midnight UTC."),
         retry_after_seconds=int((ends - now).total_seconds()) + 1,
     )

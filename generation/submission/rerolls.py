@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import tenancy
 from accounts.caller import Caller
@@ -62,9 +63,11 @@ def make(generation: Generation, *, caller: Caller, network: str = "") -> Genera
     """
     workspace = generation.workspace
     if caller.user is None:
-        raise Forbidden("members_only", "Free re-rolls are for accounts.", next_step="Sign in first.")
+        raise Forbidden("members_only", _("Free re-rolls are for accounts."), next_step=_("Sign in first."))
     if not _is_odd(generation):
-        raise Conflict("no_reroll", "This clip has no free re-roll.", next_step="Make it again with another seed.")
+        raise Conflict(
+            "no_reroll", _("This clip has no free re-roll."), next_step=_("Make it again with another seed.")
+        )
     offer = _offer(generation)
     gate.refuse(workspace, prompt=generation.prompt, negative_prompt=generation.negative_prompt)  # locks nothing yet
     given = uploads.again(generation)
@@ -107,14 +110,16 @@ def _is_odd(generation: Generation) -> bool:
 
 def _refuse_used(workspace: Workspace, generation: Generation) -> None:
     if Lot.objects.filter(reference=_reference(generation)).exists():
-        raise Conflict("rerolled", "This clip has had its free re-roll.", next_step="Make it again with another seed.")
+        raise Conflict(
+            "rerolled", _("This clip has had its free re-roll."), next_step=_("Make it again with another seed.")
+        )
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     had = Lot.objects.filter(account=workspace.id, granted_at__gte=today, reference__startswith=_PREFIX)
     if had.count() >= MOST_A_DAY:
         raise TooMany(
             "too_many_rerolls",
-            f"You've had {MOST_A_DAY} free re-rolls today.",
-            next_step="The next ones come at midnight, UTC.",
+            _("You've had %(most)s free re-rolls today.") % {"most": MOST_A_DAY},
+            next_step=_("The next ones come at midnight, UTC."),
             retry_after_seconds=3600,
         )
 

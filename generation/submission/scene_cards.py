@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from catalog.requests import Ask
@@ -60,7 +61,7 @@ def cards_of(board: Storyboard, caller: Caller) -> list[Card]:
         clip = clips.get(scene.clip_id) if scene.clip_id is not None else None
         state = states.get(scene.clip_id) if scene.clip_id is not None else None
         is_hidden = clip is None and state is not None
-        stale = "Another member's private clip" if is_hidden else _why_stale(board, scene, clip, cards)
+        stale = _("Another member's private clip") if is_hidden else _why_stale(board, scene, clip, cards)
         cards.append(Card(scene, clip, stale, is_open=state in OPEN_STATES, is_hidden=is_hidden))
     return cards
 
@@ -88,16 +89,16 @@ def sum_of(cards: Sequence[Card]) -> int | None:
 
 def _why_stale(board: Storyboard, scene: Scene, clip: Generation | None, before: Sequence[Card]) -> str:
     if clip is None:
-        return "Not rendered yet"
+        return _("Not rendered yet")
     if not clip.is_open and not (clip.state == State.SUCCEEDED and hasattr(clip, "clip")):
-        return "Its clip wasn't made" if clip.state != State.SUCCEEDED else "Its clip has expired"
+        return _("Its clip wasn't made") if clip.state != State.SUCCEEDED else _("Its clip has expired")
     if clip.prompt != scene.prompt:
-        return "The prompt has changed"
+        return _("The prompt has changed")
     if not _has_settings_of(board, clip):
-        return "The settings have changed"
+        return _("The settings have changed")
     begins_with = files.generation_of(clip.inputs.get(NEXT, ""))
     wanted = str(before[-1].scene.clip_id) if before and before[-1].scene.clip_id else None
-    return "" if begins_with == wanted else "The scene before it has changed"
+    return "" if begins_with == wanted else _("The scene before it has changed")
 
 
 def _has_settings_of(board: Storyboard, clip: Generation) -> bool:

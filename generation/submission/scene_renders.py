@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from generation.models import Generation
@@ -62,26 +63,30 @@ def render(
         return []
     before = cards[numbers[0] - 1] if numbers[0] else None
     if before is not None and not before.is_made:
-        why, step = "is not made yet", "Render that one first, or all of them."
+        words, step = _("Scene %(number)s is not made yet."), _("Render that one first, or all of them.")
         if before.is_hidden:
-            why, step = "is another member's private clip", "Render it and those after it, or ask for it to be shared."
-        raise Conflict("no_beginning", f"Scene {numbers[0]} {why}.", next_step=step)
+            words = _("Scene %(number)s is another member's private clip.")
+            step = _("Render it and those after it, or ask for it to be shared.")
+        raise Conflict("no_beginning", words % {"number": numbers[0]}, next_step=step)
     if part.scene_id is None and (first := cards[numbers[0]]).is_hidden and not first.is_open:
         raise Conflict(
             "hidden_clip",
-            f"Scene {numbers[0] + 1} has a clip already, which is private and not yours to see.",
-            next_step="Ask for it to be shared, or render it and those after it once more.",
+            _("Scene %(number)s has a clip already, which is private and not yours to see.")
+            % {"number": numbers[0] + 1},
+            next_step=_("Ask for it to be shared, or render it and those after it once more."),
         )
     looked_at = [card.scene for card in cards[max(0, numbers[0] - 1) : numbers[-1] + 1]]
 
     def recheck() -> None:
         if any(cards[number].is_open for number in numbers):
-            raise Conflict("in_progress", "These scenes are being made.", next_step="Wait for them, or cancel them.")
+            raise Conflict(
+                "in_progress", _("These scenes are being made."), next_step=_("Wait for them, or cancel them.")
+            )
         if not keeping.are_as_read(board, looked_at):
             raise Conflict(
                 "changed_meanwhile",
-                "These scenes were just changed or rendered by another request.",
-                next_step="Look at them, then render what is still to be rendered.",
+                _("These scenes were just changed or rendered by another request."),
+                next_step=_("Look at them, then render what is still to be rendered."),
             )
 
     asks = [ask_of(board, cards[number].scene) for number in numbers]

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts import networks, tenancy
 from accounts.roles import Action
@@ -57,8 +58,8 @@ def offers_of(request: HttpRequest, asks: Sequence[Ask], *, goes_on: bool) -> li
             if not can_tell(model):
                 raise Invalid(
                     "no_scenes",
-                    f"{model} can't go on from a picture.",
-                    next_step="Choose another model.",
+                    _("%(model)s can't go on from a picture.") % {"model": model},
+                    next_step=_("Choose another model."),
                     field="model",
                 )
             mode = NEXT if begins else FIRST

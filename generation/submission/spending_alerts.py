@@ -12,6 +12,8 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from accounts import members
 from accounts.caller import Caller
@@ -53,7 +55,9 @@ def write_for_workspace(workspace: Workspace, cap: Cap, *, credits: int) -> None
     spent = cap.spent + credits
     if percent := budgets.percent_passed(cap=cap.credits, spent=spent, credits=credits):
         occasion = notices.write_cap_used(workspace.id, cap=cap.credits, percent=percent, period=cap.period)
-        _tell_endpoints(workspace, cap, percent, spent=spent, occasion=occasion, of="workspace", name=workspace.title)
+        with translation.override(settings.LANGUAGE_CODE):  # what programs are told is in English
+            name = workspace.title
+        _tell_endpoints(workspace, cap, percent, spent=spent, occasion=occasion, of="workspace", name=name)
 
 
 def write_for_model(workspace: Workspace, model: Model, cap: Cap, *, credits: int) -> None:
@@ -102,22 +106,30 @@ def _mail(workspace: Workspace, readers: Iterable[int], occasion: str) -> None:
 
 def cap_used_content(message: MailMessage) -> Content | None:
     """The words of the mail; None where the key or the member is gone, or the reader has left."""
-    percent, cap, period, _, kind, holder_id = message.occasion.split(":")
+    percent, cap, period, _began, kind, holder_id = message.occasion.split(":")
     if not members.is_active_member(user_id=message.user_id, workspace_id=message.tenant_id):
         return None
     said: dict[str, Any] = {
         "percent": int(percent),
         "cap": int(cap),
-        "now": "today" if period == Period.DAY else "this month",
+        "is_daily": period == Period.DAY,
     }
     if kind == _KEY:
         key = ApiKey.objects.filter(id=int(holder_id), workspace=message.tenant_id).select_related("workspace").first()
         page = "accounts:keys"
-        said |= {"name": f"The API key {key.name}", "workspace": key.workspace} if key is not None else {}
+        said |= (
+            {"name": _("The API key %(name)s") % {"name": key.name}, "workspace": key.workspace}
+            if key is not None
+            else {}
+        )
     elif kind == _MODEL:
         model, workspace = Model.objects.filter(id=holder_id).first(), Workspace.objects.get(id=message.tenant_id)
         page = "generation:usage"
-        said |= {"name": f"The model {model.name}", "workspace": workspace} if model is not None else {}
+        said |= (
+            {"name": _("The model %(name)s") % {"name": model.name}, "workspace": workspace}
+            if model is not None
+            else {}
+        )
     else:
         places = Membership.objects.filter(id=int(holder_id), workspace=message.tenant_id)
         place = places.select_related("workspace", "user").first()

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Case, F, Q, Sum, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
 from billing.models import Hold
@@ -34,7 +36,6 @@ class Cap:
 CLOCKS_DIFFER: Final = timedelta(hours=1)
 """A clip has its row's time from this process, its hold's from the database: the hold's decides."""
 _COUNTED: Final = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
-_WORDS: Final = {Period.DAY: ("a day", "today"), Period.MONTH: ("a month", "this month")}
 
 
 def refuse_beyond_cap(caller: Caller, *, credits: int) -> list[Cap]:
@@ -47,11 +48,21 @@ def refuse_beyond_cap(caller: Caller, *, credits: int) -> list[Cap]:
     caps = caps_of(caller)
     for cap in caps:
         if credits > cap.left:
-            whose, (a_period, now) = "This key" if caller.key is not None else "You", _WORDS[cap.period]
+            is_of_day = cap.period == Period.DAY
+            if caller.key is not None:
+                words = (
+                    "This key can spend %(credits)s credits a day here, with %(left)s left today."
+                    if is_of_day
+                    else "This key can spend %(credits)s credits a month here, with %(left)s left this month."
+                )
+            elif is_of_day:
+                words = _("You can spend %(credits)s credits a day here, with %(left)s left today.")
+            else:
+                words = _("You can spend %(credits)s credits a month here, with %(left)s left this month.")
             raise Forbidden(
                 "cap_reached",
-                f"{whose} can spend {cap.credits:,} credits {a_period} here, with {cap.left:,} left {now}.",
-                next_step="An owner or admin can raise the cap.",
+                words % {"credits": intcomma(cap.credits), "left": intcomma(cap.left)},
+                next_step=_("An owner or admin can raise the cap."),
             )
     return caps
 

@@ -26,6 +26,7 @@ from catalog.offers import Offer
 from catalog.requests import ClipRequest
 from generation.models import AWAITS_ANOTHER, Generation
 from generation.moderation import gate
+from generation.provider_keys import use
 from generation.scheduling import dispatch, fair_queue
 from generation.storage import retention
 from generation.storyboards.models import Sequel
@@ -109,6 +110,7 @@ def submit(
         Unauthorized: the caller's key is revoked by now.
         InsufficientCredits: the account holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
+        Conflict: the workspace's own key, for which the price is, was changed meanwhile.
         Unavailable: the guard model does not answer, and without its answer nothing is taken.
     """
     _refuse_words(workspace, offer)
@@ -133,7 +135,9 @@ def submit(
             held()
             standing, needs_bytes = joined(), least_bytes()
         checks.refuse(replace(candidate, standing=standing))
-        if needs_bytes == REMOTE_BYTES:
+        if offer.own_key is not None:
+            use.verify(workspace, offer.own_key)
+        elif needs_bytes == REMOTE_BYTES:
             remote_ceilings.refuse_beyond(workspace, offer.version, credits=offer.quote.credits)
         credits, weight = offer.quote.credits, may.priority_weight
         generation = Generation(
@@ -159,6 +163,8 @@ def submit(
             request_id=log_context.current(log_context.REQUEST_ID),
         )
         _GENERATIONS.insert(generation)
+        if offer.own_key is not None:
+            use.note(generation, offer.own_key)
         if after is not None:
             Sequel.objects.create(generation=generation, after=after, needs_bytes=needs_bytes)
         retention.claim_uploads(generation)

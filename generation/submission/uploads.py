@@ -19,6 +19,9 @@ from typing import Any, Final
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.caller import Caller
 from generation.models import Clip, Generation, Upload
@@ -26,16 +29,18 @@ from generation.provenance import carried
 from generation.provenance.carried import Brought
 from generation.storage import files, retention
 from generation.submission import file_kinds, pictures
+from generation.submission.file_faults import FAULTS
 from generation.submission.picture_decoding import WrongSize
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
+from loremotion.row_security import across_workspaces
 
 MAX_FILES: Final = 6
 MAX_BYTES: Final = {Kind.PICTURE: 50 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND: 30 * 10**6}
 FORMATS: Final = {
-    Kind.PICTURE: "a JPEG, PNG, WebP, HEIC or AVIF",
-    Kind.CLIP: "an MP4, MOV or WebM of at most a minute",
-    Kind.SOUND: "a WAV, MP3, M4A, AAC, OGG or FLAC",
+    Kind.PICTURE: gettext_lazy("a JPEG, PNG, WebP, HEIC or AVIF"),
+    Kind.CLIP: gettext_lazy("an MP4, MOV or WebM of at most a minute"),
+    Kind.SOUND: gettext_lazy("a WAV, MP3, M4A, AAC, OGG or FLAC"),
 }
 
 
@@ -53,6 +58,10 @@ class Input:
     """Whether what was sent seems to have Content Credentials, which are yet to be read."""
     brought: Brought | None = None
     """Those, once they are read."""
+    copy_of: str = ""
+    """The key of a stored picture, whose copy it will be; ``content`` once it is opened."""
+    called: str = ""
+    """What a person calls what it shows, where more is known than a file's name."""
 
     @property
     def takes_work(self) -> bool:
@@ -78,7 +87,11 @@ def receive(sent: Mapping[str, UploadedFile[Any]], *, named: Collection[str] = (
         Invalid: too many, too large, or of another kind than the role takes.
     """
     if (count := len(sent) + len(named)) > MAX_FILES:
-        raise Invalid("too_many_files", f"You sent {count} files.", next_step=f"Send at most {MAX_FILES}.")
+        raise Invalid(
+            "too_many_files",
+            _("You sent %(count)s files.") % {"count": count},
+            next_step=_("Send at most %(most)s.") % {"most": MAX_FILES},
+        )
     return [
         *(_received(_role_of(name), file) for name, file in sent.items()),
         *(Input(_role_of(name), "") for name in named),
@@ -91,7 +104,11 @@ def _role_of(name: str) -> str:
 
 def describe_wanted(kind: Kind) -> str:
     """Return which files of ``kind`` are taken, in the words of a refusal and of the API's contract."""
-    return f"{FORMATS[kind]}, at most {MAX_BYTES[kind] // 10**6} MB"
+    return _("%(formats)s, at most %(most)s MB") % {"formats": FORMATS[kind], "most": MAX_BYTES[kind] // 10**6}
+
+
+def _kind_words(kind: Kind) -> str:
+    return {Kind.PICTURE: _("picture"), Kind.CLIP: _("clip"), Kind.SOUND: _("sound")}[kind]
 
 
 def _received(role: str, file: UploadedFile[Any]) -> Input:
@@ -101,20 +118,34 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
     if (file.size or 0) > MAX_BYTES[kind]:
         raise _refuse(
             role,
-            f"The {name or kind} is {(file.size or 0) / 1e6:.1f} MB.",
-            f"Use one of at most {MAX_BYTES[kind] // 10**6} MB.",
+            _("The %(file)s is %(size)s MB.")
+            % {"file": name or _kind_words(kind), "size": number_format((file.size or 0) / 1e6, 1)},
+            _("Use one of at most %(most)s MB.") % {"most": MAX_BYTES[kind] // 10**6},
         )
     if not file.size:
-        raise _refuse(role, "The file is empty.", f"Use {describe_wanted(kind)}.")
+        raise _refuse(role, _("The file is empty."), _("Use %(wanted)s.") % {"wanted": describe_wanted(kind)})
     if kind not in found:
-        said = f"this {name} file" if name else "this file"
-        raise _refuse(role, f"We can't use {said} here.", f"Use {describe_wanted(kind)}.")
+        words = _("We can't use this %(format)s file here.") if name else _("We can't use this file here.")
+        raise _refuse(
+            role,
+            words % {"format": name},
+            _("Use %(wanted)s.") % {"wanted": describe_wanted(kind)},
+        )
     if wrong := file_kinds.find_fault(file, kind):
-        raise _refuse(role, f"The {name} {wrong}", f"Use {describe_wanted(kind)}.")
+        raise _refuse(
+            role,
+            FAULTS.say(f"The {name} {wrong}"),
+            _("Use %(wanted)s.") % {"wanted": describe_wanted(kind)},
+        )
     seconds = (file_kinds.seconds_of(file) or 0.0) if kind == Kind.CLIP else 0.0
     suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
     key = f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}"
     return Input(role, key, file, kind, seconds, has_credentials=carried.brings_some(file))
+
+
+def names_of(files: Mapping[str, UploadedFile[Any]], given: Iterable[Input] = ()) -> list[str]:
+    """What whoever sent them calls them, and what they call what is ``given`` besides."""
+    return [*(file.name or "" for file in files.values()), *dict.fromkeys(one.called for one in given if one.called)]
 
 
 def prepare(inputs: Iterable[Input], *, carries_credentials: bool = False) -> list[Input]:
@@ -128,7 +159,24 @@ def prepare(inputs: Iterable[Input], *, carries_credentials: bool = False) -> li
         Invalid: a picture is damaged, or has too many pixels; or its Content Credentials are to go along, and cannot.
         Unavailable: others are being read, and go on being so.
     """
-    return [_prepared(given, carries_credentials) for given in inputs]
+    return _opened([_prepared(given, carries_credentials) for given in inputs])
+
+
+def _opened(inputs: list[Input]) -> list[Input]:
+    """The inputs, with copies opened that are to be made, and with what their originals brought along."""
+    if not (originals := {given.copy_of for given in inputs if given.copy_of}):
+        return inputs
+    with across_workspaces("what was sent for no clip is nobody's by its row"):
+        brought = _brought_before(originals)
+    try:
+        return [
+            replace(given, content=default_storage.open(given.copy_of), brought=brought.get(given.copy_of))
+            if given.copy_of
+            else given
+            for given in inputs
+        ]
+    except FileNotFoundError:
+        raise Invalid("pictures_are_gone", _("These pictures were just deleted."), next_step=_("Use others.")) from None
 
 
 def _prepared(given: Input, carries_credentials: bool) -> Input:
@@ -143,7 +191,7 @@ def _brought(role: str, file: File[Any], carries: bool) -> Brought | None:
     try:
         return carried.take_out(file, carries=carries)
     except carried.NotCarried as problem:
-        raise _refuse(role, f"Its Content Credentials {problem}.", "Leave them out.") from None
+        raise _refuse(role, FAULTS.say(f"Its Content Credentials {problem}."), _("Leave them out.")) from None
 
 
 def _usable(role: str, file: File[Any]) -> File[Any]:
@@ -154,10 +202,14 @@ def _usable(role: str, file: File[Any]) -> File[Any]:
         pictures.look_at(file, file_kinds.name_of(file))
         return file
     except WrongSize as problem:
-        raise _refuse(role, str(problem), problem.next_step) from None
+        raise _refuse(role, FAULTS.say(str(problem)), FAULTS.say(problem.next_step)) from None
     except pictures.Unreadable as problem:
         name = file_kinds.name_of(file)
-        raise _refuse(role, f"The {name} {problem}.", "Save it again, for example as a JPEG, and use that.") from None
+        raise _refuse(
+            role,
+            FAULTS.say(f"The {name} {problem}."),
+            _("Save it again, for example as a JPEG, and use that."),
+        ) from None
 
 
 def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
@@ -169,7 +221,7 @@ def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
     try:
         clip = Clip.objects.get(generation__in=Generation.objects.seen_by(caller).filter(id=uuid.UUID(generation_id)))
     except (Clip.DoesNotExist, ValueError):
-        raise _refuse(role, "You have no finished clip with that id.", "Use the id of a finished clip.") from None
+        raise _refuse(role, _("You have no finished clip with that id."), _("Use the id of a finished clip.")) from None
     return Input(role, clip.key, seconds=clip.duration_seconds)
 
 

@@ -16,7 +16,7 @@ from catalog.models import Model
 from catalog.offers import Offer, make_offer
 from catalog.requests import MAX_SEED, Ask
 from catalog.selection import find_model
-from generation.submission import intake, remote_files, uploads
+from generation.submission import characters, intake, remote_files, uploads
 from generation.submission.audience import audience_of
 from generation.submission.intake import Sound
 from loremotion.refusals import Refusal
@@ -24,8 +24,8 @@ from loremotion.refusals import Refusal
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """What a clip starts from, by role: files, ids of own clips, and addresses of files, which are fetched once all
-    else is sound. Clips may share one, which is looked at once."""
+    """What a clip starts from, by role: files, ids of own clips, with characters beside them, and addresses of files,
+    which are fetched once all else is sound. Clips may share one, which is looked at once."""
 
     files: Mapping[str, UploadedFile[Any]] = field(default_factory=dict)
     clips: Mapping[str, str] = field(default_factory=dict)
@@ -83,7 +83,9 @@ def look_at(request: HttpRequest, caller: Caller, wanted: Sequence[Wanted]) -> I
             if one.start not in given:
                 given[one.start] = intake.inputs_of(caller, **_said(one.start))
             inputs = given[one.start]
-            offer = make_offer(replace(one.ask, inputs=uploads.keys(inputs)), audience, model=models[one.ask.model])
+            with characters.telling_of(one.start.clips):
+                asked = replace(one.ask, inputs=uploads.keys(inputs))
+                offer = make_offer(asked, audience, model=models[one.ask.model])
             yield Sound(inputs, offer, found.may, intake.continued_seconds(offer, inputs))
 
 

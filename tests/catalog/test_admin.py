@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -92,13 +93,14 @@ def test_saving_a_change_writes_a_new_version_and_serves_it_at_once(admin_browse
     assert "Quantisation" in LogEntry.objects.get().get_change_message()
 
 
-@pytest.mark.parametrize("slug", ["preview", "ltx-2.5", "wan-2.2-a14b-fast", "hunyuan-video-1.5", "ltx-video-13b"])
-def test_saving_without_a_change_writes_nothing(admin_browser: Client, slug: str) -> None:
+def test_saving_without_a_change_writes_nothing(admin_browser: Client, subtests: pytest.Subtests) -> None:
     seed()
-    model = Model.objects.get(slug=slug)
-    answer = save(admin_browser, change_url(model))
-    assert "was changed successfully" in answer.content.decode()
-    assert model.versions.count() == 1
+    for slug in ("preview", "ltx-2.5", "wan-2.2-a14b-fast", "hunyuan-video-1.5", "ltx-video-13b"):
+        with subtests.test(slug=slug):
+            model = Model.objects.get(slug=slug)
+            answer = save(admin_browser, change_url(model))
+            assert "was changed successfully" in answer.content.decode()
+            assert model.versions.count() == 1
 
 
 def test_two_people_at_one_form_do_not_undo_each_other_in_silence(admin_browser: Client, staff: User) -> None:
@@ -117,29 +119,30 @@ def test_turning_a_switch_writes_no_version(admin_browser: Client) -> None:
     assert (model.status, model.position, model.versions.count()) == ("retired", 7, 1)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "told"),
-    [
-        ("sizes", "700x480", "704x480 instead of 700x480"),
-        ("modes", ["control"], "LTX-Video has no mode 'control'"),
-        ("prices", "standard: {480p: 700}", "standard has no price for 720p"),
-        ("prices", "standard: {480p: 700", "This is not YAML, line"),
-        ("presets", "- 8", "one entry for each preset"),
-        ("blocked_territories", "EU, UK", "'UK' is not a territory"),
-        ("loras", "- {weight_name: x}", "names no source"),
-        ("aliases", "what?", "is not a name"),
-        ("aliases", "other", "other is the name of a model"),
-        ("canary_percent", "101", "less than or equal to 100"),
-    ],
+NOT_SERVED: tuple[tuple[str, Any, str], ...] = (
+    ("sizes", "700x480", "704x480 instead of 700x480"),
+    ("modes", ["control"], "LTX-Video has no mode 'control'"),
+    ("prices", "standard: {480p: 700}", "standard has no price for 720p"),
+    ("prices", "standard: {480p: 700", "This is not YAML, line"),
+    ("presets", "- 8", "one entry for each preset"),
+    ("blocked_territories", "EU, UK", "'UK' is not a territory"),
+    ("loras", "- {weight_name: x}", "names no source"),
+    ("aliases", "what?", "is not a name"),
+    ("aliases", "other", "other is the name of a model"),
+    ("canary_percent", "101", "less than or equal to 100"),
 )
+
+
 def test_what_cannot_be_served_is_refused_at_its_field_and_nothing_is_written(
-    admin_browser: Client, field: str, value: Any, told: str
+    admin_browser: Client, subtests: pytest.Subtests
 ) -> None:
     make_model("other")
     model = make_model()
-    answer = save(admin_browser, change_url(model), **{field: value})
-    assert told in errors_at(answer, field)
-    assert model.versions.count() == 1
+    for field, value, told in NOT_SERVED:
+        with subtests.test(field=field, value=value):
+            answer = save(admin_browser, change_url(model), **{field: value})
+            assert told in errors_at(answer, field)
+            assert model.versions.count() == 1
 
 
 def cells(response: Any, name: str) -> dict[str, str]:
@@ -290,25 +293,39 @@ def test_taking_the_default_name_swaps_the_model(admin_browser: Client) -> None:
     assert "Default was Old and is New now" in answer.content.decode()
 
 
-def in_alias_list(browser: Client, alias: str, model: Model) -> Any:
-    """Point one alias elsewhere in the list of all."""
-    url = reverse("admin:catalog_alias_changelist")
-    row = list(Alias.objects.order_by("name").values_list("name", flat=True)).index(alias)
-    return save(browser, url, **{f"form-{row}-model": str(model.pk), "_save": "Save"})
+def alias_url(name: str) -> str:
+    return reverse("admin:catalog_alias_change", args=[Alias.objects.get(name=name).pk])
 
 
-def test_the_alias_list_swaps_it_too(admin_browser: Client) -> None:
-    seed()  # whose other aliases name drafts
+def test_an_alias_is_pointed_elsewhere_on_its_page_which_says_which_models_nobody_can_use(
+    admin_browser: Client,
+) -> None:
+    seed()  # whose aliases but the default name drafts
     new = make_model("new")
-    in_alias_list(admin_browser, "default", new)
-    assert choose("default").model == new
+    assert ">Wan 2.2 5B (draft)</option>" in admin_browser.get(alias_url("fast")).text
+    assert "nobody: the model is a draft" in admin_browser.get(reverse("admin:catalog_alias_changelist")).text
+    save(admin_browser, alias_url("fast"), model=str(new.pk))
+    assert choose("fast").model == new
 
 
-def test_the_default_cannot_be_given_to_a_draft(admin_browser: Client) -> None:
+def test_the_default_is_swapped_by_the_page_alone_that_says_what_it_changes(admin_browser: Client) -> None:
     seed()
-    answer = in_alias_list(admin_browser, "default", Model.objects.get(slug="wan-2.2-5b"))
-    assert "Wan 2.2 5B is not enabled, and the default has to be" in answer.content.decode()
+    new = make_model("new")
+    assert f'<a href="{reverse("admin:catalogue")}">Make another one the default</a>' in (
+        admin_browser.get(alias_url("default")).text
+    )
+    answer = admin_browser.post(alias_url("default"), {"model": str(new.pk)})
+    assert answer.status_code == 403
+    assert "Press “Make default” at another model" in answer.text
     assert choose("default").model.slug == "preview"
+
+
+def test_a_draft_cannot_become_the_default(admin_browser: Client) -> None:
+    seed()
+    Alias.objects.filter(name="default").delete()
+    draft = Model.objects.get(slug="wan-2.2-5b")
+    answer = admin_browser.post(reverse("admin:catalog_alias_add"), {"name": "default", "model": str(draft.pk)})
+    assert "Wan 2.2 5B is not enabled, and the default has to be" in answer.text
 
 
 def test_a_version_that_no_rule_allows_any_more_does_not_come_back(admin_browser: Client) -> None:
@@ -329,6 +346,14 @@ def test_there_is_always_a_default(admin_browser: Client, changes: dict[str, str
     assert choose("default").model == model
 
 
+def test_an_enabled_model_has_no_reason_why_it_is_not(admin_browser: Client) -> None:
+    model = make_model(enabled=True)
+    Model.objects.filter(pk=model.pk).update(status_reason="Needs a download")
+    assert "Needs a download" not in admin_browser.get(change_url(model)).text
+    save(admin_browser, change_url(model), summary="Another")
+    assert choose("ltx-2b").model.status_reason == ""
+
+
 def test_a_capped_licence_cannot_be_enabled_while_the_revenue_is_unknown(
     admin_browser: Client, settings: Settings
 ) -> None:
@@ -336,8 +361,10 @@ def test_a_capped_licence_cannot_be_enabled_while_the_revenue_is_unknown(
     answer = save(admin_browser, change_url(model), status="enabled")
     assert "ANNUAL_REVENUE_DOLLARS is not set" in errors_at(answer, "status")
     settings.ANNUAL_REVENUE_DOLLARS = 50_000
+    Model.objects.filter(pk=model.pk).update(status_reason="The revenue is unknown")
     save(admin_browser, change_url(model), status="enabled")
     assert choose("ltx-2b").model == model
+    assert choose("ltx-2b").model.status_reason == "", "it said why nobody could use the model"
 
 
 def test_a_canary_is_saved_beside_the_current_version_then_promoted(admin_browser: Client) -> None:
@@ -410,24 +437,41 @@ def test_staff_who_may_only_look_cannot_change_history(client: Client, action: s
     assert (answer.status_code, model.versions.count()) == (403, 1)
 
 
+def test_whoever_may_look_at_models_reads_each_field_and_changes_none(client: Client) -> None:
+    model = make_model(presets={"standard": {"steps": 31}}, licence="Apache-2.0")
+    looker = User.objects.create_user("looker@example.com", "x", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_model", content_type__app_label="catalog"))
+    client.force_login(looker)
+    page = client.get(reverse("admin:catalog_model_change", args=[model.pk]))
+    assert page.status_code == 200
+    for said in ("steps: 31", "Apache-2.0", "704x480", "standard:"):
+        assert said in page.text, said
+    shown = page.text.split('id="content-main"')[-1]
+    assert "<select" not in shown
+    assert "<textarea" not in shown
+    assert 'name="_save"' not in shown
+
+
 def test_no_model_is_ever_deleted(admin_browser: Client) -> None:
     model = make_model()
     assert admin_browser.post(reverse("admin:catalog_model_delete", args=[model.pk])).status_code == 403
 
 
-def test_the_list_asks_as_many_questions_for_one_model_as_for_many(
-    admin_browser: Client, django_assert_max_num_queries: Any
+@pytest.mark.parametrize(
+    ("asked", "leads_to"),
+    [
+        ("", ""),
+        ("?q=ltx", "?q=ltx"),
+        ("?status__exact=draft&q=a+b", "?tab=drafts&q=a+b"),
+        ("?current__family=ltx&status__exact=enabled&o=1", "?tab=enabled&q=LTX-Video"),
+        ("?status__exact=nonsense", ""),
+    ],
+)
+def test_there_is_one_list_of_models_and_it_keeps_what_was_asked_for(
+    asked: str, leads_to: str, admin_browser: Client
 ) -> None:
-    make_model("m0", aliases=("a0",))
-    url = reverse("admin:catalog_model_changelist")
-    admin_browser.get(url)
-    with django_assert_max_num_queries(9) as few:
-        admin_browser.get(url)
-    for number in range(1, 6):
-        make_model(f"m{number}", aliases=(f"a{number}",))
-    with django_assert_max_num_queries(len(few.captured_queries)):
-        page = admin_browser.get(url).content.decode()
-    assert len(re.findall(r'class="field-slug"', page)) == 6
+    answer = admin_browser.get(reverse("admin:catalog_model_changelist") + asked)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/admin/catalogue/{leads_to}")
 
 
 def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_price(admin_browser: Client) -> None:
@@ -436,7 +480,7 @@ def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_pric
     page = f"/admin/catalog/model/{model.pk}/versions/"
     shown = admin_browser.get(page).text
     assert re.findall(r'<th scope="col">(\d+ GB)</th>', shown) == ["16 GB", "24 GB", "32 GB", "48 GB", "80 GB"]
-    default_row = shown.split("Default clip: 704x480")[1].split("</tr>")[0]
+    default_row = shown.split("Default clip: 704×480")[1].split("</tr>")[0]
     fits = re.findall(r"<td>(.*?)</td>", default_row)
     assert fits == ["block swap", "block swap", "encoder leaves", "resident", "resident"]
     assert model.current is not None
@@ -445,5 +489,5 @@ def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_pric
     measured = admin_browser.get(page).text
     assert "<td>3.60</td>" in measured  # GPU seconds for one of video: $0.002 of cost, of a price of $0.02
     assert "<td>90 %</td>" in measured
-    now = measured.split("Default clip: 704x480")[1].split("</tr>")[0]
+    now = measured.split("Default clip: 704×480")[1].split("</tr>")[0]
     assert re.findall(r"<td>(.*?)</td>", now) == ["resident"] * 5

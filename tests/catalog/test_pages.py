@@ -101,7 +101,16 @@ def test_the_guide_has_the_live_table_inside_its_text(client: Client) -> None:
     make_model()
     page = client.get("/models/guide/").content.decode()
     assert "{{" not in page
-    assert page.index("Which open model") < page.index('id="ltx-2b"') < page.index("How to choose")
+    assert page.index("Which model") < page.index('id="ltx-2b"') < page.index("How to choose")
+
+
+def test_a_model_that_a_provider_runs_is_not_called_ours(client: Client) -> None:
+    make_model()
+    assert "Nothing is resold" in client.get("/models/guide/").text
+    assert "Open models, and" in client.get("/models/").text
+    make_model("theirs", family="remote")
+    assert "Nothing is resold" not in client.get("/models/guide/").text
+    assert "Open models, and" not in client.get("/models/").text
 
 
 def test_names_of_staff_are_shown_as_text(client: Client) -> None:

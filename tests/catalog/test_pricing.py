@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import pytest
+from django.template.defaultfilters import floatformat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,11 @@ def test_it_works() -> None:
 )
 def test_the_sum_is_rounded_up_once_and_is_at_least_one(asked: dict[str, float], credits: int) -> None:
     assert price(**asked).credits == credits
+
+
+def test_a_length_is_said_as_the_page_of_the_clip_says_it() -> None:
+    assert price(num_frames=51).lines[0].label.startswith(f"{floatformat(51 / 24, '-2')} s of video")
+    assert price(num_frames=51).lines[0].label.startswith("2.13 s")
 
 
 def test_sound_and_modes_are_lines_of_their_own() -> None:

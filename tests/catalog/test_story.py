@@ -67,7 +67,11 @@ def finished(visitor: Visitor, video_id: str) -> dict[str, Any]:
     return video
 
 
-def add_tiny_ltx(stack: Stack, staff: httpx.Client) -> None:
+@pytest.fixture(scope="module")
+def tiny_ltx(stack: Stack, staff: httpx.Client) -> None:
+    """A model that staff added while the site ran. A fixture, since any of these tests may be the first or the only
+    one that a process runs.
+    """
     ltx.build(Path(stack.environment["GPU_WORKER_MODELS"]) / "tiny-ltx")
     submit(
         staff,
@@ -93,8 +97,8 @@ def add_tiny_ltx(stack: Stack, staff: httpx.Client) -> None:
     )
 
 
-def test_a_new_model_makes_a_visitors_clip_seconds_after_it_was_saved(stack: Stack, staff: httpx.Client) -> None:
-    add_tiny_ltx(stack, staff)
+@pytest.mark.usefixtures("tiny_ltx")
+def test_a_new_model_makes_a_visitors_clip_seconds_after_it_was_saved(stack: Stack) -> None:
     with Visitor(stack.url) as visitor:
         assert "Tiny LTX" in visitor.client.get("/models/").text
         listed = visitor.client.get("/v1/models/quick").json()
@@ -112,7 +116,8 @@ def drawing(colour: str) -> tuple[str, bytes, str]:
     return f"{colour}.png", encoded.getvalue(), "image/png"
 
 
-def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, staff: httpx.Client) -> None:
+@pytest.mark.usefixtures("tiny_ltx")
+def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack) -> None:
     with Visitor(stack.url) as visitor:
         visitor.arrive()
         headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
@@ -135,9 +140,8 @@ def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, sta
     assert (frames, continued["seconds"]) == (17 + 17 - 9, "3.125")  # the last 9 of the first begin the second
 
 
-def test_it_goes_on_from_a_video_that_was_sent_and_refuses_what_is_none(
-    stack: Stack, staff: httpx.Client, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("tiny_ltx")
+def test_it_goes_on_from_a_video_that_was_sent_and_refuses_what_is_none(stack: Stack, tmp_path: Path) -> None:
     good = write_video(tmp_path / "good.mp4", codec="libx264", size=(640, 360), frames=60, fps=30)
     endless = write_video(tmp_path / "endless.mp4", frames=5, seconds_apart=7_200.0)
     hollow = tmp_path / "hollow.mp4"  # its headers are in order, and nothing is behind them
@@ -169,6 +173,7 @@ def test_it_goes_on_from_a_video_that_was_sent_and_refuses_what_is_none(
     wait_until(lambda: hollow.read_bytes() not in [path.read_bytes() for path in sent.glob("*/video.sent")])
 
 
+@pytest.mark.usefixtures("tiny_ltx")
 def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:
     worker = stack.wait_for_worker()
     valkey = redis.Redis.from_url(stack.environment["REDIS_URL"])
@@ -176,7 +181,7 @@ def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stac
     wait_until(lambda: json.loads(valkey.get(worker_key(worker)) or "{}").get("state") == "draining")
     with Visitor(stack.url) as visitor:
         before = [visitor.create("a red circle moving right on a black background")["id"] for _ in range(2)]
-        models = staff.get("/admin/catalog/model/?q=tiny-ltx").text
+        models = staff.get("/admin/catalogue/?q=tiny-ltx").text
         (link,) = set(re.findall(r"/admin/catalog/model/\d+/change/", models))
         answer = submit(staff, staff.get(link), aliases="default, quick")
         assert "Default was Preview and is Tiny LTX now" in answer.text

@@ -116,7 +116,9 @@ def test_of_two_that_finish_a_draft_at_once_both_get_the_same_clip(
 def test_what_is_no_draft_is_not_finished(browser: Client, bob: Visitor, client_of: ClientOf) -> None:
     whole = Generation.objects.get(id=post(browser, "/v1/videos", prompt="a red circle").json()["id"])
     assert post(browser, f"/v1/videos/{end(whole).id}/finish").json()["code"] == "not_to_be_finished"
-    assert post(client_of(bob), f"/v1/videos/{drafted(browser).id}/finish").status_code == 404
+    waiting = drafted(browser)
+    assert post(browser, f"/v1/videos/{waiting.id}/finish").json()["code"] == "in_progress"
+    assert post(client_of(bob), f"/v1/videos/{waiting.id}/finish").status_code == 404
 
 
 def test_a_draft_is_another_request_than_its_whole(browser: Client) -> None:

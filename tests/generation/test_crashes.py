@@ -65,7 +65,9 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
         yield running
         manage(running, "audit_ledger")
         with redis.Redis.from_url(running.stores.redis_url) as valkey:
-            assert valkey.acl_log() == [], "a worker was refused what it needs"
+            # With an empty Valkey a GPU host waits for the beat, who alone may load RQ's scripts.
+            refused = [one for one in valkey.acl_log() if one["object"] != "script|load"]
+            assert refused == [], "a worker was refused what it needs"
 
 
 def manage(stack: Stack, *command: str) -> None:
@@ -182,11 +184,9 @@ def test_killed_three_times_it_fails_and_gives_the_credits_back(stack: Stack, vi
 def test_valkey_restarted_empty_loses_nothing(stack: Stack, visitor: Visitor, tmp_path: Path) -> None:
     valkey = stack.stores.valkey
     assert valkey is not None
-    assert valkey.process is not None
     videos = [visitor.create(**SLOW), *(visitor.create(**SLOW | {"steps": 5}) for _ in range(2))]
     wait_until_denoising(visitor, videos[0]["id"])
-    valkey.process.kill()
-    valkey.process.wait()
+    valkey.kill()
     valkey.start()
     for video in videos:
         assert_charged_once(visitor, wait_for(visitor, video["id"]), tmp_path)
@@ -203,13 +203,9 @@ def test_the_process_of_reports_killed_while_a_clip_is_made(stack: Stack, visito
 def test_postgresql_killed_while_a_clip_is_made(stack: Stack, visitor: Visitor, tmp_path: Path) -> None:
     postgres = stack.stores.postgres
     assert postgres is not None
-    assert postgres.process is not None
     video = visitor.create(**SLOW)
     wait_until_denoising(visitor, video["id"])
-    backends = psutil.Process(postgres.process.pid).children()
-    postgres.process.kill()
-    postgres.process.wait()
-    psutil.wait_procs(backends, timeout=10)  # they notice that their parent is gone
+    postgres.kill()
     postgres.start()
     stack.wait_for_site()
     for name in ("reports", "beat"):

@@ -71,7 +71,7 @@ def test_a_whole_that_nothing_could_read_any_more_is_refused(toy: Model, alice: 
     source.clip.save(update_fields=["duration_seconds"])
     refused = extended(client_of(alice), source)
     assert (refused["status"], refused["code"], refused["error"]["param"]) == (422, "too_long", "video")
-    assert "The clip is 59.5 seconds long" in refused["detail"]
+    assert "The clip is 59.50 seconds long" in refused["detail"]
     assert Generation.objects.count() == 1
 
 

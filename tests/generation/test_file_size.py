@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from catalog.models import Model
 
-SCRIPT = Path(__file__).resolve().parents[2] / "static" / "file-size.js"
+STATIC = Path(__file__).resolve().parents[2] / "static"
 
 
 @pytest.mark.parametrize("address", ["/", "/batch/", "/verify/"])
@@ -27,7 +27,8 @@ def test_every_form_says_how_large_a_file_may_be(toy: Model, client: Client, add
 def test_the_browser_says_so_and_sends_nothing(browser: Browser) -> None:
     page = browser.new_page()
     page.set_content('<form><input type="file" data-most-bytes="1000000"><button>Send</button></form>')
-    page.add_script_tag(content=SCRIPT.read_text(), type="module")
+    for script in ("words.js", "file-size.js"):
+        page.add_script_tag(content=(STATIC / script).read_text(), type="module")
     page.wait_for_function("document.scripts.length > 0")
     chosen = page.locator("input")
     chosen.set_input_files({"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(1_200_001)})

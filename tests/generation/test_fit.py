@@ -93,7 +93,7 @@ def test_the_reason_for_the_wait_is_said_everywhere(
     machine(valkey, "small", SMALL)
     generation = factories.submitted(alice.workspace, model="giant")
     shown = client_of(alice).get(f"/v1/videos/{generation.id}").json()["lm"]["queue"]
-    assert "This model is offline right now: it needs a GPU with about 47 GB" in shown["reason"]
+    assert "This model is offline right now, and back when a bigger GPU is on (about 47 GB" in shown["reason"]
     assert "has 17 GB" in shown["reason"]
     assert shown["eta_seconds"] is None
     page = client_of(alice).get(f"/generations/{generation.id}/").text
@@ -117,7 +117,7 @@ def test_the_form_says_before_it_is_sent_that_no_machine_can_hold_a_model(
     machine(valkey, "small", SMALL)
     page = client.get("/").text
     options = {part.split('"')[0]: part for part in page.split('data-model="')[1:]}
-    assert "needs a GPU with about 47 GB, and the largest one running has 17 GB" in options["giant"]
+    assert "about 47 GB; the largest one running has 17 GB" in options["giant"]
     assert "offline right now" not in options["dwarf"]
     cards = {part.split('"')[0]: part.split("</label>")[0] for part in page.split('name="model" value="')[1:]}
     assert ">Offline<" in cards["giant"]
@@ -193,6 +193,26 @@ def test_one_large_machine_does_not_get_the_whole_window(
     dispatch.fill_window()
     assert states(*large).count(State.DISPATCHED) == JOBS_PER_WORKER
     assert states(*small).count(State.DISPATCHED) == places_for(4, 4) - JOBS_PER_WORKER
+
+
+def test_who_finds_no_place_for_anybody_does_not_lock_the_clock(
+    giant: Model, dwarf: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis
+) -> None:
+    Plan.objects.update(open_clips=100)
+    machine(valkey, "small", SMALL)
+    large = [factories.submitted(alice.workspace, model="giant") for _ in range(JOBS_PER_WORKER + 2)]
+    with CaptureQueriesContext(connection) as of_none:
+        dispatch.fill_window()
+    machine(valkey, "large", LARGE)
+    dispatch.fill_window()
+    assert set(states(*large)) == {State.QUEUED, State.DISPATCHED}
+    with CaptureQueriesContext(connection) as of_a_full_line:
+        dispatch.fill_window()
+    for seen in (of_none, of_a_full_line):
+        assert not [each["sql"] for each in seen if "FOR UPDATE" in each["sql"]]
+    small = factories.submitted(bob.workspace, model="dwarf")
+    dispatch.fill_window()
+    assert states(small) == [State.DISPATCHED]
 
 
 def test_a_machine_that_is_drained_holds_nothing(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:

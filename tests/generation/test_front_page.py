@@ -261,7 +261,7 @@ def test_the_price_of_a_form_that_comes_back_is_its_own(client: Client, toy: Mod
 
 def test_cards_say_in_people_s_words_how_a_clip_stands(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
     generation = factories.submitted(alice.workspace)
-    said = {"queued": "In line", "dispatched": "Starting", "running": "Rendering"}
+    said = {"queued": "In line", "dispatched": "In line", "running": "Rendering"}
     for state, words in said.items():
         type(generation).objects.filter(pk=generation.pk).update(state=state)
         page = client_of(alice).get("/history/").text

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -264,6 +265,23 @@ def test_a_hold_of_an_open_generation_stays(dispatched: Generation) -> None:
     with in_a_while(7 * 24 * 3600):
         housekeeping.release_orphaned_holds()
     assert ledger.receipt(reference=dispatched.id).state == "open"
+
+
+def test_a_clip_that_ends_while_its_hold_is_looked_at_is_no_error(
+    dispatched: Generation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked = ledger.open_holds
+
+    def ends_meanwhile(**asked: Any) -> Any:
+        found = looked(**asked)
+        settlement.settle(factories.report(dispatched, Outcome.FAILED))
+        return found
+
+    monkeypatch.setattr(ledger, "open_holds", ends_meanwhile)
+    with in_a_while(120):
+        housekeeping.release_orphaned_holds()
+    assert ledger.receipt(reference=dispatched.id).state == "released"
+    assert "outlived" not in caplog.text
 
 
 def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,3 +556,17 @@ def test_a_job_that_waits_behind_one_that_yields_to_it_is_put_before_it_in_the_n
     with in_a_while(3):
         lost_attempts.dispatch_lost()
     assert dispatch.render_queue().get_job_ids() == [last.job_id, first.job_id]
+
+
+def test_a_round_that_fails_for_whatever_reason_is_followed_by_another(
+    toy: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds = iter([ValueError("nobody thought of it"), OperationalError("away"), KeyboardInterrupt()])
+
+    def beat() -> bool:
+        raise next(rounds)
+
+    monkeypatch.setattr(housekeeping, "beat", beat)
+    with pytest.raises(KeyboardInterrupt):
+        housekeeping.run_forever(every_seconds=0)
+    assert "nobody thought of it" in caplog.text

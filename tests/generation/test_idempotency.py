@@ -24,10 +24,12 @@ from generation.models import Generation
 from generation.scheduling import fair_queue
 from generation.settlement import settle
 from generation.submission import pictures, retries
+from loremotion import prepared
 from tests.accounts.factories import browser_of
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_uploads import picture_file
+from tests.patience import PATIENCE_SECONDS
 
 FOX = {"prompt": "a fox"}
 
@@ -69,8 +71,13 @@ def test_a_key_of_which_only_the_receipt_is_left_is_refused(
     client, send_join = client_of(alice), fair_queue.send_join
 
     def after_the_holds_answer(*args: Any, **kwargs: Any) -> Any:
-        """What is sent meets the error of what was sent before it."""
-        select.select([connection.connection.fileno()], [], [], 10)
+        """What is sent meets the error of what was sent before it, which otherwise leaves with it."""
+        server = connection.connection
+        prepared._write(server._pipeline)
+        server.pgconn.send_flush_request()
+        server.pgconn.flush()
+        has_answered, _, _ = select.select([server.fileno()], [], [], PATIENCE_SECONDS)
+        assert has_answered
         return send_join(*args, **kwargs)
 
     post(client, FOX, **{"Idempotency-Key": "order-17"})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
 
@@ -25,19 +28,21 @@ DOORS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "address"), DOORS)
 def test_a_stranger_finds_nothing(
-    toy: Model, alice: Visitor, bob: Visitor, client: Client, client_of: ClientOf, method: str, address: str
+    toy: Model, alice: Visitor, bob: Visitor, client: Client, client_of: ClientOf, subtests: pytest.Subtests
 ) -> None:
     generation = finished(alice)
-    door = address.format(id=generation.id)
-    nowhere = address.format(id="00000000-0000-4000-8000-000000000000")
-    for stranger in (client_of(bob), client):
-        answer = getattr(stranger, method)(door)
-        missing = getattr(stranger, method)(nowhere)
-        assert answer.status_code == missing.status_code == 404
-        assert str(generation.id) not in answer.text
-        assert generation.prompt not in answer.text
+    strangers = {"another visitor": client_of(bob), "nobody": client}
+    for (method, address), who in product(DOORS, strangers):
+        with subtests.test(method=method, address=address, who=who):
+            ask = getattr(strangers[who], method)
+            asked = address.format(id=generation.id)
+            answer = ask(asked)
+            missing = ask(address.format(id="00000000-0000-4000-8000-000000000000"))
+            assert answer.status_code == missing.status_code == 404
+            # All that comes back is the address that was asked for, for whoever signs in to see it.
+            assert str(generation.id) not in answer.text.replace(f"?next={quote(asked, safe='')}", "")
+            assert generation.prompt not in answer.text
     generation.refresh_from_db()
     assert generation.state == "succeeded"
 

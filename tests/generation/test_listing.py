@@ -122,6 +122,15 @@ def prompts(toy: Model, alice: Visitor) -> list[str]:
     return prompts
 
 
+def test_chips_of_states_and_views_keep_what_is_searched(
+    prompts: list[str], alice: Visitor, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get("/history/?q=boat&order=oldest&state=open").text
+    assert 'href="?q=boat&amp;state=failed&amp;order=oldest"' in page
+    assert 'href="?q=boat&amp;state=open&amp;order=oldest&amp;view=large"' in page
+    assert re.search(r'state=open&amp;order=oldest" aria-current="true">In progress<', page)
+
+
 @pytest.mark.parametrize(
     ("words", "places"),
     [

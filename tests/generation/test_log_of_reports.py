@@ -77,7 +77,8 @@ def astray(caplog: pytest.LogCaptureFixture, ids: dict[str, str]) -> list[str]:
 
 
 def test_every_function_of_both_queues_is_tried() -> None:
-    assert set(CALLS) == {*reports.JOBS, *signing_queue.JOBS}
+    of_no_clip = "generation.reports.key_tested"  # what came of trying a workspace's own key
+    assert set(CALLS) == {*reports.JOBS, *signing_queue.JOBS} - {of_no_clip}
 
 
 @pytest.mark.parametrize("function", CALLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,8 +16,10 @@ from accounts.models import Visitor
 from billing.models import FreeDay, FreeReservation
 from catalog.models import Model
 from generation.models import Generation, State
-from generation.scheduling import dispatch
+from generation.scheduling import capacity, dispatch
 from generation.settlement import housekeeping, settle
+from gpu_worker.contract import worker_key
+from gpu_worker.worker_status import CardStatus, WorkerStatus
 from loremotion.valkey import connection
 from tests.generation import factories
 
@@ -103,6 +106,21 @@ def test_a_worker_s_clock_that_jumps_counts_neither_less_than_nothing_nor_more_t
     hear_of(begin(waiting), after_seconds=heard_after)
     the_supervisor_says_so(waiting)
     assert counted() == pytest.approx(taken)
+
+
+@pytest.mark.parametrize(("said", "believed"), [(4, 4), (100, capacity.MOST_CARDS)])
+def test_of_a_worker_with_several_cards_it_counts_those_of_each_and_the_next_attempt_those_of_its_own(
+    waiting: Generation, valkey: redis.Redis, said: int, believed: int
+) -> None:
+    status = WorkerStatus(name="gpu-test", cards=(CardStatus(),) * said)
+    valkey.set(worker_key("gpu-test"), json.dumps(status.to_wire()))
+    hear_of(begin(waiting), after_seconds=12.0)
+    the_supervisor_says_so(waiting)
+    assert counted() == pytest.approx(12.0 * believed)
+    valkey.delete(worker_key("gpu-test"))
+    hear_of(begin(waiting), after_seconds=3.0)
+    the_supervisor_says_so(waiting)
+    assert counted() == pytest.approx(12.0 * believed + 3.0)
 
 
 def test_one_that_never_began_counts_nothing(waiting: Generation) -> None:

@@ -60,6 +60,18 @@ def end(generation: Generation, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     settle.settle(factories.report(generation, outcome))
 
 
+def test_the_reason_of_a_failed_clip_is_in_the_language_of_the_mail(
+    browser: Client, waiting: Generation, alice: User
+) -> None:
+    User.objects.filter(id=alice.id).update(language="de")
+    browser.post(f"/generations/{waiting.id}/mail/", {"to": "on"})
+    end(waiting, Outcome.FAILED)
+    post_office()
+    body = str(mail.outbox[0].body)
+    assert "Ein kleinerer oder kürzerer Clip passt vielleicht." in body
+    assert "GB" not in body
+
+
 def post_office() -> list[tuple[str, list[str]]]:
     """Send what is due; then all mail there is, by subject and address."""
     for row_id in MailMessage.objects.filter(state=State.WAITING).values_list("id", flat=True):
@@ -91,7 +103,7 @@ def test_a_failure_is_told_with_its_reason_and_a_cancel_is_not(
     settle.cancel(cancelled)
     end(waiting, Outcome.FAILED)
     assert post_office() == [("We couldn't make your clip", ["alice@example.org"])]
-    assert "It needs 31.0 GB" in str(mail.outbox[0].body)
+    assert "A smaller or shorter clip may fit." in str(mail.outbox[0].body)
 
 
 def test_who_takes_it_back_or_never_asked_gets_none(browser: Client, waiting: Generation) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation, State
+from generation.scheduling import front
 from generation.scheduling.fair_order import Key
 from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.observation import Observer
@@ -47,9 +48,9 @@ def alike(clip: Generation, count: int, **changes: Any) -> list[Generation]:
 
 
 def seen_by(
-    observer: Observer, clips: list[Generation], *statuses: WorkerStatus, depth: Depth | None = None
+    observer: Observer, clips: list[Generation], *statuses: WorkerStatus, depth: Depth | None = None, **more: Any
 ) -> Snapshot:
-    return observer.snapshot(clips, statuses or (status(),), {}, depth or Depth([]))
+    return observer.snapshot(clips, statuses or (status(),), {}, depth or Depth([]), **more)
 
 
 def test_a_queue_that_was_walked_only_as_far_as_its_near_clips_has_nothing_deep(clip: Generation) -> None:
@@ -62,10 +63,10 @@ def test_a_queue_that_was_walked_only_as_far_as_its_near_clips_has_nothing_deep(
 def test_clips_that_were_there_at_the_first_look_do_not_come_when_the_queue_gets_to_them(clip: Generation) -> None:
     observer, queue = Observer(), alike(clip, 40)
     for first in range(0, 30, 5):
-        assert seen_by(observer, queue[first : first + 10]).arrivals.per_second == 0.0
+        assert seen_by(observer, queue[first : first + 10], newest=queue).arrivals.per_second == 0.0
 
 
-def test_a_clip_comes_when_it_is_asked_for_not_when_it_is_seen(
+def test_a_clip_comes_when_it_is_asked_for_wherever_it_waits_and_once(
     clip: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     observer, now = Observer(), time.time()
@@ -76,9 +77,36 @@ def test_a_clip_comes_when_it_is_asked_for_not_when_it_is_seen(
         for row.created_at in [datetime.fromtimestamp(now + 10 * (number + 1), UTC)]
     ]
     monkeypatch.setattr(time, "time", lambda: now + 210)
-    arrivals = seen_by(observer, came).arrivals
-    assert arrivals.per_second == pytest.approx(0.1)
-    assert len(arrivals.kinds) == 20
+    for _ in range(2):
+        arrivals = seen_by(observer, came[:NEAR_CLIPS], newest=came[::-1]).arrivals
+        assert arrivals.per_second == pytest.approx(0.1)
+        assert len(arrivals.kinds) == 20
+
+
+def test_who_is_made_at_once_has_come_too_and_was_above_the_clock_by_the_price(clip: Generation) -> None:
+    observer = Observer()
+    seen_by(observer, [])
+    came = alike(clip, 7, state=State.SUCCEEDED, fair_finish=0.0, created_at=timezone.now() + timedelta(seconds=1))
+    arrivals = seen_by(observer, [], newest=came).arrivals
+    assert {kind.above_clock for kind in arrivals.kinds} <= {float(clip.credits_quoted)}
+
+
+def test_who_waits_behind_the_played_is_counted_by_kind_in_stretches_that_end_with_clips_of_the_queue(
+    toy: Model, alice: Visitor
+) -> None:
+    clips = [factories.submitted(factories.visitor(credits=99).workspace, seconds=1) for _ in range(NEAR_CLIPS + 9)]
+    Generation.objects.filter(id=clips[-2].id).update(steps=clips[0].steps + 1)
+    rows = list(Generation.objects.select_related("version__model").order_by("fair_finish", "created_at", "id"))
+    assert [row.id for row in rows] == [each.id for each in clips]
+    behind = front.count(behind=NEAR_CLIPS, up_to_bytes=2**40)
+    deep = seen_by(Observer(), rows[: NEAR_CLIPS + 1], behind=behind).deep
+    assert [stretch.clips for stretch in deep] == [2, 3, 4]
+    ends = [rows[NEAR_CLIPS + n] for n in (1, 4, 8)]
+    assert [(each.last_tag, each.last_asked_at) for each in deep] == [
+        (row.fair_finish, row.created_at.timestamp()) for row in ends
+    ]
+    assert sorted((each.stretch, -each.clips) for each in behind) == [(1, -2), (2, -3), (3, -3), (3, -1)]
+    assert {each.middle_tag for each in deep} == {rows[0].fair_finish}, "all of them asked for the same at one time"
 
 
 def test_a_clip_on_a_machine_that_drains_is_played_and_the_machine_takes_no_more(clip: Generation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -23,6 +24,7 @@ from generation.scheduling import dispatch
 from generation.settlement import settle
 from generation.storage import serving
 from generation.submission import batch
+from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -203,6 +205,20 @@ def test_what_is_not_there_is_a_page(client: Client, db: None) -> None:
     answer = client.get("/nowhere/")
     assert answer.status_code == 404
     assert "Not found" in answer.text
+    assert 'role="search"' not in answer.text
+    for address in ("/", "/explore/", "/models/", "/pricing/", "/developers/", "/status/"):
+        assert f'href="{address}"' in answer.text.split('id="main"')[1].split("<footer")[0]
+
+
+def test_what_is_not_there_may_be_there_after_signing_in_and_is_found_by_its_prompt(toy: Model, alice: Visitor) -> None:
+    address = "/generations/0190b3c8-7a1e-7000-8000-000000000001/?from=mail&x=1"
+    page = accounts.browser_of(alice).get(address).text
+    assert f'href="/account/login/?next={quote(address, safe="")}"' in page
+    assert 'role="search" action="/history/"' in page
+    ada = accounts.person()
+    member = accounts.browser_of(ada, accounts.team(ada)).get(address).text
+    assert "sign in" not in member
+    assert 'href="/workspaces/">switch</a>' in member
 
 
 def test_a_clip_is_sent_piece_by_piece(toy: Model, alice: Visitor) -> None:

@@ -47,30 +47,31 @@ def hook(studio: Workspace) -> Endpoint:
     return Endpoint.objects.create(workspace=studio, name="n", url="https://hooks.example.org/", event_types=[])
 
 
-@pytest.mark.parametrize(
-    ("address", "parameter"),
-    [
-        ("/v1/models?mode=image", "mode"),
-        ("/v1/models/toy?expand=prices", "expand"),
-        ("/v1/webhook_endpoints?limit=5", "limit"),
-        ("/v1/webhook_event_types?after=x", "after"),
-        ("/v1/webhook_endpoints/{hook}?secret=1", "secret"),
-        ("/v1/webhook_endpoints/{hook}/deliveries?state=failed", "state"),
-        ("/v1/videos/{clip}?include=receipt", "include"),
-        ("/v1/videos/{clip}/content?varaint=thumbnail", "varaint"),
-        ("/v1/videos/{clip}/content?variant=thumbnail&variant=video", "variant"),
-        ("/v1/videos/{clip}/events?after=1-0", "after"),
-        ("/v1/openapi.json?x=1", "x"),
-        ("/v1/videos?user_ref=%ff", "user_ref"),
-        ("/v1/usage?since=%ff", "since"),
-        ("/v1/me?%ff=1", "\N{REPLACEMENT CHARACTER}"),
-    ],
-)
+LEFT_OUT = {
+    "/v1/models?mode=image": "mode",
+    "/v1/models/toy?expand=prices": "expand",
+    "/v1/webhook_endpoints?limit=5": "limit",
+    "/v1/webhook_event_types?after=x": "after",
+    "/v1/webhook_endpoints/{hook}?secret=1": "secret",
+    "/v1/webhook_endpoints/{hook}/deliveries?state=failed": "state",
+    "/v1/videos/{clip}?include=receipt": "include",
+    "/v1/videos/{clip}/content?varaint=thumbnail": "varaint",
+    "/v1/videos/{clip}/content?variant=thumbnail&variant=video": "variant",
+    "/v1/videos/{clip}/events?after=1-0": "after",
+    "/v1/openapi.json?x=1": "x",
+    "/v1/videos?user_ref=%ff": "user_ref",
+    "/v1/usage?since=%ff": "since",
+    "/v1/me?%ff=1": "\N{REPLACEMENT CHARACTER}",
+}
+
+
 def test_nothing_that_is_read_leaves_a_parameter_out_in_silence(
-    program: Client, clip: Generation, hook: Endpoint, address: str, parameter: str
+    program: Client, clip: Generation, hook: Endpoint, subtests: pytest.Subtests
 ) -> None:
-    answer = program.get(address.format(clip=clip.id, hook=hook.id))
-    assert (answer.status_code, answer.json()["error"]["param"]) == (422, parameter)
+    for address, parameter in LEFT_OUT.items():
+        with subtests.test(address=address):
+            answer = program.get(address.format(clip=clip.id, hook=hook.id))
+            assert (answer.status_code, answer.json()["error"]["param"]) == (422, parameter)
 
 
 def test_a_deletion_that_says_more_than_its_address_deletes_nothing(

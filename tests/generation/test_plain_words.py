@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -24,19 +25,19 @@ def detail_of(answer: Any) -> str:
     return detail
 
 
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [("[]", "a list"), ('"x"', "a text"), ("null", "null"), ("3", "a number"), ("true", "true or false")],
-)
+NO_OBJECTS = {"[]": "a list", '"x"': "a text", "null": "null", "3": "a number", "true": "true or false"}
+
+
 def test_a_body_that_is_no_object_is_refused_by_what_it_is(
-    program: Client, clip: Generation, hook: Any, body: str, name: str
+    program: Client, clip: Generation, hook: Any, subtests: pytest.Subtests
 ) -> None:
     routes = ["/v1/videos", "/v1/quotes", "/v1/videos/edits", "/v1/webhook_endpoints"]
     routes += [f"/v1/videos/{clip.id}", f"/v1/videos/{clip.id}/cancel", f"/v1/videos/{clip.id}/share"]
-    for route in [*routes, f"/v1/webhook_endpoints/{hook.id}"]:
-        answer = program.post(route, body, content_type="application/json")
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body"), route
-        assert f"The body is {name}." in detail_of(answer)
+    for (body, name), route in product(NO_OBJECTS.items(), [*routes, f"/v1/webhook_endpoints/{hook.id}"]):
+        with subtests.test(body=body, route=route):
+            answer = program.post(route, body, content_type="application/json")
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body")
+            assert f"The body is {name}." in detail_of(answer)
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "image/png", "nonsense"])
@@ -48,18 +49,17 @@ def test_whoever_would_rather_have_html_gets_json(program: Client, clip: Generat
 
 
 @pytest.mark.parametrize("is_debug", [True, False])
-@pytest.mark.parametrize(
-    "address", ["/v1", "/v1/", "/v1/nothing", "/v1/videos/nope", "/v1/videos/nope/content", "/v1?x=1"]
-)
 def test_where_nothing_is_under_v1_a_program_reads_so(
-    program: Client, toy: Model, settings: Any, address: str, is_debug: bool
+    program: Client, toy: Model, settings: Any, is_debug: bool, subtests: pytest.Subtests
 ) -> None:
     """Whoever starts the site on their own machine too, where Django has a page of its own for it."""
     settings.DEBUG = is_debug
-    for method in ("get", "post", "put", "delete"):
-        answer = getattr(program, method)(address, headers={"Accept": "text/html"})
-        assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
-        assert (answer.json()["code"], answer["Cache-Control"]) == ("not_found", "no-store")
+    nowhere = ("/v1", "/v1/", "/v1/nothing", "/v1/videos/nope", "/v1/videos/nope/content", "/v1?x=1")
+    for address, method in product(nowhere, ("get", "post", "put", "delete")):
+        with subtests.test(address=address, method=method):
+            answer = getattr(program, method)(address, headers={"Accept": "text/html"})
+            assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+            assert (answer.json()["code"], answer["Cache-Control"]) == ("not_found", "no-store")
     assert program.get("/v1x", headers={"Accept": "text/html"})["Content-Type"].startswith("text/html")
 
 

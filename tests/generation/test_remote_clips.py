@@ -19,7 +19,9 @@ from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.scheduling.wait import NO_REMOTE_WORKER, prospect_of, wait_before_asking, wait_of
+from generation.scheduling.offline import NO_REMOTE_WORKER
+from generation.scheduling.prospect import prospect_of, wait_before_asking
+from generation.scheduling.wait import wait_of
 from generation.settlement import settle
 from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, Outcome, RenderError, worker_key
 from gpu_worker.worker_status import WorkerStatus

@@ -135,22 +135,21 @@ def banned(alice: Visitor, settings: Settings) -> None:
     Workspace.objects.filter(id=alice.workspace_id).update(suspended_at=timezone.now())
 
 
-@pytest.mark.parametrize(
-    ("asked", "code"),
-    [
-        ({"prompt": "hardcore porn"}, "prompt_refused"),
-        ({"max_credits": 0}, "costs_more"),
-        ({"model": "no-such"}, "unknown_model"),
-        ({"seconds": 1_000}, "invalid_seconds"),
-        ({"mode": "text"}, "invalid_image"),
-        ({"prompt": " "}, "invalid_prompt"),
-    ],
-)
-def test_nothing_is_fetched_for_what_cannot_be_made(
-    client: Client, pictures: str, asked: dict[str, Any], code: str
-) -> None:
-    refused = make(client, image=f"{pictures}/fox.png", **asked)
-    assert (refused.json()["code"], Pictures.asked) == (code, [])
+CANNOT_BE_MADE: dict[str, dict[str, Any]] = {
+    "prompt_refused": {"prompt": "hardcore porn"},
+    "costs_more": {"max_credits": 0},
+    "unknown_model": {"model": "no-such"},
+    "invalid_seconds": {"seconds": 1_000},
+    "invalid_image": {"mode": "text"},
+    "invalid_prompt": {"prompt": " "},
+}
+
+
+def test_nothing_is_fetched_for_what_cannot_be_made(client: Client, pictures: str, subtests: pytest.Subtests) -> None:
+    for code, asked in CANNOT_BE_MADE.items():
+        with subtests.test(code=code):
+            refused = make(client, image=f"{pictures}/fox.png", **asked)
+            assert (refused.json()["code"], Pictures.asked) == (code, [])
 
 
 @pytest.mark.parametrize(("who", "status"), [(too_poor, 402), (too_busy, 429), (banned, 403)])

@@ -45,7 +45,7 @@ def cell(page: str, name: str) -> list[str]:
 def test_compared_clips_show_what_differs_apart_from_what_is_the_same(pair: list[Generation], browser: Client) -> None:
     page = browser.get("/history/compare/", of(pair)).text
     assert cell(page, "Seed") == ["1", "2"]
-    assert cell(page, "Length") == ["2.12 s", "3.12 s"]
+    assert cell(page, "Length") == ["2.13 s", "3.13 s"]
     assert cell(page, "Prompt") == []
     assert "<li>Prompt: a red fox</li>" in page
     assert page.count("<video") == 2

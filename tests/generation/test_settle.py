@@ -66,6 +66,16 @@ def test_the_receipt_says_from_which_step_a_render_went_on(
     assert "It went on from step 3" in client.get(f"/generations/{running.id}/").text
 
 
+def test_a_clip_of_several_cards_says_so_at_the_price_of_one(
+    running: Generation, alice: Visitor, client_of: ClientOf
+) -> None:
+    factories.deliver_clip(running)
+    reports.finished(factories.report(running, cards=2).to_wire())
+    assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
+    page = client_of(alice).get(f"/generations/{running.id}/").text
+    assert "It was made on a machine of 2 GPUs. It costs what it would on one." in page
+
+
 def test_the_same_report_twice_settles_once(running: Generation) -> None:
     factories.deliver_clip(running)
     said = factories.report(running).to_wire()

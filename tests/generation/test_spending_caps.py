@@ -229,6 +229,22 @@ def test_a_key_s_caps_are_changed_on_its_page_for_its_whole_line(studio: Workspa
     assert 'aria-label="Daily limit in credits for agent" value="500"' in page
 
 
+def test_the_page_of_keys_says_what_each_spent_of_its_limits_also_before_it_was_rotated(
+    studio: Workspace, owner: User
+) -> None:
+    key, text = issued(studio, monthly_cap_credits=500)
+    client = Client(headers={"Authorization": f"Bearer {text}"})
+    for _ in range(2):
+        client.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
+    first, second = Generation.objects.order_by("created_at")
+    moved(first, budgets.Period.DAY.began - timedelta(days=40))
+    api_keys.rotate(key=key, by=owner, allowed=BY_ROLE[Role.OWNER])
+    issued(studio)
+    shown = people.browser_of(owner, studio).get("/workspace/keys/")
+    assert [spent and spent.lately for _, spent in shown.context["keys"]] == [None, *2 * [second.credits_quoted]]
+    assert f"{second.credits_quoted} of 500" in shown.text
+
+
 def test_who_does_not_manage_keys_changes_none(studio: Workspace) -> None:
     key, _ = issued(studio, monthly_cap_credits=1)
     bob = people.person("bob@example.org")

@@ -122,7 +122,7 @@ def test_a_scene_that_waits_for_another_says_so_and_is_in_nobodys_way(browser: C
     second = clips(board)[1]
     assert (second.needs_bytes, second.awaits_another) == (AWAITS_ANOTHER, True)
     assert wait.wait_of(second).reason == wait.AWAITS_ANOTHER_SCENE
-    assert wait.AWAITS_ANOTHER_SCENE in browser.get(f"/generations/{second.id}/").text
+    assert str(wait.AWAITS_ANOTHER_SCENE) in browser.get(f"/generations/{second.id}/").text
     end(clips(board)[0])
     second.refresh_from_db()
     assert second.needs_bytes != AWAITS_ANOTHER
@@ -412,6 +412,20 @@ def test_a_board_of_somebody_else_is_not_there(board: Storyboard, client_of: Cli
     for path in ("", "film.mp4"):
         assert stranger.get(f"/storyboards/{board.id}/{path}").status_code == 404
     assert change(stranger, board, add="1").status_code == 404
+
+
+def test_the_list_shows_first_pictures_and_how_far_each_board_has_come(browser: Client, board: Storyboard) -> None:
+    assert "Not rendered yet" in browser.get("/storyboards/").text
+    change(browser, board, render="all")
+    end(clips(board)[0])
+    page = browser.get("/storyboards/").text
+    assert f"/generations/{clips(board)[0].id}/poster" in page
+    assert "3 scenes · 1 rendered" in page
+    browser.post("/storyboards/new/", {"title": "Another day"})
+    with CaptureQueriesContext(connection) as asked:
+        browser.get("/storyboards/")
+    of_clips = [each for each in asked if 'FROM "generation_generation"' in each["sql"]]
+    assert len(of_clips) == 1, "however many boards there are"
 
 
 def test_a_model_that_cannot_go_on_from_a_picture_is_not_offered(client_of: ClientOf, db: None) -> None:

@@ -94,6 +94,17 @@ def test_of_a_team_s_clips_each_member_s_own_are_marked(toy: Model, db: None) ->
             assert (" data-own" in page) == is_own, (person.email, address)
 
 
+def test_once_a_clip_has_ended_the_header_s_credits_come_along(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    browser, made = client_of(alice), factories.submitted(alice.workspace)
+    address = f"/generations/tray/?clips={made.id}"
+    assert browser.get(address).json()["credits_left"] == ""
+    assert "reserved" in browser.get("/models/").text
+    settle.cancel(made)
+    credits_left = browser.get(address).json()["credits_left"]
+    assert "reserved" not in credits_left
+    assert credits_left.strip() in browser.get("/models/").text
+
+
 def test_it_asks_the_same_however_many_there_are(
     toy: Model, alice: Visitor, client_of: ClientOf, django_assert_max_num_queries: Any
 ) -> None:

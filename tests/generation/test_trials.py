@@ -101,6 +101,8 @@ def test_the_admin_starts_one_and_shows_what_it_took(client: Client, staff: User
     assert answer.headers["Location"] == reverse("generation:trial", args=[trial.id])
     waiting = client.get(answer.headers["Location"]).content.decode()
     assert 'http-equiv="refresh"' in waiting
+    assert f'href="{history}">Versions of' in waiting
+    assert answer.headers["Location"] in client.get(reverse("admin:audit_log")).content.decode()
     finish(trial)
     done = client.get(answer.headers["Location"]).content.decode()
     assert reverse("generation:trial-clip", args=[trial.id]) in done

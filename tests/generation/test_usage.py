@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -23,8 +23,9 @@ from billing.models import Hold
 from billing.shop import budgets
 from catalog.models import Model
 from generation.models import Generation
+from generation.pages.usage_chart import chart_of
 from generation.settlement import settle
-from generation.usage import GROUPS
+from generation.usage import GROUPS, Line, Span, Spent, Usage
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.test_reference import complaints, contract
@@ -251,6 +252,34 @@ def test_the_page_shows_each_line_and_leads_to_the_table(
     page = people.browser_of(owner, studio).get("/billing/usage/?by=key&by=model").text
     assert "ci &lt;b&gt;" in page
     assert key.prefix in page
-    assert f"<strong>{made.credits_quoted}</strong> credits for 1 clip" in page
+    assert f"<dt>Credits</dt><dd><strong>{made.credits_quoted}</strong>" in page
+    assert "<dt>Clips</dt><dd><strong>1</strong>" in page
     assert "/v1/usage?since=" in page
     assert "by=model%2Ckey&amp;format=csv" in page
+
+
+def test_the_chart_stacks_what_each_day_s_clips_cost_and_puts_the_smallest_together(studio: Workspace) -> None:
+    days = Span(date(2026, 11, 1), date(2026, 11, 3))
+    lines = [
+        Line({"day": "2026-11-02", "model": f"m{number}"}, "", f"Model {number}", Spent(charged=number, held=1))
+        for number in range(1, 10)
+    ]
+    chart = chart_of(Usage(days, ("day", "model"), lines), "model")
+    assert [(one.name, one.credits) for one in chart.series][:2] == [("Model 9", 10), ("Model 8", 9)]
+    assert (chart.series[-1].name, chart.series[-1].credits) == ("Others", 3 + 2)
+    assert [day.credits for day in chart.days] == [0, sum(range(2, 11)), 0]
+    assert chart.colours["m9"] == 0
+    assert chart.colours["m1"] == chart.colours["m2"] == chart.series[-1].colour
+    assert sum(part.height for part in chart.days[1].parts) == pytest.approx(chart.height * 54 / chart.top)
+
+
+def test_a_span_is_compared_with_as_many_days_right_before_it(owner: User, studio: Workspace) -> None:
+    browser = people.browser_of(owner, studio)
+    now = delivered(asked_on_a_page(owner, studio))
+    earlier = delivered(asked_on_a_page(owner, studio))
+    days_ago(earlier, 7)
+    today = timezone.now().astimezone(UTC).date()
+    page = browser.get(f"/billing/usage/?since={today - timedelta(days=6)}&until={today}").context
+    assert page["total"].counted == now.credits_quoted
+    assert page["before"].counted == earlier.credits_quoted
+    assert page["change_percent"] == 0

@@ -11,7 +11,7 @@ from billing import ledger
 from catalog.models import Model
 from generation.models import Generation
 from generation.scheduling import dispatch
-from generation.settlement import retries
+from generation.settlement import retries, settle
 from gpu_worker.contract import RenderJob
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -34,6 +34,8 @@ def test_a_free_clip_carries_it_and_the_page_says_so(toy: Model, alice: Visitor,
     assert job_of(generation).watermark == "LoreMotion"
     assert "watermark “LoreMotion”" in client_of(alice).get(f"/generations/{generation.id}/").content.decode()
     assert client_of(alice).get(f"/v1/videos/{generation.id}").json()["lm"]["watermark"] == "LoreMotion"
+    settle.cancel(generation)
+    assert "watermark" not in client_of(alice).get(f"/generations/{generation.id}/").content.decode()
 
 
 def test_who_has_bought_credits_gets_none(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
