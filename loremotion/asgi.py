@@ -10,6 +10,7 @@ from loremotion import database, garbage, row_security
 from loremotion.agents.server import Agents
 from loremotion.bodies import BodyLimit
 from loremotion.handler import OneThreadHandler
+from loremotion.idle_work import IdleWork
 from loremotion.metrics import Metrics
 from loremotion.page_deadline import PageDeadline
 from loremotion.probes import Probes
@@ -20,7 +21,7 @@ from loremotion.send_deadline import SendDeadline
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
 django.setup(set_prefix=False)
-application = RequestIds(Probes(Metrics(SendDeadline(BodyLimit(Agents(PageDeadline(OneThreadHandler())))))))
+application = IdleWork(RequestIds(Probes(Metrics(SendDeadline(BodyLimit(Agents(PageDeadline(OneThreadHandler()))))))))
 row_security.bind_process()
 database.bound_process()
 database.warn_of_few_connections()

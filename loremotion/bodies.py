@@ -12,9 +12,15 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from tempfile import SpooledTemporaryFile
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from django.urls import Resolver404, resolve
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 Message: TypeAlias = Mapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -43,10 +49,11 @@ MOST_LARGE_FORMS: Final = 16
 """Forms of more than ``MAX_BODY_BYTES`` that one process takes at a time: on its disk until their answer begins.
 What comes to an address that was signed for one file is not counted among them, or strangers could keep clips out."""
 AGAIN_AFTER_SECONDS: Final = 60
-TWO_LENGTHS: Final = (
+TWO_LENGTHS: Final = gettext_lazy(
     "The request says twice, and differently, where it ends: by Content-Length and by Transfer-Encoding."
 )
 """A proxy that believed the other of the two would take what follows for another caller's request."""
+TOO_LARGE: Final = gettext_lazy("That's too large. The limit here is %(megabytes)s MB.")
 REPLAYED_BYTES: Final = 64 * 1024
 """Of a body that was taken in here, in one piece of what is handed on."""
 LIMIT: Final = "body_limit"
@@ -96,9 +103,11 @@ class BodyLimit:
             return await _refuse(scope, send, 400, "two_lengths", TWO_LENGTHS)
         most_bytes = limit_of(scope)
         if most_bytes is None:
-            return await _refuse(scope, send, 404, "not_found", "There's nothing here, or it isn't yours.")
+            return await _refuse(
+                scope, send, 404, "not_found", gettext_lazy("There's nothing here, or it isn't yours.")
+            )
         if _announced(scope) > most_bytes:
-            return await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
+            return await _refuse(scope, send, 413, "too_large", TOO_LARGE, megabytes=megabytes(most_bytes))
         body = _Body(receive, most_bytes, self._clock, self._slots if _is_form(scope) else None)
         try:
             await self._take(scope, body, send)
@@ -130,13 +139,13 @@ class BodyLimit:
     async def _refuse_unfinished(self, scope: Any, body: _Body, send: Send) -> None:
         """Say what was wrong with the body; nothing to who left in the middle of it."""
         if body.received_bytes > body.most_bytes:
-            await _refuse(scope, send, 413, "too_large", too_large(body.most_bytes))
+            await _refuse(scope, send, 413, "too_large", TOO_LARGE, megabytes=megabytes(body.most_bytes))
         elif body.is_silent:
-            await _refuse(scope, send, 408, "incomplete", "The rest of the request didn't arrive, or came too slowly.")
+            late = gettext_lazy("The rest of the request didn't arrive, or came too slowly.")
+            await _refuse(scope, send, 408, "incomplete", late)
         elif body.is_turned_away:
-            await _refuse(
-                scope, send, 503, "busy", "Too many files are being uploaded right now. Try again in a minute."
-            )
+            busy = gettext_lazy("Too many files are being uploaded right now. Try again in a minute.")
+            await _refuse(scope, send, 503, "busy", busy)
 
 
 class _FormSlots:
@@ -285,21 +294,27 @@ def _header(scope: Any, name: bytes) -> bytes:
     return next((bytes(value).strip().lower() for key, value in scope["headers"] if key.lower() == name), b"")
 
 
-def too_large(most_bytes: int) -> str:
-    """The refusal of a body that has more than ``most_bytes``, in words."""
-    return f"That's too large. The limit here is {most_bytes / 1024**2:g} MB."
+def megabytes(size_bytes: int) -> str:
+    """A limit as people read it."""
+    return f"{size_bytes / 1024**2:g}"
 
 
-async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) -> None:
-    """Answer without the site: with a problem document where programs ask, a page in browsers, else in plain words."""
+async def _refuse(scope: Any, send: Send, status: int, code: str, words: StrOrPromise, **figures: str) -> None:
+    """Answer without the site: with a problem document where programs ask, a page in browsers, else in plain words.
+
+    What people read is in the language of their browser. ``words`` have a place for each figure.
+    """
+    from loremotion import languages
     from loremotion.errors import PROBLEM, bare_page, document, is_api
 
-    kind, body = b"text/plain", f"{words}\n"
-    if is_api(scope["path"]):
-        kind, body = PROBLEM.encode(), json.dumps(document(status, code, words))
-    elif b"text/html" in _header(scope, b"accept"):
-        step = "Nothing was made or charged. Go back in your browser: what you wrote is still there."
-        kind, body = b"text/html; charset=utf-8", bare_page("That didn't go through", f"{words} {step}")
+    with translation.override(languages.of_scope(scope)):
+        said = str(words) % figures
+        kind, body = b"text/plain; charset=utf-8", f"{said}\n"
+        if is_api(scope["path"]):
+            kind, body = PROBLEM.encode(), json.dumps(document(status, code, said))
+        elif b"text/html" in _header(scope, b"accept"):
+            step = _("Nothing was made or charged. Go back in your browser: what you wrote is still there.")
+            kind, body = b"text/html; charset=utf-8", bare_page(_("That didn't go through"), f"{said} {step}")
     headers = [(b"content-type", kind), (b"connection", b"close")]
     if status == 503:
         headers.append((b"retry-after", str(AGAIN_AFTER_SECONDS).encode()))

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import psycopg
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
@@ -24,6 +24,10 @@ BESIDES: Final = 3
 MOST_CONNECTIONS: Final = (
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
 )
+
+LOCK_TIMEOUT, IDLE_IN_TRANSACTION, DEADLOCK = "55P03", "25P03", "40P01"
+"""PostgreSQL's codes for what is no fault of the job's: two limits of ``bound_process``, and the
+choice of who gives way of several that wait for each other."""
 
 logger = logging.getLogger(__name__)
 _thread = threading.local()
@@ -93,6 +97,18 @@ def answers() -> bool:
         return True
     except Error:
         return False
+
+
+def is_connection_lost(error: BaseException | None) -> bool:
+    """Whether work failed for want of the database alone: absent, restarting, or gone in the middle of a statement.
+
+    So it is too where it waited for a lock, or paused within a transaction, for longer than it may, or gave way in
+    a deadlock: next time whoever was in the way has ended.
+    """
+    state = getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
+    if state is None:
+        return isinstance(error, (InterfaceError, OperationalError))
+    return bool(state.startswith(("08", "57P")) or state in (LOCK_TIMEOUT, IDLE_IN_TRANSACTION, DEADLOCK))
 
 
 def in_batches(rows: QuerySet[_Row], *, size: int = 500) -> Iterator[_Row]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +16,11 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from loremotion.headed import Headed
 from loremotion.row_acts import RowActs
+
+MOST_OF_A_NAME: Final = 200
+"""Characters that Django's notes have room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,22 @@ def at(moment: datetime | None) -> str:
     return f"{date_format(moment.astimezone(UTC), 'j M Y, H:i')} UTC" if moment is not None else ""
 
 
-class DetailPage(RowActs):
+class DetailPage(Headed, RowActs):
     """A row's page made of what ``headline``, ``standing`` and ``facts`` say of it. Its buttons are those of the list's
     rows, and lead back to this page."""
 
     change_form_template = "admin/detail.html"
 
-    def headline(self, row: Any) -> str:
-        """What it is, as people say it."""
+    def noted_as(self, row: Any) -> str:
+        """What the audit log calls it, after the kind of thing that it is."""
         return str(row)
+
+    def note(self, request: HttpRequest, row: Any, message: str) -> None:
+        """Write down what was done to ``row``, under the name that it has here."""
+        noted = self.log_change(request, row, message)
+        if noted.object_repr != (name := self.noted_as(row)[:MOST_OF_A_NAME]):
+            noted.object_repr = name
+            noted.save(update_fields=["object_repr"])
 
     def standing(self, row: Any) -> Standing | None:
         """How it stands."""
@@ -72,8 +83,8 @@ class DetailPage(RowActs):
         """What staff wants to know, the most important first."""
         raise NotImplementedError
 
-    def links_out(self, row: Any) -> Sequence[tuple[str, str]]:
-        """Address and words of what is done about it at another site."""
+    def links_out(self, request: HttpRequest, row: Any) -> Sequence[tuple[str, str]]:
+        """Address and words of what whoever asks does about it at another site."""
         return ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -94,11 +105,9 @@ class DetailPage(RowActs):
                 self.message_user(request, "It stands otherwise by now; nothing was done.", "warning")
             return redirect(request.path)
         shown = {
-            "title": self.headline(row),
-            "subtitle": "",
             "standing": self.standing(row),
             "facts": [fact for fact in self.facts(request, row) if fact.said],
-            "links_out": self.links_out(row),
+            "links_out": self.links_out(request, row),
             "acts": self.offered(request, row),
             "act_names": list(self.row_acts),
         }

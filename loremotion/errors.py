@@ -6,13 +6,14 @@ The document follows RFC 9457 and carries OpenAI's ``error`` object beside it, s
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import (
     DisallowedHost,
     PermissionDenied,
@@ -27,23 +28,25 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from loremotion import stores_away
 from loremotion.form_parts import UnreadPart
-from loremotion.refusals import Forbidden, Refusal, TooLarge, TooMany, Unavailable
+from loremotion.refusals import Forbidden, Refusal, TooLarge, TooMany
 
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 _NO_METHOD = "method_not_allowed"
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_BROKEN = "Something went wrong on our side."
 _BROKEN_API = (
-    f"{_BROKEN} Your request may have gone through: check before you send it again, or send it again with the same "
-    "Idempotency-Key."
+    "Something went wrong on our side. Your request may have gone through: check before you send it again, or send it "
+    "again with the same Idempotency-Key."
 )
 
 
@@ -51,7 +54,7 @@ class RefusalMiddleware:
     """Answers a ``Refusal`` that no view caught: with a page, or with a problem document under ``/v1/``. So are
     answered methods that a view does not take.
 
-    That Valkey is away is one too, for what cannot do without: nobody who signs in guesses uncounted.
+    That Valkey or the database is away is one too, for what cannot do without: nobody who signs in guesses uncounted.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -66,9 +69,9 @@ class RefusalMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, redis.RedisError):
-            logger.warning("%s needs Valkey, which is away: %s", request.path, exception)
-            exception = _valkey_is_away()
+        if database_is_away := stores_away.database_refusal(exception, asked=request.path, is_api=wants_json(request)):
+            return refuse_bare(request, database_is_away)
+        exception = stores_away.valkey_refusal(exception, asked=request.path) or exception
         return refuse(request, exception) if isinstance(exception, Refusal) else None
 
 
@@ -81,18 +84,18 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return with_retry_headers(response, refusal, method=request.method)
 
 
-def _valkey_is_away() -> Unavailable:
-    refusal = Unavailable(
-        "busy", "Part of this site is restarting.", next_step="Nothing is lost. Try again in a minute."
-    )
-    refusal.is_final = True  # it is in Valkey that is noted what was refused
-    return refusal
+def refuse_bare(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """As ``refuse``, by a page that asks no store."""
+    if wants_json(request):
+        return refuse(request, refusal)
+    response = HttpResponse(bare_page(refusal.message, refusal.next_step), status=refusal.status)
+    return with_retry_headers(response, refusal, method=request.method)
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django's view for a form without its token: an old page, mostly, or a browser without cookies."""
-    words = "This page was open before you signed in or out, or your browser blocks cookies."
-    return refuse(request, Forbidden("csrf_failed", words, next_step="Go back, reload the page and try again."))
+    words = _("This page was open before you signed in or out, or your browser blocks cookies.")
+    return refuse(request, Forbidden("csrf_failed", words, next_step=_("Go back, reload the page and try again.")))
 
 
 def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
@@ -103,12 +106,12 @@ def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
             document(405, _NO_METHOD, _no_method(request, allowed)), status=405, content_type=PROBLEM
         )
     elif request.method == "GET":
-        messages.info(request, "Nothing was sent. Carry on from here.")
+        messages.info(request, _("Nothing was sent. Carry on from here."))
         response = redirect(page_above(request.path))
         add_never_cache_headers(response)
         return response
     else:
-        refusal = Refusal(_NO_METHOD, "This page doesn't accept forms.", next_step="Go back and try again.")
+        refusal = Refusal(_NO_METHOD, _("This page doesn't accept forms."), next_step=_("Go back and try again."))
         response = render(request, "refusal.html", {"refusal": refusal}, status=405)
     response["Allow"] = allowed
     return response
@@ -140,8 +143,9 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler for 404: a page or a document, and the same words for what is absent and what is another's."""
-    detail = "There's nothing here, or it isn't yours."
+    """A page or a document, and the same words for what is absent and what is another's; of staff in the admin see
+    ``staff_refusals``."""
+    detail = _("There's nothing here, or it isn't yours.")
     if is_api(request.path) and request.path.endswith("/"):
         detail += " API addresses don't end in a slash."
     if wants_json(request):
@@ -151,8 +155,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer to what somebody may not do; of staff in the admin see ``staff_refusals``."""
-    words = str(exception) or "Your account isn't allowed to do this."
-    return refuse(request, Forbidden("forbidden", words, next_step="The people who run this site can allow it."))
+    words = str(exception) or _("Your account isn't allowed to do this.")
+    return refuse(request, Forbidden("forbidden", words, next_step=_("The people who run this site can allow it.")))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -165,9 +169,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not wants_json(request):
         if is_host:  # where no way back leads either
             return defaults.bad_request(request, exception)
-        said = str(refusal) if refusal else "We couldn't read what your browser sent."
-        words = f"{said} Nothing was done. Go back, reload the page and try again."
-        return HttpResponse(bare_page("That didn't work", words), status=refusal.status if refusal else 400)
+        said = str(refusal) if refusal else _("We couldn't read what your browser sent.")
+        words = f"{said} {_('Nothing was done. Go back, reload the page and try again.')}"
+        return HttpResponse(bare_page(_("That didn't work"), words), status=refusal.status if refusal else 400)
     if refusal:
         return JsonResponse(problem(refusal), status=refusal.status, content_type=PROBLEM)
     code, detail = (
@@ -185,18 +189,30 @@ def _unreadable(error: Exception) -> Refusal | None:
             return error.refusal
         case RequestDataTooBig():
             most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 1024**2
-            return TooLarge("too_large", f"The text in the request is too large. The limit is {most:g} MB.")
+            return TooLarge(
+                "too_large",
+                _("The text in the request is too large. The limit is %(most)s MB.")
+                % {"most": number_format(f"{most:g}")},
+            )
         case TooManyFieldsSent():
             most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-            return Refusal("too_many_fields", f"The request has more than {most:,} fields.", next_step="Send fewer.")
+            return Refusal(
+                "too_many_fields",
+                _("The request has more than %(most)s fields.") % {"most": intcomma(most)},
+                next_step=_("Send fewer."),
+            )
         case TooManyFilesSent():
             most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
-            return Refusal("too_many_files", f"The form has more than {most:,} files.", next_step="Send fewer.")
+            return Refusal(
+                "too_many_files",
+                _("The form has more than %(most)s files.") % {"most": intcomma(most)},
+                next_step=_("Send fewer."),
+            )
         case MultiPartParserError() if "boundary" in str(error) or "Content-Type" in str(error):
             words = "The form can't be read: its Content-Type names no boundary of 1 to 201 ASCII characters."
             return Refusal("parse_error", words, next_step="Leave that header to your HTTP client.")
         case MultiPartParserError():
-            return Refusal("parse_error", "The form can't be read: its parts are damaged.")
+            return Refusal("parse_error", _("The form can't be read: its parts are damaged."))
     return None
 
 
@@ -204,8 +220,8 @@ def too_many(request: HttpRequest) -> HttpResponse:
     """Django's handler for 429: signing in or up, tried too often."""
     refusal = TooMany(
         "too_many_attempts",
-        "There have been too many attempts from your network.",
-        next_step="Wait a few minutes, then try again.",
+        _("There have been too many attempts from your network."),
+        next_step=_("Wait a few minutes, then try again."),
         retry_after_seconds=300,
     )
     response = render(request, "refusal.html", {"refusal": refusal}, status=429)
@@ -213,14 +229,19 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Django's handler for 500. Reads no database and no session: either may be what broke.
+    """Django's handler for 500. Reads no database and no session: either may be what broke, on the way to a view too.
 
     Nobody knows here how far the request came, so it says nothing of money.
     """
-    detail = f"{_BROKEN} If you were sending something, check whether it arrived before you send it again."
+    if away := stores_away.database_refusal(sys.exception(), asked=request.path, is_api=wants_json(request)):
+        return refuse_bare(request, away)
+    detail = _(
+        "Something went wrong on our side. If you were sending something, check whether it arrived before you send it "
+        "again."
+    )
     if wants_json(request):
         return JsonResponse(document(500, "internal", _BROKEN_API), status=500, content_type=PROBLEM)
-    return HttpResponse(bare_page("Something went wrong", detail), status=500)
+    return HttpResponse(bare_page(_("Something went wrong"), detail), status=500)
 
 
 def bare_page(heading: str, detail: str) -> str:
@@ -260,10 +281,11 @@ def document(status: int, code: str, detail: str, param: str | None = None) -> d
 
 def api_exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | Response:
     """The answer to everything that an API view raises, as DRF asks for it."""
-    if isinstance(exception, redis.RedisError):
-        logger.warning("The API needs Valkey, which is away: %s", exception)
-        exception = _valkey_is_away()
-    exception = _unreadable(exception) or exception
+    asked = "The API"
+    is_away = stores_away.valkey_refusal(exception, asked=asked) or stores_away.database_refusal(
+        exception, asked=asked, is_api=True
+    )
+    exception = is_away or _unreadable(exception) or exception
     if isinstance(exception, Refusal):
         response = Response(problem(exception), status=exception.status, content_type=PROBLEM)
         return with_retry_headers(response, exception, method=context["request"].method)

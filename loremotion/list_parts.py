@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from django import template
+from django.contrib.admin.filters import BooleanFieldListFilter
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 
@@ -34,6 +35,8 @@ class Chips:
     is_laid_out: bool
     periods: Any = ()
     """Of a filter by time, as ``loremotion.time_filter`` has them."""
+    is_named: bool = False
+    """Whether the title has to stand beside the choices: *Yes* and *No* say nothing by themselves."""
 
 
 @register.simple_tag
@@ -51,6 +54,7 @@ def _chips(cl: Any, spec: Any, *, is_first: bool) -> Chips:
     typed = in_periods[-1] if in_periods else str(getattr(spec, "value", lambda: "")() or "")
     return Chips(
         title=str(spec.title),
+        is_named=isinstance(spec, BooleanFieldListFilter),
         choices=choices,
         chosen=str(choices[at]["display"]) if at is not None else typed,
         is_chosen=at != 0,

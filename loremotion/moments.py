@@ -24,21 +24,25 @@ def ago(at: datetime) -> SafeString:
 
 
 @register.simple_tag
-def moment(at: datetime) -> SafeString:
-    """Day, hour and minute."""
-    return _time(at, "moment", f"{date_format(localtime(at), 'j M Y, H:i')} {localtime(at).tzname()}")
+def moment(at: datetime, *, with_zone: bool = False) -> SafeString:
+    """Day, hour and minute; with their zone also once they are the reader's own."""
+    return _time(
+        at,
+        "zoned" if with_zone else "moment",
+        f"{date_format(localtime(at), 'DATETIME_FORMAT')} {localtime(at).tzname()}",
+    )
 
 
 @register.simple_tag
 def day(at: datetime) -> SafeString:
     """Day, month and year."""
-    return _time(at, "day", date_format(localtime(at), "j M Y"))
+    return _time(at, "day", date_format(localtime(at), "DATE_FORMAT"))
 
 
 @register.simple_tag
 def clock(at: datetime) -> SafeString:
-    """Hour and minute of a moment within the next day."""
-    return _time(at, "clock", f"{date_format(localtime(at), 'H:i')} {localtime(at).tzname()}")
+    """Hour, minute and zone of a moment within the next day."""
+    return _time(at, "clock", f"{date_format(localtime(at), 'TIME_FORMAT')} {localtime(at).tzname()}")
 
 
 def _time(at: datetime, kind: str, words: str) -> SafeString:

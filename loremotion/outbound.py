@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 
 import certifi
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from gpu_worker.open_addresses import is_open
 from loremotion import database
@@ -103,27 +104,35 @@ def target_of(
         host = (parts.hostname or "").encode("idna").decode()
         port = parts.port or USUAL_PORTS.get(parts.scheme, 0)
     except ValueError:
-        raise _refusal("That isn't a valid URL.") from None
+        raise _refusal(_("That isn't a valid URL.")) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise _refusal("The URL must start with https:// and have a host name.")
+        raise _refusal(_("The URL must start with https:// and have a host name."))
     if parts.username is not None or parts.password is not None:
-        raise _refusal("The URL can't contain a user name or password.")
+        raise _refusal(_("The URL can't contain a user name or password."))
     if port < FIRST_FREE_PORT and port not in USUAL_PORTS.values():
-        raise _refusal(f"We don't call port {port}.", next_step=f"Use port 443, or one from {FIRST_FREE_PORT} on.")
+        raise _refusal(
+            _("We don't call port %(port)s.") % {"port": port},
+            next_step=_("Use port 443, or one from %(first)s on.") % {"first": FIRST_FREE_PORT},
+        )
     database.give_back()  # while name servers, and whoever is at the address, are asked
     try:
         addresses = tuple(dict.fromkeys(_looked_up(host, port, resolve or by_dns, deadline)))
     except TimeoutError:
-        raise _refusal(f"The name servers of {host} don't answer.", next_step="Try again later.") from None
+        raise _refusal(
+            _("The name servers of %(host)s don't answer.") % {"host": host}, next_step=_("Try again later.")
+        ) from None
     except (OSError, UnicodeError):
         addresses = ()
     if not addresses:
-        raise _refusal(f"We can't find {host}.", next_step="Check the spelling.")
+        raise _refusal(_("We can't find %(host)s.") % {"host": host}, next_step=_("Check the spelling."))
     networks = settings.WEBHOOK_PRIVATE_NETWORKS if networks is None else networks
     if not all(is_open(address) or _is_within(address, networks) for address in addresses):
-        raise _refusal(f"{host} is on a private network.", next_step="Use a URL that the internet can reach.")
+        raise _refusal(
+            _("%(host)s is on a private network.") % {"host": host},
+            next_step=_("Use a URL that the internet can reach."),
+        )
     if parts.scheme == "http" and not all(_is_within(address, networks) for address in addresses):
-        raise _refusal("The URL must start with https://.")
+        raise _refusal(_("The URL must start with https://."))
     path = quote(parts.path or "/", safe=_HARMLESS_IN_A_PATH)
     query = f"?{quote(parts.query, safe=_HARMLESS_IN_A_PATH + '?')}" if parts.query else ""
     return Target(parts.scheme, host, port, path + query, addresses)

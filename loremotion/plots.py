@@ -23,7 +23,7 @@ COLOURS: Final = 8
 _GAP: Final = 1.5
 _TOPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 """Where a scale ends, times a power of ten: half of each is a figure that people read at once."""
-_LEAST_TOP: Final = 4
+LEAST_TOP: Final = 4
 """Of what is counted: one clip an hour does not fill the plot."""
 _TICKS: Final = tuple(
     [timedelta(minutes=each) for each in (5, 10, 15, 30)]
@@ -100,9 +100,9 @@ def plot(
     """
     names = sorted(series, key=lambda name: -sum(series[name]))
     most = max((sum(values) for values in zip(*series.values(), strict=True)), default=0)
-    top = _top(max(most, _LEAST_TOP), is_counted=True)
+    top = top_of(max(most, LEAST_TOP), is_counted=True)
     columns = [
-        _column(at, edge, names, series, len(edges), unit, parts=_stacked(at, names, series, top, len(edges)))
+        _column(at, edge, names, series, len(edges), unit, parts=stacked(at, names, series, top, len(edges)))
         for at, edge in enumerate(edges)
     ]
     if is_going_on and columns:
@@ -132,7 +132,7 @@ def line_plot(
     """
     names = list(series)
     largest = max((value for values in series.values() for value in values if value is not None), default=0.0)
-    top = most or _top(largest)
+    top = most or top_of(largest)
     columns = [_column(at, edge, names, series, len(edges), unit, parts=()) for at, edge in enumerate(edges)]
     # All but the last are dashed, so that colour is not all that tells them apart.
     lines = [
@@ -189,7 +189,7 @@ def _frame(
     }
 
 
-def _top(most: float, *, is_counted: bool = False) -> float:
+def top_of(most: float, *, is_counted: bool = False) -> float:
     """Return the round figure at which a scale ends that reaches to ``most``; half of it is whole where it counts."""
     if most <= 0:
         return 1.0
@@ -247,9 +247,10 @@ def _column(
     return Column(at * WIDTH / count, WIDTH / count, date_format(edge, "j M, H:i"), said, parts, shown)
 
 
-def _stacked(
+def stacked(
     at: int, names: Sequence[str], series: Mapping[str, Sequence[int]], most: float, count: int
 ) -> tuple[Part, ...]:
+    """Return the rectangles of the column ``at`` of ``count``, the first of ``names`` at the bottom."""
     parts, top, width = [], float(HEIGHT), WIDTH / count
     for number, name in enumerate(names):
         if value := series[name][at]:

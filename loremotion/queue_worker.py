@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import redis
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, close_old_connections
+from django.db import Error, close_old_connections
 from django.db import connection as database
 from rq.executions import Execution
 from rq.job import Job
@@ -28,6 +28,7 @@ from gpu_worker.rq_seams.allowed_jobs import AllowedJobWorker
 from gpu_worker.valkey import Unreachable, connect
 from loremotion import log_ids, queues
 from loremotion.database import answers as database_answers
+from loremotion.database import is_connection_lost
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,6 @@ PATIENCE_SECONDS = 60.0
 LOSSES_IN_A_ROW = 5
 """So many jobs may lose their connection one after the other, although the database answers, before it is replaced."""
 LONGEST_PAUSE_SECONDS = 2.0
-
-LOCK_TIMEOUT, IDLE_IN_TRANSACTION, DEADLOCK = "55P03", "25P03", "40P01"
-"""PostgreSQL's codes for what is no fault of the job's: two limits of ``loremotion.database.bound_process``, and the
-choice of who gives way of several that wait for each other."""
 
 
 class Unrecoverable(SystemExit):
@@ -88,18 +85,6 @@ def replace_process() -> None:
     time.sleep(LONGEST_PAUSE_SECONDS)  # so that one that cannot start does not turn in circles
     logger.warning("Process %d begins anew", os.getpid())
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what this process was started with
-
-
-def is_connection_lost(error: BaseException | None) -> bool:
-    """Whether a job failed for want of the database alone: absent, restarting, or gone in the middle of a statement.
-
-    So it is too where the job waited for a lock, or paused within a transaction, for longer than it may, or gave way in
-    a deadlock: next time whoever was in the way has ended.
-    """
-    state = getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
-    if state is None:
-        return isinstance(error, (InterfaceError, OperationalError))
-    return bool(state.startswith(("08", "57P")) or state in (LOCK_TIMEOUT, IDLE_IN_TRANSACTION, DEADLOCK))
 
 
 class QueueWorker(AllowedJobWorker):

@@ -42,6 +42,10 @@ class RowLink:
     address: Callable[[Any], str]
     permission: str
     is_offered: Callable[[Any], bool] = _always
+    is_possible: Callable[[], bool] = lambda: True
+    """Whether this site can do it at all, to any row."""
+    left_to_others: Callable[[HttpRequest, Any], str] = lambda request, row: ""
+    """Why whoever asks may not do it to a row that it is offered for, said in its place; empty: they may."""
 
 
 class RowActs(admin.ModelAdmin[Any]):
@@ -64,18 +68,22 @@ class RowActs(admin.ModelAdmin[Any]):
 
         @admin.display(description="actions", empty_value="")
         def doings(row: Any) -> SafeString:
-            return format_html_join("", "{}", ((part,) for part in _offered(row, acts, links)))
+            return format_html_join("", "{}", ((part,) for part in _offered(request, row, acts, links)))
 
         return [*columns, doings]
 
     def offered(self, request: HttpRequest, row: Any) -> SafeString:
         """What this member of staff may do to the row now, as buttons."""
-        return format_html_join("", "{}", ((part,) for part in _offered(row, *self._allowed(request))))
+        return format_html_join("", "{}", ((part,) for part in _offered(request, row, *self._allowed(request))))
+
+    def offered_links(self, request: HttpRequest, row: Any) -> SafeString:
+        """The pages that lead on from the row alone, for a page that has buttons of its own."""
+        return format_html_join("", "{}", ((part,) for part in _offered(request, row, {}, self._allowed(request)[1])))
 
     def _allowed(self, request: HttpRequest) -> tuple[Mapping[str, RowAct], list[RowLink]]:
         allowed = self.get_actions(request)
         acts = {name: act for name, act in self.row_acts.items() if name in allowed}
-        return acts, [link for link in self.row_links if request.user.has_perm(link.permission)]
+        return acts, [link for link in self.row_links if link.is_possible() and request.user.has_perm(link.permission)]
 
 
 def _of_those_in_the_list(act: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,12 +107,16 @@ def _of_those_in_the_list(act: Callable[..., Any]) -> Callable[..., Any]:
     return done
 
 
-def _offered(row: Any, acts: Mapping[str, RowAct], links: list[RowLink]) -> Iterator[SafeString]:
+def _offered(request: HttpRequest, row: Any, acts: Mapping[str, RowAct], links: list[RowLink]) -> Iterator[SafeString]:
     for name, act in acts.items():
         if act.is_offered(row):
             yield _button(row, name, act)
     for link in links:
-        if link.is_offered(row):
+        if not link.is_offered(row):
+            continue
+        if why := link.left_to_others(request, row):
+            yield format_html('<span class="quiet">{}</span>', why)
+        else:
             yield format_html('<a class="plain-button" href="{}">{}</a>', link.address(row), link.label)
 
 

@@ -23,13 +23,22 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         *("shop.stripeevent", "shop.reconciliation"),
     ),
     "People": ("accounts.user", "auth.group", "accounts.ban"),
-    "System": ("outbox.mailmessage", "webhooks.endpoint", "webhooks.delivery", "legal.legalpage"),
+    "System": (
+        "outbox.mailmessage",
+        "webhooks.endpoint",
+        "webhooks.delivery",
+        "provider_keys.providerkey",
+        "legal.legalpage",
+    ),
 }
 """Section → models, ``app.model``, after *Today*, which is the first page."""
 SHOWN_BY: Final = {"catalog.model": "catalogue"}
 """Model → name of the page of ours that lists its rows: in the list of pages that one stands for both."""
 REST: Final = "People"
 """The section of models that stand in none: ways to sign in, of the libraries that keep them."""
+
+OF_LIBRARIES: Final = "Signing in"
+"""Heading of those, below what stands in their section."""
 
 
 def section_of(app_label: str, model_name: str) -> str:
@@ -49,7 +58,8 @@ def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> lis
         ]
         for title, names in SECTIONS.items()
     }
-    found[REST] += models.values()
+    rest = sorted(models.values(), key=lambda model: str(model["name"]).lower())
+    found[REST] += [{**model, "heading": "" if number else OF_LIBRARIES} for number, model in enumerate(rest)]
     return [_section(title, rows) for title, rows in found.items() if rows]
 
 

@@ -18,7 +18,10 @@ from django.utils.module_loading import import_string
 from django.views.generic import RedirectView
 
 from loremotion import health
-from loremotion.bounded_paginator import BoundedPaginator
+from loremotion.bounded_paginator import Bounded
+from loremotion.headed import Headed
+from loremotion.noted_values import NotesValues
+from loremotion.related_links import LinksByRight
 from loremotion.staff_pages import pages
 from loremotion.staff_sections import arranged, marked
 
@@ -40,7 +43,7 @@ class StaffSite(admin.AdminSite):
         )
         for model in models:
             is_ours = model.__module__.split(".")[0] in OUR_PACKAGES
-            super().register(model, admin_class if is_ours else _for_superusers(admin_class), **options)
+            super().register(model, _of_ours(admin_class) if is_ours else _for_superusers(admin_class), **options)
 
     site_header = site_title = "LoreMotion"
     index_title = "Today"
@@ -92,15 +95,11 @@ class StaffSite(admin.AdminSite):
         return self.has_permission(request) and isinstance(user, PermissionsMixin) and bool(user.get_all_permissions())
 
 
-class SuperusersOnly(admin.ModelAdmin[Any]):
+class SuperusersOnly(Bounded):
     """A page that no permission opens. What a library's action does to rows is noted, as Django notes what is saved.
 
     Its list counts no whole table, and has no filter for which Django looks for the values in every row.
     """
-
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    paginator = BoundedPaginator
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [each for each in super().get_list_filter(request) if not self._is_looked_up(each)]
@@ -136,8 +135,19 @@ class SuperusersOnly(admin.ModelAdmin[Any]):
 
 
 def _for_superusers(admin_class: type[admin.ModelAdmin[Any]] | None) -> type[admin.ModelAdmin[Any]]:
-    bases = (SuperusersOnly,) if admin_class is None else (SuperusersOnly, admin_class)
-    return type(f"SuperusersOnly{bases[-1].__name__}", bases, {})
+    own = admin_class or admin.ModelAdmin
+    return type(f"SuperusersOnly{own.__name__}", (SuperusersOnly, *_once(own)), {})
+
+
+def _of_ours(admin_class: type[admin.ModelAdmin[Any]] | None) -> type[admin.ModelAdmin[Any]]:
+    """With what each page of ours does. What a library keeps may be a secret, so of that no value is noted."""
+    own = admin_class or admin.ModelAdmin
+    return type(own.__name__, (NotesValues, LinksByRight, *_once(own)), {})
+
+
+def _once(own: type[admin.ModelAdmin[Any]]) -> tuple[type[admin.ModelAdmin[Any]], ...]:
+    """A page's class with ``Headed`` behind it, so that its own titles go before the common ones."""
+    return (own, Headed) if own is not admin.ModelAdmin else (Headed,)
 
 
 def _with_note(action: Callable[..., Any], description: str) -> Callable[..., Any]:

@@ -12,8 +12,11 @@ from loremotion import staff_sections
 
 register = template.Library()
 
-LOOKS: Final = {"succeeded": "good", "failed": "bad", "blocked": "bad", "cancelled": "away", "running": "at-work"}
-"""State of a clip → how the dot beside it looks: see static/admin.css."""
+LOOKS: Final = {
+    **{"succeeded": "good", "failed": "bad", "blocked": "bad", "cancelled": "away", "running": "at-work"},
+    **{"sent": "good", "done": "good", "dead": "bad"},
+}
+"""State of a clip, and of what is sent or heard → how the dot beside it looks: see static/admin.css."""
 
 
 @register.filter

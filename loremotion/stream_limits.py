@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from django.http import StreamingHttpResponse
+from django.utils.translation import gettext as _
 
 from loremotion.refusals import TooMany
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class StreamLimit:
@@ -19,9 +23,10 @@ class StreamLimit:
     is never closed by anybody.
     """
 
-    def __init__(self, what: str, *, most_in_all: int | None = None) -> None:
+    def __init__(self, what: StrOrPromise, *, most_in_all: int | None = None) -> None:
         """
         Args:
+            what: plural, as a sentence has it in the middle.
             most_in_all: of all readers together; None for any number.
         """
         self._what = what
@@ -42,15 +47,15 @@ class StreamLimit:
             if self._most_in_all is not None and len(self._taken) >= self._most_in_all:
                 raise TooMany(
                     "busy",
-                    f"Too many {self._what} are being sent right now.",
-                    next_step="Try again in a few seconds.",
+                    _("Too many %(what)s are being sent right now.") % {"what": self._what},
+                    next_step=_("Try again in a few seconds."),
                     retry_after_seconds=10,
                 )
             if sum(other == reader for other in self._taken.values()) >= most:
                 raise TooMany(
                     "too_many_streams",
-                    f"{most} {self._what} are being sent to you already.",
-                    next_step="Wait until one of them has ended.",
+                    _("%(most)s %(what)s are being sent to you already.") % {"most": most, "what": self._what},
+                    next_step=_("Wait until one of them has ended."),
                     retry_after_seconds=10,
                 )
             self._taken[slot] = reader

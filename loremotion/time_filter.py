@@ -59,12 +59,14 @@ class Link:
 class TimeFilter(admin.SimpleListFilter):
     """The last hour, day or week, any time, or a year, a month or a day of ``periods``.
 
-    Without a choice the last 30 days are shown, or in a search all.
+    Without a choice the last 30 days are shown, or all where something few is asked for: by a search, or ``lifted_by``.
     """
 
     title = "when"
     parameter_name = "when"
     field: ClassVar[str]
+    lifted_by: ClassVar[tuple[str, ...]] = ()
+    """Parameters of other filters that leave few rows, of any time."""
 
     def __init__(
         self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: admin.ModelAdmin[Any]
@@ -77,12 +79,12 @@ class TimeFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         first, *others = super().choices(changelist)
-        yield {**first, "display": "Last 30 days"}
-        yield from others
+        yield {**first, "display": "Any time" if self._is_lifted else "Last 30 days"}
+        yield from (each for each in others if not self._is_lifted or each["display"] != "Any time" or each["selected"])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value, now = self.value(), timezone.now()
-        if value == "any" or (value is None and request.GET.get("q")):
+        if value == "any" or (value is None and self._is_lifted):
             return queryset
         if value is not None and value not in WINDOWS:
             period = Period.named(value)
@@ -91,6 +93,10 @@ class TimeFilter(admin.SimpleListFilter):
             begins, ends = (timezone.make_aware(datetime.combine(day, time())) for day in (period.since, period.until))
             return queryset.filter(**{f"{self.field}__gte": begins, f"{self.field}__lt": ends})
         return queryset.filter(**{f"{self.field}__gte": now - WINDOWS.get(value or "", MONTH)})
+
+    @property
+    def _is_lifted(self) -> bool:
+        return any(self._asked.get(name) for name in ("q", *self.lifted_by))
 
     @cached_property
     def periods(self) -> list[list[Link]]:

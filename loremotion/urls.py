@@ -8,7 +8,7 @@ from loremotion import well_known
 
 handler400 = "loremotion.errors.bad_request"
 handler403 = "loremotion.staff_refusals.forbidden"
-handler404 = "loremotion.errors.not_found"
+handler404 = "loremotion.staff_refusals.not_found"
 handler429 = "loremotion.errors.too_many"  # allauth's, for what is tried too often
 handler500 = "loremotion.errors.broken"
 
@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("accounts.oauth.urls")),
     path("account/", include("allauth.urls")),
     path("", include("generation.webhook_urls")),
+    path("", include("generation.provider_key_urls")),
     path("", include("generation.moderation_urls")),
     path("", include("generation.notice_urls")),
     path("", include("generation.legal_urls")),

@@ -12,33 +12,48 @@ import redis
 import redis.asyncio
 from django.conf import settings
 
+from gpu_worker.valkey import async_pool, pool
+
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 5
+REST_SECONDS = 2
 MOST_OF_A_LOOP = 8
 
 
 @cache
 def connection() -> redis.Redis:
-    """A client on the process's pool. Calls fail within seconds when the server is away, rather than hang a request."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
-        health_check_interval=30,
+    """A client on the process's pool. Calls fail within seconds when the server is away, and those after it at once,
+    rather than hang a request."""
+    return redis.Redis.from_pool(
+        pool(
+            settings.REDIS_URL,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=TIMEOUT_SECONDS,
+            health_check_interval=30,
+            rest_seconds=REST_SECONDS,
+        )
     )
 
 
 def async_connections() -> redis.asyncio.Redis:
     """A new pool for one loop, whose coroutines wait for one another when it is all in use; the caller closes it."""
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
+    of_this_loop = async_pool(
         settings.REDIS_URL,
         max_connections=MOST_OF_A_LOOP,
         timeout=4 * TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         socket_timeout=TIMEOUT_SECONDS,
     )
-    return redis.asyncio.Redis.from_pool(pool)
+    return redis.asyncio.Redis.from_pool(of_this_loop)
+
+
+class CachePool:
+    """Where Django's cache, which would make a pool of its own without time limits, gets its connections from."""
+
+    @staticmethod
+    def from_url(url: str, **options: Any) -> redis.ConnectionPool:
+        return connection().connection_pool
 
 
 def digest(text: str) -> str:

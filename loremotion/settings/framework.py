@@ -15,7 +15,9 @@ INSTALLED_APPS = [
     "generation.sharing",
     "generation.boards",
     "generation.drafts",
+    "generation.provider_keys",
     "generation.storyboards",
+    "generation.characters",
     "generation.moderation",
     "generation.notices",
     "generation.legal",
@@ -48,6 +50,7 @@ MIDDLEWARE = [
     "loremotion.headers.ContentSecurityPolicyMiddleware",
     "loremotion.row_security.middleware.RowSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "loremotion.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.signed_in.SignedInMiddleware",
@@ -77,15 +80,18 @@ TEMPLATES = [
             "libraries": {
                 "moments": "loremotion.moments",
                 "plots": "loremotion.plots",
+                "script_words": "loremotion.script_words",
                 "list_parts": "loremotion.list_parts",
                 "staff_words": "loremotion.staff_words",
             },
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.caller",
                 "generation.context.credits_left",
+                "generation.context.what_is_offered",
             ],
         },
     }
@@ -106,6 +112,8 @@ REST_FRAMEWORK = {
 }
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each in its own words
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 FORMAT_MODULE_PATH = ["loremotion.formats"]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]

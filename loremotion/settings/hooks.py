@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-# What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
+# What billing shows without knowing it: what a clip costs with each model, and with the one that a request gets which
+# names none; the page that a hold is for, and what that is called to those who see it.
 CLIP_PRICES = "catalog.samples.clip_prices"
+DEFAULT_CLIP_PRICE = "catalog.samples.default_clip_price"
 HOLD_PAGE = "generation:detail"
+HOLD_TITLES = "generation.access.titles"
+# Says what each of a workspace's API keys spent lately: see accounts.views.keys.
+KEY_SPENDING = "generation.usage.spent_by_keys"
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
 WORKSPACE_DATA = [
     "generation.workspace_data",
     "generation.boards.workspace_data",
     "generation.storyboards.workspace_data",
+    "generation.characters.workspace_data",
     "generation.webhooks.workspace_data",
+    "generation.provider_keys.workspace_data",
     "generation.moderation.workspace_data",
     "generation.notices.workspace_data",
     "accounts.mail_data",
@@ -26,6 +33,10 @@ STAFF_HOME = "generation.staff.today.figures_of"
 STAFF_WAITING = "generation.staff.needs.by_page"
 # The admin's pages that are no model's: see loremotion.staff_pages.
 STAFF_PAGES = "generation.staff.pages.PAGES"
+# Says what a right is called where superusers give it: see loremotion.staff_refusals.
+STAFF_RIGHT = "accounts.rights.named"
+# Says what staff calls a customer, by the id of the workspace: see loremotion.outbox.admin.
+CUSTOMER_TITLE = "accounts.whose.title_by_id"
 # Says whose own account it is, which nobody gives credits to alone: see billing.proposals.
 ACCOUNT_MEMBERSHIP = "accounts.members.is_active_member"
 # Says how many members the plan of a workspace has room for: see accounts.seats.

@@ -20,6 +20,14 @@ REMOTE_CREDITS_PER_MODEL_AND_DAY = env.int("REMOTE_CREDITS_PER_MODEL_AND_DAY", 0
 REMOTE_CREDITS_PER_WORKSPACE_AND_DAY = env.int(
     "REMOTE_CREDITS_PER_WORKSPACE_AND_DAY", 0, validate=validate.Range(min=0)
 )
+# The public half of the remote workers' pair, with which workspaces' own keys are sealed; empty: they can bring none.
+# And what a clip with such a key costs, of what it costs otherwise.
+REMOTE_KEYS_PUBLIC = env.str(
+    "REMOTE_KEYS_PUBLIC",
+    "",
+    validate=validate.Regexp(r"^([A-Za-z0-9_-]{43}=?)?$", error="must be what python -m gpu_worker keys printed"),
+)
+OWN_KEY_PERCENT = env.int("OWN_KEY_PERCENT", 20, validate=validate.Range(0, 100))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
 # ALTCHA's proof of work keeps crowds of newcomers away, asking nobody; with both keys Cloudflare's Turnstile does.
 TURNSTILE_SITE_KEY = env.str("TURNSTILE_SITE_KEY", "")

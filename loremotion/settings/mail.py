@@ -16,6 +16,7 @@ MAIL_CONTENTS = [
     "generation.submission.spending_alerts.MAIL",
     "generation.settlement.notifications.MAIL",
     "generation.webhooks.letters.MAIL",
+    "generation.provider_keys.letters.MAIL",
     "generation.moderation.reviews.MAIL",
     "generation.notices.letters.MAIL",
 ]
@@ -26,10 +27,31 @@ MAIL_IS_ABOUT = {
         "generation.view_generation",
     ),
     "generation.webhooks.letters.endpoint_disabled_content": ("webhooks_endpoint_change", "webhooks.view_endpoint"),
+    "generation.provider_keys.letters.key_refused_content": (
+        "provider_keys_providerkey_change",
+        "provider_keys.view_providerkey",
+    ),
     "generation.moderation.reviews.decided_content": ("moderation_review_change", "moderation.view_review"),
     "generation.notices.letters.received_content": ("notices_notice_change", "notices.view_notice"),
     "generation.notices.letters.decided_content": ("notices_notice_change", "notices.view_notice"),
     "generation.notices.letters.concerned_content": ("notices_notice_change", "notices.view_notice"),
+}
+# What staff calls each: the names of the functions alone say little, and two are the same.
+MAIL_IS_CALLED = {
+    "accounts.invitations.offer_content": "Invite to a team",
+    "accounts.sign_in_mail.sealed_content": "Signing in and addresses",
+    "accounts.sign_in_mail.no_content": "Nothing, as nobody has the address",
+    "billing.shop.notices.payment_failed_content": "Your payment failed",
+    "billing.shop.notices.low_balance_content": "Your credits are low",
+    "billing.shop.notices.cap_used_content": "Your credit limit is used",
+    "generation.submission.spending_alerts.cap_used_content": "The limit of a key, model or member is used",
+    "generation.settlement.notifications.clip_ended_content": "Your clip is ready or has failed",
+    "generation.webhooks.letters.endpoint_disabled_content": "Your webhook is turned off",
+    "generation.provider_keys.letters.key_refused_content": "Your provider key is refused",
+    "generation.moderation.reviews.decided_content": "Your prompt was reviewed",
+    "generation.notices.letters.received_content": "Your report came in",
+    "generation.notices.letters.decided_content": "Your report was decided",
+    "generation.notices.letters.concerned_content": "Your clip was reported",
 }
 
 # smtp+tls://user:password@host:587 and the like. Without one, mail becomes files, which /mail/ shows on one machine.

@@ -18,7 +18,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = IS_HTTPS
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
 # A promise for the whole domain, not for this site alone, so whoever runs it has to say so.
@@ -29,6 +29,10 @@ X_FRAME_OPTIONS = "DENY"
 SECURITY_CONTACT = env.str(
     "SECURITY_CONTACT", "", validate=validate.Regexp(r"^((mailto|https):\S+)?$", error="must be mailto: or https:")
 )
+CONTACT_EMAIL = env.str(
+    "CONTACT_EMAIL", "", validate=validate.Regexp(r"^([^\s@<>\"]+@[^\s@<>\"]+)?$", error="must be an email address")
+)
+"""Whom people write to: shown in the footer, on legal pages and where something isn't there. Empty: nowhere."""
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

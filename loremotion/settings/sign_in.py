@@ -14,12 +14,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LEAST_PASSWORD_CHARACTERS = 12
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
-    for name, options in {
-        "UserAttributeSimilarityValidator": {},
-        "MinimumLengthValidator": {"min_length": LEAST_PASSWORD_CHARACTERS},
-        "CommonPasswordValidator": {},
-    }.items()
+    {"NAME": "accounts.password_rules.PasswordRules", "OPTIONS": {"min_length": LEAST_PASSWORD_CHARACTERS}}
 ]
 PASSWORD_HASHERS = ["accounts.passwords.Argon2", "accounts.passwords.RandomSecret"]  # people's, then those of apps
 LOGIN_URL = "account_login"

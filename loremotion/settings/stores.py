@@ -8,6 +8,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import validate
 
+from gpu_worker.valkey import checked_address
 from loremotion import storage_url
 from loremotion.settings.site import BASE_DIR, DEBUG, IS_HTTPS, env
 
@@ -21,6 +22,14 @@ _database = dj_database_url.parse(
 # people who are slow.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 10, validate=validate.Range(min=2))
 _pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+# A server whose host went dark does not even hang up, and TCP by itself would wait for it for a quarter of an hour.
+_lost = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 # What PostgreSQL ends by itself in the site, its workers and its beat: see loremotion.database.bound_process.
 _limit = validate.Range(min=0, max=86_400)
 DATABASE_STATEMENT_SECONDS = env.float("DATABASE_STATEMENT_SECONDS", 30.0, validate=_limit)
@@ -33,10 +42,19 @@ DATABASES = {
     | {
         "ATOMIC_REQUESTS": False,
         # A pool rather than persistent connections: under ASGI each request may run on another thread.
-        "OPTIONS": {"prepare_threshold": 1, **_database.get("OPTIONS", {}), "pool": _pool},  # see loremotion.prepared
+        "OPTIONS": {
+            "prepare_threshold": 1,
+            **_lost,
+            **_database.get("OPTIONS", {}),
+            "pool": _pool,
+        },  # loremotion.prepared
     }
 }
-REDIS_URL = env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://", error="must be redis://…"))
+REDIS_URL = env.str("REDIS_URL")
+try:
+    checked_address(REDIS_URL)
+except ValueError as problem:
+    raise ImproperlyConfigured(f"REDIS_URL: {problem}.") from None
 MEDIA_DIR = Path(env.str("MEDIA_DIR", str(BASE_DIR / "var" / "media"))).resolve()
 # Where clips, posters and inputs lie: a folder, MEDIA_DIR unless it names another, or a bucket: loremotion.storage_url.
 STORAGE_URL = env.str("STORAGE_URL", "folder:var/media")
@@ -60,9 +78,9 @@ CLIP_UPLOAD = env.str("CLIP_UPLOAD", "folder", validate=validate.OneOf(["folder"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": [REDIS_URL],  # of text Django would make several servers at each comma
         "KEY_PREFIX": "cache",
-        "OPTIONS": {"serializer": "loremotion.valkey.JsonSerializer"},
+        "OPTIONS": {"serializer": "loremotion.valkey.JsonSerializer", "pool_class": "loremotion.valkey.CachePool"},
     }
 }
 # The RQ queues that the site works off, each with the table of what its jobs may call: see rq_seams.allowed_jobs.
