@@ -19,7 +19,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo staff install check test fuzz card chaos seeds bench screens client-gif preview-model chromium clients object-store clean
+.PHONY: help run demo staff install check test fuzz card chaos hosts seeds bench screens messages client-gif preview-model chromium compiler clients object-store clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -48,29 +48,40 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, licences, migrations, dep
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
 # Hundreds of Python processes start in a run. Where the environment forbids to keep bytecode, each would compile the project.
-test fuzz card seeds chaos: export PYTHONDONTWRITEBYTECODE :=
+test fuzz card seeds chaos hosts: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEVELOPMENT) chromium clients object-store  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=3 at once
+test: $(DEVELOPMENT) chromium compiler clients object-store  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=3 at once
 	python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "The same again: make fuzz SEED=$$seed"; \
 		FUZZ=$(FUZZ) python -m pytest -m hypothesis -n $(JOBS) --hypothesis-seed=$$seed $(ARGS)
 
-card: $(DEVELOPMENT)  ## every family, mode and quantisation on the simulated card (minutes); ARGS as above
+card: $(DEVELOPMENT) compiler  ## every family, mode and quantisation on the simulated card (minutes); ARGS as above
 	python -m pytest -m card -n $(JOBS) tests/late_card $(ARGS)
 
-seeds: $(DEVELOPMENT)  ## every family, mode and preset twice from one seed, in two processes or cut off: the same bytes (minutes)
-	python -m pytest -m seeds tests/families/test_seeds.py tests/families/test_resume.py $(ARGS)
+seeds: $(DEVELOPMENT)  ## every family, mode and preset twice from one seed, in two processes, cut off, or on four cards: the same bytes (minutes)
+	python -m pytest -m seeds tests/families/test_seeds.py tests/families/test_resume.py tests/cards tests/gpu_worker/test_bench_cards.py $(ARGS)
 
 chaos: $(DEVELOPMENT)  ## faults that take minutes to show, on a whole site; their short forms are in make test
 	python -m pytest -m chaos tests/chaos $(ARGS)
+
+# Namespaces of the kernel: processes, network and mounts of the run are its own, and end with it.
+hosts: $(DEVELOPMENT) object-store  ## a site over eleven hosts whose links, machines, clocks and disks fail (minutes; Linux, iproute2, faketime)
+	unshare $$([ "$$(id -u)" = 0 ] || echo --user --map-root-user) --net --mount --pid --fork --kill-child --mount-proc \
+		sh -c 'ip link set lo up && exec python -m pytest -m hosts tests/hosts $(ARGS)'
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks
 
 screens: $(DEVELOPMENT) chromium  ## pictures of the pages into docs/screens, light and dark, desktop and phone, and of the admin
 	@python -m tests.screens
+
+# The admin is staff's tool and stays English, as does what programs read.
+messages: $(DEVELOPMENT)  ## collect what is to be translated into locale/ (needs GNU gettext), and compile it
+	python -m loremotion.local stores -- python manage.py makemessages --locale de --add-location file --no-wrap --no-obsolete \
+		--extension html,txt,py $(foreach folder,templates/admin tests benchmarks clients preview_model var .venv,--ignore '$(folder)/*')
+	python -m tests.translations
 
 client-gif: $(DEVELOPMENT) clients  ## a run of the client's command, recorded into its README
 	@python -m tests.clients.record_gif
@@ -86,6 +97,12 @@ chromium:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
 		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; then :; \
 	else echo "No Chromium here, so the browser tests are skipped. 'sudo apt-get install chromium' brings it."; fi
+
+compiler:
+	@if command -v $${CXX:-g++} >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq g++ >/dev/null; then :; \
+	else echo "No C++ compiler here, so tests on the simulated card are skipped. 'sudo apt-get install g++' brings one."; fi
 
 clients: tests/clients/.venv/installed tests/clients/node_modules/installed  ## other people's clients of the API, for its tests
 

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.contrib import admin
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import DjangoDbBlocker, Settings
 
@@ -71,6 +72,13 @@ def unbounded_process() -> Iterator[None]:
     yield
     options.clear()
     options.update(before)
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """What a request was answered in holds in its thread until the next one, or until the next test."""
+    yield
+    translation.activate("en")
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -36,6 +37,10 @@ def new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+own_key = cache(new_key)
+"""What every provider of a run signs with: making a key takes longer than signing in with it."""
+
+
 class FakeOpenID(http.server.ThreadingHTTPServer):
     """``people`` is what it knows of each address, more than that they have it. What a test changes comes next.
 
@@ -48,7 +53,7 @@ class FakeOpenID(http.server.ThreadingHTTPServer):
     def __init__(self, redirect_uri: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.redirect_uri = redirect_uri
-        self.key = new_key()
+        self.key = own_key()
         self.people: dict[str, Claims] = {}
         self.spoil: Callable[[Claims], Claims] = lambda claims: claims
         self.sign: Callable[[Claims], str | None] = self.signed

@@ -31,6 +31,7 @@ class Access:
 
 
 READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
+KEYS = Action.MANAGE_KEYS
 
 ACCESS: dict[str, Access] = {
     "robots": Access(Kind.PUBLIC),
@@ -40,6 +41,7 @@ ACCESS: dict[str, Access] = {
     "accounts:data": Access(Kind.PUBLIC),
     "accounts:export": Access(Kind.OWN, Action.EXPORT),
     "accounts:erase-visitor": Access(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
+    "accounts:language": Access(Kind.PUBLIC, method="post"),  # of the caller alone
     "accounts:sessions": Access(Kind.PERSON),
     "accounts:end-session": Access(Kind.PERSON, method="post"),
     "accounts:apps": Access(Kind.PERSON),
@@ -138,6 +140,8 @@ ACCESS: dict[str, Access] = {
     "generation:api-remix": Access(Kind.OBJECT, MAKE, "post"),
     "generation:api-share": Access(Kind.OBJECT, MAKE, "post"),
     "generation:api-events": Access(Kind.OBJECT, READ),
+    "generation:api-characters": Access(Kind.OWN, READ),
+    "generation:api-character": Access(Kind.OBJECT, READ),
     "generation:api-storyboards": Access(Kind.OWN, READ),
     "generation:api-storyboard": Access(Kind.OBJECT, READ),
     "generation:api-render": Access(Kind.OBJECT, MAKE, "post"),
@@ -172,6 +176,10 @@ ACCESS: dict[str, Access] = {
     "webhooks:test-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
     "webhooks:delete-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
     "webhooks:redeliver": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "provider_keys:listing": Access(Kind.MEMBERS_OWN, KEYS),
+    "provider_keys:add": Access(Kind.MEMBERS_OWN, KEYS, "post"),
+    "provider_keys:test": Access(Kind.MEMBERS_OBJECT, KEYS, "post"),
+    "provider_keys:remove": Access(Kind.MEMBERS_OBJECT, KEYS, "post"),
     "generation:mail-when-ended": Access(Kind.OBJECT, READ, "post"),
     "webhooks:api-event-types": Access(Kind.PUBLIC),
     "webhooks:api-endpoints": Access(Kind.OWN, HOOKS),
@@ -193,6 +201,10 @@ ACCESS: dict[str, Access] = {
     "generation:keep": Access(Kind.OWN, MAKE, "post"),
     "generation:rename-board": Access(Kind.OBJECT, MAKE, "post"),
     "generation:delete-board": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:characters": Access(Kind.OWN, READ),
+    "generation:make-character": Access(Kind.OWN, MAKE, "post"),
+    "generation:rename-character": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:delete-character": Access(Kind.OBJECT, MAKE, "post"),
     "generation:storyboards": Access(Kind.OWN, READ),
     "generation:begin-storyboard": Access(Kind.OWN, MAKE, "post"),
     "generation:storyboard": Access(Kind.OBJECT, READ),

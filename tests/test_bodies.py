@@ -28,6 +28,7 @@ LIMITS = [
     ("POST", "/v1/videos", "application/json", bodies.MAX_JSON_BYTES),
     ("POST", "/v1/videos", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/batches", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/v1/videos/characters", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/edits", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/extensions", FORM, bodies.MAX_FORM_BYTES),
     ("POST", f"/v1/videos/{ID}/remix", FORM, bodies.MAX_FORM_BYTES),
@@ -37,6 +38,7 @@ LIMITS = [
     ("POST", "/generations/recipe/", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/batch/review/", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/batch/make/", FORM, bodies.MAX_BODY_BYTES),
+    ("POST", "/characters/new/", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/reviews/ask/", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/verify/", FORM, bodies.MAX_FORM_BYTES),
     ("PUT", "/generations/", FORM, bodies.MAX_BODY_BYTES),
@@ -111,8 +113,19 @@ def test_a_refused_form_is_a_page_with_a_way_back() -> None:
     assert '<a href="/">' in page
 
 
-@pytest.mark.parametrize(("path", "is_api"), [("/v1/videos", True), ("/generations/", False)])
-def test_a_refused_body_is_a_problem_document_to_programs(path: str, is_api: bool) -> None:
+@pytest.mark.parametrize(
+    ("path", "said", "is_api", "words"),
+    [
+        ("/v1/videos", [], True, "limit here is 1 MB"),
+        ("/v1/videos", [(b"accept-language", b"de")], True, "limit here is 1 MB"),
+        ("/generations/", [], False, "limit here is 1 MB"),
+        ("/generations/", [(b"accept-language", b"de-AT, en;q=0.5")], False, "Grenze liegt hier bei 1 MB"),
+        ("/generations/", [(b"cookie", b"django_language=de")], False, "Grenze liegt hier bei 1 MB"),
+    ],
+)
+def test_a_refused_body_is_a_problem_document_to_programs_and_in_people_s_language(
+    path: str, said: list[tuple[bytes, bytes]], is_api: bool, words: str
+) -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -121,12 +134,12 @@ def test_a_refused_body_is_a_problem_document_to_programs(path: str, is_api: boo
     async def behind(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("it was let through")
 
-    headers = [(b"content-length", str(bodies.MAX_BODY_BYTES + 1).encode())]
+    headers = [(b"content-length", str(bodies.MAX_BODY_BYTES + 1).encode()), *said]
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
     async_to_sync(bodies.BodyLimit(behind))(scope, stall, send)
     kind, body = dict(sent[0]["headers"])[b"content-type"], sent[1]["body"]
-    assert (sent[0]["status"], kind) == (413, b"application/problem+json" if is_api else b"text/plain")
-    assert b"limit here is 1 MB" in body
+    assert (sent[0]["status"], kind) == (413, b"application/problem+json" if is_api else b"text/plain; charset=utf-8")
+    assert words in body.decode()
     if is_api:
         assert (json.loads(body)["code"], json.loads(body)["error"]["code"]) == ("too_large", "too_large")
 

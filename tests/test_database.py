@@ -225,7 +225,7 @@ def wait_for_a_place_for_a_picture(note: Note, monkeypatch: pytest.MonkeyPatch) 
 
 
 def read_an_export(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
-    exports._next_of(iter([b"part"]))
+    exports._next_of(iter([b"part"]), "en")
     note()
 
 

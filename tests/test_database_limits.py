@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -85,3 +86,13 @@ def test_the_site_is_bounded() -> None:
         [sys.executable, "-c", code], env={**os.environ, **bounds}, capture_output=True, text=True, check=True
     )
     assert "statement_timeout=30000" in said.stdout
+
+
+def test_a_server_that_went_dark_is_given_up_long_before_tcp_would() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        line = socket.socket(fileno=os.dup(connection.connection.pgconn.socket))
+    with line:
+        unheard_seconds = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) / 1000
+        idle_seconds = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+    assert (unheard_seconds, idle_seconds) == (15, 10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -38,8 +40,20 @@ def test_staff_who_may_not_gets_a_page_with_a_way_back() -> None:
     browser.force_login(looker)
     answer = browser.get("/admin/catalog/model/")
     assert answer.status_code == 403
-    assert "It takes the right “Can view model”, which your account does not have." in answer.text
+    assert "It takes the right “Catalogue › Models › See”, which your account does not have." in answer.text
     assert 'href="/admin/">Back to Today' in answer.text
     assert answer.headers["Content-Type"].startswith("text/html")
     told = browser.get("/admin/catalog/model/", headers={"Accept": "application/json"})
     assert (told.status_code, told.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.django_db
+def test_staff_who_looks_for_what_is_not_there_stays_in_the_admin() -> None:
+    boss = User.objects.create_superuser("boss@example.org", "x")
+    browser = Client()
+    browser.force_login(boss)
+    for nowhere in ("/admin/nonsense/", f"/admin/customers/{uuid4()}/"):
+        answer = browser.get(nowhere)
+        assert answer.status_code == 404
+        assert 'href="/admin/">Back to Today' in answer.text
+        assert 'id="sections"' in answer.text

@@ -191,7 +191,7 @@ def test_times_are_the_reader_s_own(site: str, browser: Browser) -> None:
     )
     page.route(f"{site}/times/", lambda route: route.fulfill(body=body, content_type="text/html"))
     page.goto(f"{site}/times/")
-    expect(page.locator("time")).to_have_text("Mar 15, 2026, 05:30")
+    expect(page.locator("time")).to_have_text("15 Mar 2026, 05:30")
     context.close()
 
 

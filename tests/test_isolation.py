@@ -33,8 +33,10 @@ from accounts.roles import BY_ROLE, BY_SCOPE, ONLOOKER_MAY, VISITOR_MAY, WHILE_B
 from billing import ledger
 from billing.shop.models import Order, Price
 from generation.boards.models import Board
+from generation.characters.models import Character
 from generation.models import Generation
 from generation.notices.models import Notice
+from generation.provider_keys.models import ProviderKey
 from generation.settlement import settle
 from generation.storyboards.models import Storyboard
 from generation.webhooks import signing
@@ -98,6 +100,10 @@ def world(db: None) -> World:
     board.places.create(generation=generation)
     story = Storyboard.objects.create(workspace=studio, title="Secretive Studio", model="toy")
     story.scenes.create(position=1, prompt="secret", clip=generation)
+    own_key = ProviderKey.objects.create(
+        workspace=studio, account="google", title="Secretive Studio", pair="0", sealed="hooks.secret"
+    )
+    character = Character.objects.create(workspace=studio, name="Secretive Studio", keys=[], preview=b"")
     notice = Notice.objects.create(
         workspace=studio, clip_id=generation.id, address="secret", category="other", state=Notice.State.REMOVED
     )
@@ -126,11 +132,13 @@ def world(db: None) -> World:
             "order_id": order.id,
             "endpoint_id": endpoint.id,
             "notice_id": notice.id,
+            "provider_key_id": own_key.id,
             "delivery_id": delivery.pk,
             "price_id": price.id,
             "version_id": generation.version_id,
             "board_id": board.id,
             "storyboard_id": story.id,
+            "character_id": character.id,
             "name": "toy",
             "slug": "toy",
         },
@@ -210,10 +218,12 @@ def state_of(studio: Workspace) -> Callable[[], object]:
         .values("id", "state", "cancel_asked_at", "is_favourite"),
         Board.objects.of(studio).values("id", "title", "places__generation"),
         Storyboard.objects.of(studio).values("id", "title", "scenes__prompt", "scenes__clip"),
+        Character.objects.of(studio).values("id", "name"),
         studio.api_keys.order_by("id").values("id", "revoked_at", "expires_at"),
         studio.invitations.order_by("id").values("id", "token_digest"),
         studio.webhook_endpoints.order_by("id").values(),
         Delivery.objects.filter(endpoint__workspace=studio).order_by("id").values(),
+        ProviderKey.objects.of(studio).values("id", "account", "tests"),
         AuditEntry.objects.filter(workspace=studio).values("id").order_by("id"),
         UserSession.objects.filter(session_key="of the owner").values("id"),
     ]
@@ -350,6 +360,7 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
             "endpoint_id",
             "board_id",
             "storyboard_id",
+            "character_id",
             "notice_id",
         )
     }

@@ -21,6 +21,8 @@ from pytest_django import Settings
 from billing.shop.models import Reconciliation
 from generation.settlement import ledger_check
 from gpu_worker import metrics as gpu_metrics
+from gpu_worker.contract import worker_key
+from gpu_worker.worker_status import CardStatus, WorkerStatus
 from loremotion import metrics
 from tests.generation.test_wait import machine
 
@@ -116,7 +118,13 @@ def test_they_ask_for_figures_that_there_are(db: None, valkey: redis.Redis) -> N
     ledger_check.run()
     Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, finished_at=timezone.now())
     machine(valkey)
-    gpu = gpu_metrics.WorkerFigures(valkey, "gpu-test", lambda: 0).collect()
+    of_two_cards = WorkerStatus(name="gpu-cards", cards=(CardStatus(), CardStatus()))
+    valkey.set(worker_key("gpu-cards"), json.dumps(of_two_cards.to_wire()))
+    gpu = [
+        family
+        for name in ("gpu-test", "gpu-cards")
+        for family in gpu_metrics.WorkerFigures(valkey, name, lambda: 0).collect()
+    ]
     of_the_site = list(text_string_to_metric_families(metrics.site_figures().decode()))
     labels = {label for family in of_the_site for sample in family.samples for label in sample.labels}
     assert labels == {"tier", "state", "queue", "process"}  # nobody's name or words

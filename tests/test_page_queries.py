@@ -27,10 +27,10 @@ MOST = {
     "/models/toy/": (7, 10, 12),
     "/explore/": (2, 4, 6),
     "/pricing/": (3, 6, 8),
-    "/billing/": (0, 11, 13),
-    "/billing/usage/": (0, 3, 7),
+    "/billing/": (1, 13, 15),
+    "/billing/usage/": (0, 5, 9),
     "/developers/": (2, 4, 6),
-    "/account/": (0, 3, 5),
+    "/account/": (0, 3, 9),
     "/data/": (0, 2, 4),
     "/generations/price/": (2, 3, 5),
 }
@@ -38,9 +38,9 @@ OF_MEMBERS = {
     "/workspaces/": 5,
     "/workspace/": 5,
     "/workspace/members/": 9,
-    "/workspace/keys/": 6,
+    "/workspace/keys/": 7,
     "/workspace/audit/": 5,
-    "/workspace/webhooks/": 5,
+    "/workspace/webhooks/": 6,
 }
 
 

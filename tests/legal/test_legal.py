@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from generation.legal.models import LegalPage
 from tests.generation import factories
@@ -26,3 +27,12 @@ def test_licences_are_those_of_the_catalogue(client: Client, db: None) -> None:
     assert "Apache-2.0" in page
     assert "Built with Toy." in page
     assert "Not for use in" in page
+
+
+@pytest.mark.parametrize("address", ["/terms/", "/pricing/", "/nowhere/"])
+def test_whom_people_write_to_is_shown_once_somebody_is_named(
+    client: Client, db: None, settings: Settings, address: str
+) -> None:
+    assert "mailto:" not in client.get(address).text
+    settings.CONTACT_EMAIL = "help@example.org"
+    assert client.get(address).text.count('href="mailto:help@example.org"') == 2, "on the page and in its footer"

@@ -24,9 +24,11 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
+from catalog import versions
 from catalog.models import Model
 from generation.models import Generation
 from generation.moderation import reviews
+from generation.settlement.notifications import CLIP_ENDED
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
 from tests.accounts.factories import person
@@ -41,7 +43,7 @@ def pay(workspaces: list[Any]) -> None:
     for number in range(36):
         workspace, price = workspaces[number % 5], prices[number % len(prices)]
         Payment.objects.create(
-            source=f"in_lifelike{number}",
+            source=f"invoice:in_lifelike{number}",
             stripe_invoice_id=f"in_lifelike{number}",
             stripe_payment_intent_id=f"pi_lifelike{number}",
             workspace=workspace.id,
@@ -51,12 +53,15 @@ def pay(workspaces: list[Any]) -> None:
             refunded_minor=price.amount_minor if number % 17 == 5 else 0,
             disputed_minor=price.amount_minor if number == 2 else 0,
             dispute_status="needs_response" if number == 2 else "",
+            dispute_due_at=timezone.now() + timedelta(days=5) if number == 2 else None,
             currency="usd",
             credits=1000,
             paid_at=timezone.now() - timedelta(hours=7 + 38 * number),
         )
         if number % 3 == 0:
-            ledger.grant(account=workspace.id, reference=f"in_lifelike{number}", amount=1000, kind=ledger.LotKind.PLAN)
+            ledger.grant(
+                account=workspace.id, reference=f"invoice:in_lifelike{number}", amount=1000, kind=ledger.LotKind.PLAN
+            )
 
 
 def bring_before_staff(workspaces: list[Any]) -> None:
@@ -85,15 +90,18 @@ def bring_before_staff(workspaces: list[Any]) -> None:
     audit.record(workspaces[1], "staff.looked", actor=f"staff {grace.email}")
     given: dict[str, Any] = {"amount": 200, "reason": "Three clips failed on Friday", "state": "done"}
     audit.record(workspaces[2], "credits.adjusted", actor=f"staff {grace.email}", subject=str(uuid4()), **given)
-    model, payment = Model.objects.order_by("id")[0], Payment.objects.order_by("id")[0]
+    model, payment = Model.objects.order_by("id")[0], Payment.objects.filter(refunded_minor__gt=0).order_by("id")[0]
+    first = model.current
+    assert first is not None, "the catalogue is seeded"
+    written = versions.restore(first, by=grace)
     acts: tuple[tuple[Any, Any], ...] = (
-        (payment, "Refunded $12.00"),
-        (model, "Brought version 1 back as version 2."),
-        (model, [{"changed": {"fields": ["Summary", "Position"]}}]),
+        (payment, f"Refunded ${payment.refunded_minor / 100:.2f}"),
+        (model, f"Brought version {first.number} back as version {written.number}."),
+        (model, [{"changed": {"fields": ["Position"], "values": [["position", "3", "1"]]}}]),
     )
     for row, done in acts:
         LogEntry.objects.log_actions(grace.pk, [row], CHANGE, done, single_object=True)
-    for days in (3, 9, 10, 21):
+    for days in (21, 10, 9, 3):
         earlier = Reconciliation.objects.create(
             kind=Reconciliation.Kind.BOOKS, began_at=now - timedelta(days=days), finished_at=now - timedelta(days=days)
         )
@@ -118,12 +126,12 @@ def bring_before_staff(workspaces: list[Any]) -> None:
         event_types=["video.completed"],
         sealed_secret="none",
         secret_hint="…7f2c",
-        failures=6,
-        failing_since=now - timedelta(hours=5),
+        failures=24,
+        failing_since=now - timedelta(days=3),
     )
     clips = Generation.objects.filter(workspace=workspaces[0], finished_at__isnull=False).order_by("-created_at")[:8]
-    for number, clip in enumerate(clips):
-        is_dead = number % 4 == 3
+    for number, clip in reversed([*enumerate(clips)]):
+        is_dead = number < 2  # the newest, as its endpoint says
         finished = clip.finished_at or now
         ended = finished + timedelta(seconds=2)
         Delivery.objects.create(
@@ -142,7 +150,7 @@ def bring_before_staff(workspaces: list[Any]) -> None:
         MailMessage.objects.create(
             workspace=workspaces[0],
             user=ada,
-            content="generation.outbox.ready_content",
+            content=CLIP_ENDED,
             about=clip.id,
             occasion=f"ready:{clip.id}"[:60],
             state="dead" if number == 5 else "sent",

@@ -32,6 +32,7 @@ def fill() -> None:
     back_office.pay(customers)
     workers.sample()
     workers.sample_system()
+    workers.record_service(clips.MODELS)
     back_office.bring_before_staff(customers)
 
 
@@ -51,7 +52,5 @@ def _customers() -> list[Workspace]:
     owner = User.objects.get(email=PEOPLE[0][0])
     made.append(people.team(owner, "Northwind Pictures and Animation, Berlin and Rotterdam", plan="studio"))
     for workspace in made:
-        ledger.grant(
-            account=workspace.id, reference=f"start:{workspace.id}", amount=40_000, kind=ledger.LotKind.ADJUSTMENT
-        )
+        ledger.grant(account=workspace.id, reference=f"start:{workspace.id}", amount=40_000, kind=ledger.LotKind.PACK)
     return [*made, *(factories.visitor(credits=2_000).workspace for _ in range(2))]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
 from django.utils import timezone
 
-from generation.models import FleetSample, Generation, SystemSample
+from generation.models import FleetSample, ForecastHour, Generation, ServiceSpan, SystemSample
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, Progress, job_id, progress_key, worker_key
@@ -38,6 +39,37 @@ def sample() -> None:
                     )
                 at += timedelta(minutes=1)
     FleetSample.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def record_service(models: Sequence[str]) -> None:
+    """Write a month in which models were up but for a few outages, and how long clips of the last day waited."""
+    now = timezone.now()
+    spans, hours = [], []
+    for at, model in enumerate(models):
+        began = now - timedelta(days=26)
+        for days_ago, minutes in ((19.3, 42), (11.6, 14 + 300 * (at == 2)), (3.2, 6 if at else 75)):
+            down = now - timedelta(days=days_ago)
+            back = down + timedelta(minutes=minutes)
+            spans.append(ServiceSpan(model=model, is_up=True, began_at=began, until_at=down))
+            spans.append(ServiceSpan(model=model, is_up=False, began_at=down, until_at=back))
+            began = back
+        spans.append(ServiceSpan(model=model, is_up=True, began_at=began, until_at=now))
+        for hour in range(1, 24):
+            told = chance.randrange(4, 40)
+            waits = {"24": told // 2, "28": told // 3, "32": told - told // 2 - told // 3}
+            hours.append(
+                ForecastHour(
+                    hour=(now - timedelta(hours=hour)).replace(minute=0, second=0, microsecond=0),
+                    model=model,
+                    tier="paid",
+                    told=told,
+                    before=told - told // 12,
+                    inside=told - told // 6,
+                    waits=waits,
+                )
+            )
+    ServiceSpan.objects.bulk_create(spans)
+    ForecastHour.objects.bulk_create(hours, ignore_conflicts=True)
 
 
 def sample_system() -> None:
@@ -123,5 +155,5 @@ def beat(name: str, device: str, size: int, state: str, clip: Generation | None,
     store.zadd(WORKERS_KEY, {name: time.time()})
     store.set(worker_key(name), json.dumps(status.to_wire()), ex=5 * BEAT_SECONDS)
     if clip:
-        step = Progress(kind="step", stage="denoising", step=12, steps_total=30)
+        step = Progress(kind="step", stage="denoising", step=max(1, clip.steps // 2), steps_total=clip.steps)
         store.xadd(progress_key(str(clip.id)), {"event": "step", "data": json.dumps(step.to_wire())}, maxlen=4)

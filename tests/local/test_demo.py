@@ -59,7 +59,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_starts(tmp_path:
 
 def test_the_bar_follows_what_the_site_sends() -> None:
     progress = Progress(kind="step", stage=Stage.DENOISING, step=6, steps_total=8, percent=52)
-    sent = json.loads(events._in_words_of_the_api(json.dumps(progress.to_wire())))
+    sent = json.loads(events._in_words_of_the_api(json.dumps(progress.to_wire()), "en"))
     with Bar(console=Console(file=io.StringIO())) as bar:
         task = bar.add_task("Queued", total=None, count="")
         assert show(bar, task, "queue", {"in_words": "Ready in about 40 s.", "reason": ""}) == "Ready in about 40 s."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -155,7 +156,13 @@ def test_staff_decides_with_reasons_and_whoever_asked_has_mail(staff: User) -> N
     browser = people.browser_of(staff)
     assert HELD not in browser.get(reverse("admin:moderation_review_changelist")).text
     address = reverse("admin:moderation_review_decide", args=[review.id])
-    assert "It is art." in browser.get(address).text
+    page = browser.get(address).text
+    assert "It is art." in page
+    assert f'href="/admin/customers/{studio.id}/">Studio</a>' in page
+    assert f"/admin/accounts/workspace/{studio.id}/" not in page, "the row, of which nobody asked"
+    trail = page.split('class="breadcrumbs">')[1].split("</div>")[0]
+    assert [*re.findall(">([^<]+)</a>", trail)][:3] == ["Home", "Clips", "Reviews"]
+    assert ">Cancel</a>" in page.split('class="submit-row"')[1]
     assert (
         browser.post(address, {"allow": "1", "statement": ""}).status_code == 200
     )  # without reasons nothing is decided

@@ -104,12 +104,12 @@ def reason_to_skip() -> str:
 class Swift:
     """The running store. ``stop`` ends its processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "") -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
         pid = os.getpid()
         # Every process of tests has an address of its own, so that no port is taken twice.
-        self._host = f"127.{80 + (pid >> 16)}.{pid >> 8 & 255}.{pid & 255}"
+        self._host = host or f"127.{80 + (pid >> 16)}.{pid >> 8 & 255}.{pid & 255}"
         self.endpoint = f"http://{self._host}:{_PROXY_PORT}"
 
     def start(self) -> None:

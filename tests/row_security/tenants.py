@@ -28,10 +28,12 @@ from billing.shop.models import (
     Subscription,
 )
 from generation.boards.models import Board
+from generation.characters.models import Character
 from generation.drafts.models import Draft
 from generation.models import Generation, NotificationRequest, Upload
 from generation.moderation.models import Policy, RefusalCount, Review
 from generation.notices.models import Notice
+from generation.provider_keys.models import KeyedClip, ProviderKey
 from generation.settlement import settle
 from generation.sharing.models import Share
 from generation.storyboards.models import Sequel, Storyboard
@@ -97,7 +99,10 @@ def tenant(name: str) -> Tenant:
     Upload.objects.create(key=f"inputs/{name}", generation=generation)
     NotificationRequest.objects.create(generation=generation, user=owner)
     Share.objects.create(clip=generation.clip)
+    own_key = ProviderKey.objects.create(workspace=workspace, account="google", title=name, pair="0", sealed=name)
+    KeyedClip.objects.create(generation=generation, key=own_key)
     Draft.objects.create(generation=generation, final_preset="standard", final_steps=8)
+    Character.objects.create(workspace=workspace, name=name, keys=[], preview=b"")
     Storyboard.objects.create(workspace=workspace, title=name, model="toy").scenes.create(position=1, clip=generation)
     Sequel.objects.create(generation=generation, after=generation)
     Board.objects.create(workspace=workspace, title=name).places.create(generation=generation)

@@ -41,6 +41,18 @@ def events() -> list[tuple[str, str]]:
     return list(picked.values_list("event", "actor"))
 
 
+def test_where_nothing_is_picked_there_is_something_to_begin_with(stranger: Client, toy: Model) -> None:
+    prompt = 'href="/?prompt=a%20red%20circle'
+    page = stranger.get("/explore/").text
+    assert "To offer one of yours" in page
+    assert 'class="button" href="/models/"' in page
+    assert prompt not in page, "the toy of the tests makes none of these"
+    factories.model("little", is_default=False, family="preview", fps=8)
+    assert "&amp;model=little" in stranger.get("/explore/").text.split(prompt)[1].split('"')[0]
+    assert prompt in stranger.get("/explore/?model=little").text
+    assert prompt not in stranger.get("/explore/?model=toy").text
+
+
 def test_what_staff_picks_is_on_explore_and_in_the_audit_log(listed: Share, stranger: Client) -> None:
     staff = accounts.browser_of(accounts.person("staff@example.org", is_staff=True))
     assert PROMPT not in stranger.get("/explore/").text
@@ -104,7 +116,7 @@ def test_pages_go_on_where_the_last_one_ended_at_the_same_cost(
         address = page.partition('class="older"><a class="button" href="')[2].partition('"')[0].replace("&amp;", "&")
         address = f"/explore/{address}" if address else ""
     assert seen == tokens
-    assert costs == [2, 3, 3]
+    assert costs == [3, 3, 3]  # the first asks which models have picks; the others find their place
     assert "clip number 00" in stranger.get("/explore/?model=toy").text
 
 
@@ -124,8 +136,14 @@ def test_who_is_shut_out_is_not_on_explore(listed: Share, alice: Visitor, strang
 
 
 def test_lists_of_models_name_them(made: Generation, alice: Visitor, stranger: Client) -> None:
-    factories.model("other", is_default=False)
-    assert '<a href="?model=other" >Other</a>' in stranger.get("/explore/").text
+    other = factories.model("other", is_default=False)
+    like = Generation.objects.get(id=made.id)
+    assert other.current is not None
+    like.version = other.current
+    picked(1, like)
+    page = stranger.get("/explore/?model=other").text
+    assert '<a href="?model=other" aria-current="page">Other</a>' in page
+    assert "?model=toy" not in page  # none of it is picked
     assert '<option value="other" >Other</option>' in accounts.browser_of(alice).get("/history/").text
 
 
