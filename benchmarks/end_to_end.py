@@ -21,7 +21,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from benchmarks import machine
-from gpu_worker.contract import RenderJob, job_id
+from gpu_worker.contract import RenderJob
+from gpu_worker.valkey_names import job_id
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 

@@ -56,7 +56,7 @@ class Scene:
         from generation.models import Generation
         from generation.scheduling import dispatch
         from generation.scheduling.capacity import places_for
-        from gpu_worker.contract import job_id
+        from gpu_worker.valkey_names import job_id
         from loremotion.valkey import connection as valkey
         from tests.generation import factories
 
@@ -191,7 +191,7 @@ class Scene:
         self._show(self._random.sample(self.statuses, -(-len(self.statuses) // NEW_SHARE)))
 
     def _show(self, statuses: Sequence[WorkerStatus]) -> None:
-        from gpu_worker.contract import WORKERS_KEY, worker_key
+        from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 
         now = time.time()
         with self.valkey.pipeline(transaction=False) as pipeline:

@@ -16,8 +16,9 @@ from generation.scheduling.service_times import Spread, Work
 from generation.scheduling.snapshot import Outages
 from generation.scheduling.window import InLine, Window
 from generation.tiers import FREE_BEGINS, pass_first, yields
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, ModelSpec, RenderJob, Stage
+from gpu_worker.contract import ModelSpec, RenderJob, Stage
 from gpu_worker.job_choice import Bounds, Waiting, choose
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS
 
 GIB = 2**30
 BYTES_PER_SECOND = 2.0 * GIB

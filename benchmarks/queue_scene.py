@@ -208,7 +208,7 @@ class Scene:
         from django.db import connection
 
         from generation.scheduling.capacity import places_for
-        from gpu_worker.contract import WORKERS_KEY, worker_key
+        from gpu_worker.valkey_names import WORKERS_KEY, worker_key
         from gpu_worker.worker_status import WorkerStatus
 
         with connection.cursor() as cursor:

@@ -28,13 +28,14 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, ModelSpec, Progress, RenderJob, RenderReport, Stage
+from gpu_worker.contract import ModelSpec, Progress, RenderJob, RenderReport, Stage
 from gpu_worker.engine import Cpu, Engine, RenderedFrames
 from gpu_worker.engine.video.clip import Frame
 from gpu_worker.engine.video.writer import ClipWriter
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import RENDER_FUNCTION, RENDER_QUEUE
 from gpu_worker.worker import GpuWorker
 from loremotion.local.ports import free_port
 from loremotion.local.valkey import Valkey

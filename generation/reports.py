@@ -13,7 +13,7 @@ from generation.provider_keys import keeping
 from generation.settlement import lost_attempts, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_sender
 from gpu_worker import log_context
-from gpu_worker.contract import FINISHED_FUNCTION, KEY_TESTED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
+from gpu_worker.valkey_names import FINISHED_FUNCTION, KEY_TESTED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
 from loremotion.queues import Table
 
 logger = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from generation.scheduling.service_times import Spread
 from generation.settlement import ledger_check
 from generation.tiers import FREE_BEGINS, yields
 from generation.webhooks.models import Delivery
-from gpu_worker.contract import ATTEMPT_QUEUES
 from gpu_worker.liveness import takes_jobs
+from gpu_worker.valkey_names import ATTEMPT_QUEUES
 from loremotion import health, queues, valkey_memory
 from loremotion.metrics import gauge
 from loremotion.outbox.models import MailMessage, Retried

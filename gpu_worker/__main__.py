@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from gpu_worker import commands, host_faults, log_context, without_torch
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE, ModelSpec
+from gpu_worker.contract import ModelSpec
 from gpu_worker.host_faults import HostFault
 from gpu_worker.liveness import live_workers
 from gpu_worker.parent_death import die_with
@@ -25,6 +25,7 @@ from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
 from gpu_worker.status_table import table
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_QUEUE
 
 
 def main(arguments: list[str] | None = None) -> int:

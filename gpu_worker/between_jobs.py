@@ -9,9 +9,10 @@ from typing import Any
 import redis
 
 from gpu_worker import commands
-from gpu_worker.contract import ModelSpec, drain_key
+from gpu_worker.contract import ModelSpec
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.status import StatusReporter
+from gpu_worker.valkey_names import drain_key
 from gpu_worker.warm_models import WarmModels
 
 logger = logging.getLogger(__name__)

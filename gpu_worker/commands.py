@@ -10,16 +10,9 @@ from typing import Any
 import redis
 from rq.command import send_command as send_rq_command
 
-from gpu_worker.contract import (
-    CANCEL_TTL_SECONDS,
-    ModelSpec,
-    OwnKey,
-    cancel_key,
-    drain_key,
-    job_id,
-    rq_worker,
-)
+from gpu_worker.contract import ModelSpec, OwnKey
 from gpu_worker.liveness import live_workers
+from gpu_worker.valkey_names import CANCEL_TTL_SECONDS, cancel_key, drain_key, job_id, rq_worker
 
 DRAIN, RESUME, PRELOAD, EVICT = "drain", "resume", "preload", "evict"
 TEST_KEY = "test-key"

@@ -21,9 +21,9 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from gpu_worker import clock
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE, drain_key, worker_key
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_QUEUE, drain_key, worker_key
 from gpu_worker.worker_status import CLOCK_MAY_DIFFER_SECONDS, read_status
 
 LEAST_FREE_BYTES: Final = 10 * 2**30

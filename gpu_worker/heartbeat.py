@@ -12,9 +12,9 @@ from dataclasses import replace
 import redis
 
 from gpu_worker import clock, host_faults
-from gpu_worker.contract import HEARTBEAT_SECONDS, WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, worker_key
 from gpu_worker.host_faults import HostFault
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import HEARTBEAT_SECONDS, WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, worker_key
 from gpu_worker.worker_status import CONTRACT_VERSION, WorkerStatus
 
 logger = logging.getLogger(__name__)

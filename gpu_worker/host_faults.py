@@ -14,9 +14,9 @@ from typing import Final, cast
 import redis
 from redis.exceptions import NoPermissionError
 
-from gpu_worker.contract import WORKERS_KEY
 from gpu_worker.liveness import MOST_WORKERS
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import WORKERS_KEY
 
 logger = logging.getLogger(__name__)
 

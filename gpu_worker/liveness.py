@@ -11,7 +11,7 @@ from typing import cast
 
 import redis
 
-from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import DRAINING, WorkerStatus, read_status
 
 MOST_WORKERS = 10_000

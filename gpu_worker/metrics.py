@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gpu_worker.contract import worker_key
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import worker_key
 from gpu_worker.worker_status import DRAINING, WorkerStatus, read_status
 
 STATES = ("starting", "idle", "busy", DRAINING)

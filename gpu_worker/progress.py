@@ -13,7 +13,8 @@ from typing import Any
 import redis
 
 from gpu_worker.completion import Completion
-from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
+from gpu_worker.contract import Progress
+from gpu_worker.valkey_names import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, progress_key
 
 logger = logging.getLogger(__name__)
 

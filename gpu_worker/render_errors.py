@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 
-from gpu_worker.contract import DISK_FULL, HANDED_BACK, NOT_STORED, STEPPED_ASIDE, UPLOAD_FAILED, RenderError
+from gpu_worker.contract import RenderError
 from gpu_worker.deadline import TimedOut
+from gpu_worker.error_codes import DISK_FULL, HANDED_BACK, NOT_STORED, STEPPED_ASIDE, UPLOAD_FAILED
 from gpu_worker.inputs import InputUnavailable, InputUnreadable
 from gpu_worker.leaving import HandedBack
 from gpu_worker.sandbox import FileUnreadable

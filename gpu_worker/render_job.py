@@ -19,19 +19,9 @@ from typing import Any
 from gpu_worker import log_context
 from gpu_worker.addresses import TransferFailed, verify_place
 from gpu_worker.attempt import Attempt, Tally
-from gpu_worker.contract import (
-    HANDED_BACK,
-    LATE_SECONDS,
-    RENDER_FUNCTION,
-    STEPPED_ASIDE,
-    UPLOAD_FAILED,
-    Outcome,
-    Progress,
-    RenderJob,
-    RenderReport,
-    Stage,
-)
+from gpu_worker.contract import LATE_SECONDS, Outcome, Progress, RenderJob, RenderReport, Stage
 from gpu_worker.deadline import Deadline
+from gpu_worker.error_codes import HANDED_BACK, STEPPED_ASIDE, UPLOAD_FAILED
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable
 from gpu_worker.leaving import LeavingTime
 from gpu_worker.lifeline import Lifeline
@@ -43,6 +33,7 @@ from gpu_worker.rq_seams.allowed_jobs import Table
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.snapshot_store import SnapshotStore
 from gpu_worker.upload import Uploader, UploadFailed
+from gpu_worker.valkey_names import RENDER_FUNCTION
 
 logger = logging.getLogger(__name__)
 

@@ -15,20 +15,18 @@ from typing import Any
 import redis
 
 from gpu_worker.backoff import pauses_seconds
-from gpu_worker.contract import (
+from gpu_worker.contract import KeyTest, RenderJob, RenderReport
+from gpu_worker.rq_seams.unique_job import enqueue_once
+from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import (
     FINISHED_FUNCTION,
     KEY_TESTED_FUNCTION,
     REPORTS_QUEUE,
     STARTED_FUNCTION,
     WORKER_LOST_FUNCTION,
-    KeyTest,
-    RenderJob,
-    RenderReport,
     attempt_of,
     report_id,
 )
-from gpu_worker.rq_seams.unique_job import enqueue_once
-from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
 

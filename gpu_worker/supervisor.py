@@ -20,13 +20,13 @@ from typing import Final, cast
 
 from gpu_worker import host_faults
 from gpu_worker.backoff import pause_after, pauses_seconds
-from gpu_worker.contract import RENDER_QUEUE, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.host_faults import HostFault
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.valkey_names import RENDER_QUEUE, worker_key
 from gpu_worker.worker_process import Child
 from gpu_worker.worker_status import read_status
 

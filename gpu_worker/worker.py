@@ -22,19 +22,7 @@ from gpu_worker import addresses, cache_folders, commands, key_tests, render_err
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.completion import Completion
-from gpu_worker.contract import (
-    REMOTE_QUEUE,
-    RENDER_QUEUE,
-    Outcome,
-    Progress,
-    RenderError,
-    RenderJob,
-    RenderReport,
-    attempt_of,
-    cancel_key,
-    rq_worker,
-    worker_of,
-)
+from gpu_worker.contract import Outcome, Progress, RenderError, RenderJob, RenderReport
 from gpu_worker.delivery import Deliveries
 from gpu_worker.disk_room import DiskRoom
 from gpu_worker.heartbeat import Heartbeat
@@ -59,6 +47,7 @@ from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.step_aside import AsideBounds
 from gpu_worker.upload import Uploader
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_QUEUE, attempt_of, cancel_key, rq_worker, worker_of
 from gpu_worker.warm_models import WarmModels
 
 logger = logging.getLogger(__name__)

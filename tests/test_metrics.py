@@ -21,7 +21,7 @@ from pytest_django import Settings
 from billing.shop.models import Reconciliation
 from generation.settlement import ledger_check
 from gpu_worker import metrics as gpu_metrics
-from gpu_worker.contract import worker_key
+from gpu_worker.valkey_names import worker_key
 from gpu_worker.worker_status import CardStatus, WorkerStatus
 from loremotion import metrics
 from tests.generation.test_wait import machine

@@ -21,7 +21,7 @@ import redis
 
 from generation.live import progress
 from generation.live.polling import UNKNOWN, Snapshot, snapshots_of
-from gpu_worker.contract import progress_key
+from gpu_worker.valkey_names import progress_key
 from loremotion.valkey import async_connections
 
 logger = logging.getLogger(__name__)

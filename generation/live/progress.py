@@ -12,7 +12,8 @@ from uuid import UUID
 
 import redis
 
-from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
+from gpu_worker.contract import Progress
+from gpu_worker.valkey_names import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, progress_key
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)

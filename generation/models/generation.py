@@ -23,7 +23,7 @@ from generation.attempt_secret import secret_of
 from generation.models.querysets import GenerationQuerySet
 from generation.models.state import OPEN_STATES, State
 from generation.tiers import yields
-from gpu_worker import contract
+from gpu_worker import contract, valkey_names
 from gpu_worker.media.bounds import MOST_SECONDS
 
 TRIALS_WORKSPACE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
@@ -285,7 +285,7 @@ class Generation(models.Model):
     @property
     def job_id(self) -> str:
         """RQ's id of the attempt that is in flight."""
-        return contract.job_id(str(self.id), self.attempt)
+        return valkey_names.job_id(str(self.id), self.attempt)
 
     @property
     def is_sampled(self) -> bool:

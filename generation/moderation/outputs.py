@@ -15,7 +15,8 @@ from generation.moderation import gate
 from generation.moderation.models import Review
 from generation.moderation.verdict import Strictness
 from generation.tiers import yields
-from gpu_worker.contract import CLIP_EXPLICIT, RenderError
+from gpu_worker.contract import RenderError
+from gpu_worker.error_codes import CLIP_EXPLICIT
 
 EXPLICIT: Final = RenderError(
     code=CLIP_EXPLICIT,

@@ -20,7 +20,7 @@ from generation.models import Generation, State
 from generation.moderation import gate, outputs
 from generation.moderation.models import RefusalCount, Review
 from generation.moderation.verdict import Category, Outcome
-from gpu_worker.contract import CLIP_EXPLICIT
+from gpu_worker.error_codes import CLIP_EXPLICIT
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage

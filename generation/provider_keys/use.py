@@ -14,7 +14,8 @@ from accounts.models import Workspace
 from generation.models import Generation
 from generation.provider_keys import letters
 from generation.provider_keys.models import MADE_WITH_IT, MOST_SAID, KeyedClip, ProviderKey
-from gpu_worker.contract import OWN_ACCOUNT, OWN_KEY_REFUSED, OwnKey, RenderError, RenderJob
+from gpu_worker.contract import OWN_ACCOUNT, OwnKey, RenderError, RenderJob
+from gpu_worker.error_codes import OWN_KEY_REFUSED
 from loremotion.refusals import Conflict
 
 

@@ -12,9 +12,10 @@ from typing import Any, cast
 import redis
 from redis.client import Pipeline
 
-from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, worker_key
+from gpu_worker.contract import REMOTE_BYTES
 from gpu_worker.job_choice import LOOKS, Bounds
 from gpu_worker.liveness import MOST_WORKERS, live_workers, statuses_of, takes_jobs
+from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus, read_status
 from loremotion.valkey import connection
 

@@ -23,16 +23,9 @@ from generation.scheduling.window import InLine, Window
 from generation.storage import files
 from generation.tiers import FREE_BEGINS
 from gpu_worker import log_context
-from gpu_worker.contract import (
-    ATTEMPT_QUEUES,
-    REMOTE_QUEUE,
-    RENDER_FUNCTION,
-    RENDER_QUEUE,
-    former_job_id,
-    job_id,
-)
 from gpu_worker.rq_seams import line, scripts
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
+from gpu_worker.valkey_names import ATTEMPT_QUEUES, REMOTE_QUEUE, RENDER_FUNCTION, RENDER_QUEUE, former_job_id, job_id
 from loremotion import queues
 from loremotion.prepared import Answer, send_for_all, together
 from loremotion.row_security import across_workspaces

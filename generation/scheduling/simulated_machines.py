@@ -7,7 +7,7 @@ import numpy as np
 from generation.scheduling.futures import Flags, Floats, Ints, draw_seconds
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Snapshot
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS
 
 
 class SimulatedMachines:

@@ -6,8 +6,8 @@ from django.utils import timezone
 from rq.exceptions import NoSuchJobError
 
 from generation.models import Generation
-from gpu_worker.contract import former_job_id
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
+from gpu_worker.valkey_names import former_job_id
 from loremotion import queues
 
 

@@ -13,14 +13,8 @@ from django.utils.translation import gettext, gettext_noop
 from generation.models import TRIALS_WORKSPACE, Generation
 from generation.provider_keys import remote_words
 from generation.scheduling import aside
-from gpu_worker.contract import (
-    DOES_NOT_FIT,
-    NOT_STORED,
-    OWN_KEY_REFUSED,
-    OWN_KEY_UNOPENED,
-    UPLOAD_FAILED,
-    RenderError,
-)
+from gpu_worker.contract import RenderError
+from gpu_worker.error_codes import DOES_NOT_FIT, NOT_STORED, OWN_KEY_REFUSED, OWN_KEY_UNOPENED, UPLOAD_FAILED
 from loremotion.stored_words import StoredWords
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,8 @@ from generation.models import OPEN_STATES, Generation, State
 from generation.scheduling import capacity, dispatch
 from generation.settlement import attempts, retries, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
-from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, Outcome, RenderReport, attempt_of, worker_of
+from gpu_worker.contract import LATE_SECONDS, Outcome, RenderReport
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS, attempt_of, worker_of
 from loremotion.refusals import Unavailable
 from loremotion.sweeping import each
 from loremotion.valkey import connection

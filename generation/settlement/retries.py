@@ -17,7 +17,8 @@ from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import aside, dispatch, storage_pause
 from generation.settlement import endings, error_words
-from gpu_worker.contract import CLIP_BROKEN, HANDED_BACK, STEPPED_ASIDE, STORAGE_ERRORS, Progress
+from gpu_worker.contract import Progress
+from gpu_worker.error_codes import CLIP_BROKEN, HANDED_BACK, STEPPED_ASIDE, STORAGE_ERRORS
 
 EXCUSED_HAND_BACKS = 20
 """Attempts that end because their worker leaves in good order, or lets a short clip go first, count for nothing, up to

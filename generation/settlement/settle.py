@@ -28,16 +28,9 @@ from generation.provider_keys import use
 from generation.scheduling import capacity, dispatch, service_rates, storage_pause
 from generation.settlement import attempts, endings, error_words, retries
 from generation.storage import files, retention, traces
-from gpu_worker.contract import (
-    CANCEL_TTL_SECONDS,
-    DOES_NOT_FIT,
-    STEPPED_ASIDE,
-    ClipFacts,
-    Outcome,
-    RenderError,
-    RenderReport,
-    cancel_key,
-)
+from gpu_worker.contract import ClipFacts, Outcome, RenderError, RenderReport
+from gpu_worker.error_codes import DOES_NOT_FIT, STEPPED_ASIDE
+from gpu_worker.valkey_names import CANCEL_TTL_SECONDS, cancel_key
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 

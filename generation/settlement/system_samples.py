@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.shop.models import StripeEvent
 from generation.models import SystemSample
 from generation.webhooks.models import Delivery
-from gpu_worker.contract import ATTEMPT_QUEUES
+from gpu_worker.valkey_names import ATTEMPT_QUEUES
 from loremotion import health, queues
 from loremotion.outbox.models import MailMessage, Retried
 

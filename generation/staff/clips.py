@@ -28,7 +28,7 @@ from generation.staff import late, why_waiting
 from generation.storage import serving
 from generation.tiers import FREE_BEGINS
 from generation.webhooks.models import Delivery
-from gpu_worker.contract import HANDED_BACK
+from gpu_worker.error_codes import HANDED_BACK
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as SentState
 from loremotion.refusals import Conflict, Refusal

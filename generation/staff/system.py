@@ -29,8 +29,8 @@ from generation.settlement import ledger_check, system_samples
 from generation.staff import needs, verdict
 from generation.staff.tiles import in_one_unit, plot
 from generation.webhooks.models import Delivery
-from gpu_worker.contract import ATTEMPT_QUEUES
 from gpu_worker.liveness import takes_jobs
+from gpu_worker.valkey_names import ATTEMPT_QUEUES
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import __version__, health, queues
 from loremotion.outbox.models import MailMessage, Retried

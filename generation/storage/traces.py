@@ -12,7 +12,7 @@ from rq.results import Result
 
 from generation.attempt_secret import secrets_of
 from generation.models import Generation
-from gpu_worker import contract
+from gpu_worker import valkey_names
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion.valkey import connection
 
@@ -66,7 +66,7 @@ def _forget(attempts: Mapping[str, int], *, again_after_seconds: float) -> None:
 
 
 def _keys(name: str, attempts: int) -> Iterable[str]:
-    yield from (contract.progress_key(name), contract.cancel_key(name))
+    yield from (valkey_names.progress_key(name), valkey_names.cancel_key(name))
     for attempt in range(1, attempts + 1):
         for job_id in _job_ids_of_attempt(name, attempt):
             yield from (AllowedJob.key_for(job_id), Result.get_key(job_id))
@@ -89,9 +89,9 @@ def signed_attempt(job_id: str) -> str:
 
 
 def _job_ids_of_attempt(generation_id: str, attempt: int) -> Iterable[str]:
-    former = contract.former_job_id(generation_id, attempt)  # the next release drops what is made of it
-    yield from (contract.job_id(generation_id, attempt), former, signing_id(generation_id, attempt))
-    for kind in contract.REPORT_KINDS:
+    former = valkey_names.former_job_id(generation_id, attempt)  # the next release drops what is made of it
+    yield from (valkey_names.job_id(generation_id, attempt), former, signing_id(generation_id, attempt))
+    for kind in valkey_names.REPORT_KINDS:
         yield f"{kind}-{former}"
         for secret in ("", *secrets_of(generation_id, attempt)):
-            yield contract.report_id(kind, generation_id, attempt, secret)
+            yield valkey_names.report_id(kind, generation_id, attempt, secret)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gpu_worker.contract import CLIP_BROKEN, DOES_NOT_FIT
+from gpu_worker.error_codes import CLIP_BROKEN, DOES_NOT_FIT
 
 
 class EngineError(Exception):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gpu_worker.contract import OWN_ACCOUNT, OWN_KEY_REFUSED, OWN_KEY_UNOPENED, KeyTest, OwnKey, RenderJob
+from gpu_worker.contract import OWN_ACCOUNT, KeyTest, OwnKey, RenderJob
+from gpu_worker.error_codes import OWN_KEY_REFUSED, OWN_KEY_UNOPENED
 from gpu_worker.remote.accounts import Account
 from gpu_worker.remote.errors import AccountRefused, Busy, NoSuchJob, RemoteFailed, Unanswered
 from gpu_worker.remote.provider import Provider

@@ -15,9 +15,9 @@ from typing import cast
 
 import redis
 
-from gpu_worker.contract import remote_key
 from gpu_worker.snapshot_files import SnapshotFiles, is_undamaged
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import remote_key
 from gpu_worker.wire import Wire
 
 logger = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from gpu_worker.contract import RENDER_QUEUE, holding_key, rq_worker
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.render_queue import secret_in
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import RENDER_QUEUE, holding_key, rq_worker
 
 logger = logging.getLogger(__name__)
 

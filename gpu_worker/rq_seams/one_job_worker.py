@@ -26,10 +26,11 @@ from rq.queue import Queue
 from rq.timeouts import BaseDeathPenalty
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY, register
 
-from gpu_worker.contract import RENDER_QUEUE, WORKER_DEAD_AFTER_SECONDS, RenderJob, rq_worker
+from gpu_worker.contract import RenderJob
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob, AllowedJobWorker, Table
 from gpu_worker.rq_seams.render_queue import read
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import RENDER_QUEUE, WORKER_DEAD_AFTER_SECONDS, rq_worker
 
 logger = logging.getLogger(__name__)
 

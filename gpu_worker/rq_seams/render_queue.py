@@ -18,11 +18,12 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.queue import Queue
 
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_FUNCTION, RENDER_QUEUE, RenderJob, holding_key
+from gpu_worker.contract import RenderJob
 from gpu_worker.job_choice import LOOKS, Bounds, Waiting
 from gpu_worker.liveness import workers_taking_jobs
 from gpu_worker.rq_seams.allowed_jobs import inflated
 from gpu_worker.rq_seams.scripts import LOOK, REFUSE, TAKE, needing_scripts
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_FUNCTION, RENDER_QUEUE, holding_key
 
 
 class RenderQueue:

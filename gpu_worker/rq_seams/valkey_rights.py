@@ -1,9 +1,9 @@
 """What a GPU host may do in Valkey: which commands on which keys, as a rule of Valkey's access control list.
 
 Jobs of all queues lie side by side in RQ, so the rule goes by ids: those of renders and reports begin with the name of
-their queue (``gpu_worker.contract``). What is not named here Valkey itself refuses, whatever runs on the host: mail,
-payments and webhooks, their workers, caches and limits of the website, commands to other processes. Renders are the
-fleet's, read and written; reports can be added, and neither read nor taken away.
+their queue (``gpu_worker.valkey_names``). What is not named here Valkey itself refuses, whatever runs on the host:
+mail, payments and webhooks, their workers, caches and limits of the website, commands to other processes. Renders are
+the fleet's, read and written; reports can be added, and neither read nor taken away.
 
 Needs Valkey 7.2 or Redis 7: the brackets (selectors) let a command touch some keys and not others.
 """
@@ -14,7 +14,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_QUEUE
 
 USER = "gpu"
 ANY_WORKER = "*"

@@ -28,7 +28,7 @@ import psutil
 import redis
 from honcho.environ import parse_procfile
 
-from gpu_worker import contract, last_work
+from gpu_worker import last_work, valkey_names
 from loremotion.local import orphans, preparation
 from loremotion.local.environment import ROOT, environment_of, environments_of, settings_of
 from loremotion.local.failure import CannotStart
@@ -212,8 +212,8 @@ class Stack:
         deadline = time.monotonic() + timeout_seconds
         with redis.Redis.from_url(self.stores.redis_url, decode_responses=True) as connection:
             while True:
-                for name in connection.zrange(contract.WORKERS_KEY, 0, -1):
-                    status = connection.get(contract.worker_key(name))
+                for name in connection.zrange(valkey_names.WORKERS_KEY, 0, -1):
+                    status = connection.get(valkey_names.worker_key(name))
                     if status and json.loads(status)["state"] != "starting":
                         return str(name)
                 self._fail_if("gpu", is_late=time.monotonic() > deadline, timeout_seconds=timeout_seconds)

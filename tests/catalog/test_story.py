@@ -15,7 +15,7 @@ import pytest
 import redis
 from PIL import Image
 
-from gpu_worker.contract import drain_key, worker_key
+from gpu_worker.valkey_names import drain_key, worker_key
 from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import redis
 
-from gpu_worker.contract import STEPPED_ASIDE, Outcome
+from gpu_worker.contract import Outcome
+from gpu_worker.error_codes import STEPPED_ASIDE
 from gpu_worker.liveness import live_workers
 from tests.gpu_worker.conftest import enqueue
 from tests.gpu_worker.test_real_render import frames_of, gpu_host, host_folder, preview_job, report_on, valkey

@@ -17,7 +17,8 @@ from accounts.models import Visitor
 from generation.api import events
 from generation.live import progress
 from generation.models import Generation
-from gpu_worker.contract import Progress, progress_key
+from gpu_worker.contract import Progress
+from gpu_worker.valkey_names import progress_key
 
 
 def follow(visitor: Visitor, generation: Generation, *, last_id: str = "", least: int = 1) -> list[dict[str, str]]:

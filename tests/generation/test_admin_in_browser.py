@@ -20,7 +20,8 @@ from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import retries, settle
 from generation.submission import trials
-from gpu_worker.contract import HANDED_BACK, rq_worker
+from gpu_worker.error_codes import HANDED_BACK
+from gpu_worker.valkey_names import rq_worker
 from tests.accounts.factories import browser_of, person
 from tests.generation import factories
 from tests.generation.test_fleet_page import GB, TRANSFORMER, heard, on_card

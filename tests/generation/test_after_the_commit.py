@@ -19,7 +19,8 @@ from generation.api import presentation
 from generation.models import Generation, State
 from generation.scheduling import capacity, dispatch, queue_depth, wait
 from generation.scheduling.forecast_board import CLIPS_KEY, PLACES_KEY
-from gpu_worker.contract import WORKERS_KEY, Progress, progress_key, worker_key
+from gpu_worker.contract import Progress
+from gpu_worker.valkey_names import WORKERS_KEY, progress_key, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import well_known
 from tests.generation import factories

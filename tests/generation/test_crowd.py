@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from gpu_worker.contract import progress_key
+from gpu_worker.valkey_names import progress_key
 from loremotion.lasting import THREADS
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor

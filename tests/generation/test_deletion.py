@@ -19,8 +19,9 @@ from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.settlement import deletion, housekeeping, settle
 from generation.storage import files, retention, traces
-from gpu_worker.contract import Outcome, cancel_key, job_id, progress_key
+from gpu_worker.contract import Outcome
 from gpu_worker.reports import Reports
+from gpu_worker.valkey_names import cancel_key, job_id, progress_key
 from loremotion import queues
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

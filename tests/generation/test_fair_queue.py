@@ -18,7 +18,7 @@ from generation.scheduling import dispatch, fair_queue, places
 from generation.scheduling.places import Place
 from generation.settlement import settle
 from generation.submission import submit
-from gpu_worker.contract import attempt_of
+from gpu_worker.valkey_names import attempt_of
 from tests.generation import factories
 
 LARGE = 2**50

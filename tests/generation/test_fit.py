@@ -30,8 +30,10 @@ from generation.scheduling.capacity import (
 from generation.scheduling.window import InLine, Window
 from generation.settlement import settle
 from generation.tiers import FREE_BEGINS
-from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, worker_key
+from gpu_worker.contract import Outcome, RenderError
+from gpu_worker.error_codes import DOES_NOT_FIT
 from gpu_worker.job_choice import LOOKS, Bounds
+from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

@@ -21,7 +21,8 @@ from accounts.models import User, Visitor
 from catalog.models import Model
 from generation.models import FleetSample, Generation, State, StoragePause
 from generation.scheduling import fleet_samples
-from gpu_worker.contract import WORKERS_KEY, Progress, drain_key, progress_key, rq_worker, worker_key
+from gpu_worker.contract import Progress
+from gpu_worker.valkey_names import WORKERS_KEY, drain_key, progress_key, rq_worker, worker_key
 from gpu_worker.worker_status import DRAINING, CardStatus, ResidentComponent, WorkerStatus
 from tests.generation import factories
 

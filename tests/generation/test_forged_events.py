@@ -12,7 +12,8 @@ from asgiref.sync import async_to_sync
 from accounts.models import Visitor
 from generation.models import Generation
 from generation.settlement import settle
-from gpu_worker.contract import Progress, progress_key
+from gpu_worker.contract import Progress
+from gpu_worker.valkey_names import progress_key
 from loremotion.valkey import connection
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

@@ -16,7 +16,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping, lost_attempts
 from generation.storage import host_keys
-from gpu_worker.contract import job_id, progress_key, report_id, worker_key
+from gpu_worker.valkey_names import job_id, progress_key, report_id, worker_key
 from loremotion import health, valkey_memory
 from tests.generation import factories
 from tests.generation.test_housekeeping import in_a_while

@@ -18,8 +18,9 @@ from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import capacity, dispatch
 from generation.settlement import housekeeping, settle
-from gpu_worker.contract import LATE_SECONDS, WORKERS_KEY, progress_key, worker_key
+from gpu_worker.contract import LATE_SECONDS
 from gpu_worker.liveness import MOST_WORKERS, live_workers
+from gpu_worker.valkey_names import WORKERS_KEY, progress_key, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import queues
 from tests.generation import factories

@@ -33,8 +33,9 @@ from generation.storage import traces
 from generation.storage.s3 import StoreUnavailable
 from generation.tiers import FREE_BEGINS
 from gpu_worker import log_context
-from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
+from gpu_worker.contract import Outcome, RenderReport
 from gpu_worker.rq_seams import scripts
+from gpu_worker.valkey_names import WORKERS_KEY, cancel_key, former_job_id, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import queues, sweeping
 from loremotion.sweeping import each

@@ -25,7 +25,7 @@ from generation.scheduling.observation import Observer
 from generation.scheduling.smoothing import Told, room
 from generation.scheduling.wait import waits_of
 from generation.settlement import forecasting, settle
-from gpu_worker.contract import WORKERS_KEY
+from gpu_worker.valkey_names import WORKERS_KEY
 from tests.generation import factories
 from tests.generation.test_wait import machine
 

@@ -16,8 +16,8 @@ from generation.models import Generation
 from generation.provenance import signing
 from generation.scheduling import dispatch
 from generation.settlement import retries, settle, signing_queue
-from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
 from gpu_worker.log_context import ContextFilter
+from gpu_worker.valkey_names import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
 from loremotion import queue_worker, queues
 from tests.generation import factories
 from tests.test_log_of_queues import broken, leads_back, said_as_json, without_database

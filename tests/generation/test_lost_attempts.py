@@ -18,7 +18,7 @@ from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import capacity, dispatch
 from generation.settlement import housekeeping, settle
-from gpu_worker.contract import worker_key
+from gpu_worker.valkey_names import worker_key
 from gpu_worker.worker_status import CardStatus, WorkerStatus
 from loremotion.valkey import connection
 from tests.generation import factories

@@ -9,7 +9,7 @@ import pytest
 from generation.scheduling.outages import FORGOTTEN_SECONDS, Watch, what_is_left
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Outages
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS
 from tests.generation.test_forecast import clip, machine, said_of, snapshot, starts
 
 BOTH = {"gpu-1": 10, "gpu-2": 20}

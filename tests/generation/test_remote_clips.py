@@ -23,7 +23,8 @@ from generation.scheduling.offline import NO_REMOTE_WORKER
 from generation.scheduling.prospect import prospect_of, wait_before_asking
 from generation.scheduling.wait import wait_of
 from generation.settlement import settle
-from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, Outcome, RenderError, worker_key
+from gpu_worker.contract import REMOTE_BYTES, Outcome, RenderError
+from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion.refusals import TooMany
 from tests.generation import factories

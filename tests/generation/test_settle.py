@@ -18,7 +18,9 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import retries, settle
 from generation.storage import files
-from gpu_worker.contract import HANDED_BACK, Outcome, RenderError, cancel_key
+from gpu_worker.contract import Outcome, RenderError
+from gpu_worker.error_codes import HANDED_BACK
+from gpu_worker.valkey_names import cancel_key
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 from tests.generation import factories

@@ -29,7 +29,8 @@ from generation.scheduling.calibration import Calibration
 from generation.scheduling.forecast import Forecast
 from generation.scheduling.misses import Cause, Miss
 from generation.settlement import settle
-from gpu_worker.contract import Outcome, Progress, progress_key
+from gpu_worker.contract import Outcome, Progress
+from gpu_worker.valkey_names import progress_key
 from tests.accounts.factories import person, team
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

@@ -15,7 +15,7 @@ from accounts.models import User
 from catalog.models import Model
 from generation.models import ForecastHour, ServiceSpan
 from generation.scheduling import service_record
-from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 from tests.generation import test_remote_clips as remote

@@ -11,7 +11,9 @@ from generation import reports
 from generation.models import Generation, State
 from generation.scheduling import dispatch, places, wait
 from generation.settlement import settle
-from gpu_worker.contract import STEPPED_ASIDE, Outcome, RenderError, attempt_of
+from gpu_worker.contract import Outcome, RenderError
+from gpu_worker.error_codes import STEPPED_ASIDE
+from gpu_worker.valkey_names import attempt_of
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.gpu_worker.conftest import report_status

@@ -14,7 +14,8 @@ from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, storage_pause, wait
 from generation.settlement import settle
-from gpu_worker.contract import DISK_FULL, UPLOAD_FAILED, Outcome, RenderError
+from gpu_worker.contract import Outcome, RenderError
+from gpu_worker.error_codes import DISK_FULL, UPLOAD_FAILED
 from tests.generation import factories
 
 NOON = datetime(2028, 2, 28, 12, tzinfo=UTC)

@@ -25,9 +25,10 @@ from generation.scheduling.fair_order import first_by_size
 from generation.scheduling.window import InLine, Window
 from generation.settlement import lost_attempts, settle
 from generation.tiers import FREE_BEGINS, MOST_PASSES, pass_first, yields
-from gpu_worker.contract import RenderJob, attempt_of
+from gpu_worker.contract import RenderJob
 from gpu_worker.job_choice import Bounds, Waiting, choose
 from gpu_worker.rq_seams.line import move_before
+from gpu_worker.valkey_names import attempt_of
 from tests.generation import factories
 from tests.gpu_worker.waiting_lines import JOB
 from tests.properties import examples

@@ -22,8 +22,9 @@ from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.settlement import settle
 from generation.submission import trials
 from gpu_worker import media_input
-from gpu_worker.contract import Progress, progress_key
+from gpu_worker.contract import Progress
 from gpu_worker.media_input import Wanted
+from gpu_worker.valkey_names import progress_key
 from loremotion.refusals import Invalid
 from tests.generation import factories
 

@@ -41,7 +41,7 @@ from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.settlement import forecasting, settle
 from generation.submission.submit import submit
 from generation.tiers import FREE_BEGINS
-from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.valkey_names import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

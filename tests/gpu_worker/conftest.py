@@ -23,22 +23,13 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import (
-    RENDER_FUNCTION,
-    RENDER_QUEUE,
-    REPORTS_QUEUE,
-    WORKERS_KEY,
-    ModelSpec,
-    RenderJob,
-    RenderReport,
-    progress_key,
-    worker_key,
-)
+from gpu_worker.contract import ModelSpec, RenderJob, RenderReport
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.liveness import live_workers
 from gpu_worker.rq_seams import valkey_rights
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import RENDER_FUNCTION, RENDER_QUEUE, REPORTS_QUEUE, WORKERS_KEY, progress_key, worker_key
 from gpu_worker.worker import GpuWorker
 from gpu_worker.worker_status import WorkerStatus
 from tests.gpu_worker.scripted import ScriptedEngine

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from gpu_worker import render_job
-from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, Outcome, RenderJob
+from gpu_worker.contract import Outcome, RenderJob
+from gpu_worker.valkey_names import RENDER_FUNCTION, RENDER_QUEUE
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job
 from tests.gpu_worker.scripted import ScriptedEngine

@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from gpu_worker import worker_status
-from gpu_worker.contract import ClipFacts, ModelSpec, Outcome, Progress, RenderReport, worker_key
+from gpu_worker.contract import ClipFacts, ModelSpec, Outcome, Progress, RenderReport
 from gpu_worker.heartbeat import Heartbeat
+from gpu_worker.valkey_names import worker_key
 from gpu_worker.worker_status import CONTRACT_VERSION, ResidentComponent, WorkerStatus, read_status
 
 STATUS = WorkerStatus(

@@ -12,9 +12,9 @@ import redis
 
 from gpu_worker import clock, doctor
 from gpu_worker.__main__ import main
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE
 from gpu_worker.doctor import Finding
 from gpu_worker.settings import Settings
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_QUEUE
 from loremotion.local.ports import free_port
 from tests.gpu_worker.valkey_users import user_of
 

@@ -15,14 +15,9 @@ from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from gpu_worker import commands
-from gpu_worker.contract import (
-    CANCEL_TTL_SECONDS,
-    Outcome,
-    cancel_key,
-    holding_key,
-    report_id,
-)
+from gpu_worker.contract import Outcome
 from gpu_worker.snapshot_files import SnapshotFiles
+from gpu_worker.valkey_names import CANCEL_TTL_SECONDS, cancel_key, holding_key, report_id
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import (
     enqueue,

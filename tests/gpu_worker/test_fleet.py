@@ -16,19 +16,13 @@ import redis
 from gpu_worker import commands, metrics
 from gpu_worker.__main__ import main
 from gpu_worker.between_jobs import BetweenJobs
-from gpu_worker.contract import (
-    REMOTE_BYTES,
-    WORKER_DEAD_AFTER_SECONDS,
-    WORKERS_KEY,
-    cancel_key,
-    drain_key,
-    worker_key,
-)
+from gpu_worker.contract import REMOTE_BYTES
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
 from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.status_table import table
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, cancel_key, drain_key, worker_key
 from gpu_worker.warm_models import WarmModels
 from gpu_worker.worker_status import CardStatus, ResidentComponent, WorkerStatus
 from loremotion.local.ports import free_port

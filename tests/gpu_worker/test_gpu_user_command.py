@@ -10,10 +10,8 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 from redis.exceptions import NoPermissionError
 
-from gpu_worker.contract import (
-    REMOTE_QUEUE,
-)
 from gpu_worker.rq_seams import valkey_rights
+from gpu_worker.valkey_names import REMOTE_QUEUE
 from tests.gpu_worker.valkey_users import told
 
 

@@ -14,7 +14,8 @@ import redis
 from gpu_worker import commands
 from gpu_worker.__main__ import main
 from gpu_worker.between_jobs import BetweenJobs
-from gpu_worker.contract import HANDED_BACK, Outcome, Progress, RenderJob
+from gpu_worker.contract import Outcome, Progress, RenderJob
+from gpu_worker.error_codes import HANDED_BACK
 from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.liveness import live_workers
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
+from gpu_worker.contract import Progress
 from gpu_worker.progress import RECOVERY_SECONDS, ProgressStream
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, progress_key
 from loremotion.local.ports import free_port
 from loremotion.local.valkey import Valkey
 from tests.gpu_worker.conftest import make_job, stream_of

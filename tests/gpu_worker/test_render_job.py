@@ -16,9 +16,10 @@ import redis
 from PIL import Image
 
 from gpu_worker import render_job
-from gpu_worker.contract import LATE_SECONDS, NOT_STORED, Outcome, Progress, RenderJob
+from gpu_worker.contract import LATE_SECONDS, Outcome, Progress, RenderJob
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.engine import errors
+from gpu_worker.error_codes import NOT_STORED
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.render_errors import error_of
 from gpu_worker.sandbox import FileUnreadable

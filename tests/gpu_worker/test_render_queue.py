@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, RenderJob, holding_key
+from gpu_worker.contract import RenderJob
 from gpu_worker.job_choice import Bounds
 from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import RENDER_QUEUE, WORKERS_KEY, holding_key
 from gpu_worker.worker_status import DRAINING
 from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
 from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting

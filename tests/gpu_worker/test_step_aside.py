@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from gpu_worker import job_picker
-from gpu_worker.contract import STEPPED_ASIDE, Outcome, Progress, RenderJob, RenderReport, Stage
+from gpu_worker.contract import Outcome, Progress, RenderJob, RenderReport, Stage
+from gpu_worker.error_codes import STEPPED_ASIDE
 from gpu_worker.job_choice import Bounds, Waiting, choose
 from gpu_worker.rq_seams.render_queue import RenderQueue
 from gpu_worker.snapshot_files import SnapshotFiles

@@ -15,11 +15,12 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from gpu_worker import commands, host_faults
-from gpu_worker.contract import Outcome, drain_key, holding_key, worker_key
+from gpu_worker.contract import Outcome
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
 from gpu_worker.supervisor import _delay_seconds
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import drain_key, holding_key, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion.local.ports import free_port
 from loremotion.local.valkey import Valkey

@@ -12,14 +12,9 @@ import redis
 from django.conf import settings as django_settings
 from redis.exceptions import NoPermissionError
 
-from gpu_worker.contract import (
-    cancel_key,
-    holding_key,
-    progress_key,
-    worker_key,
-)
 from gpu_worker.host_faults import fault_key
 from gpu_worker.rq_seams import valkey_rights
+from gpu_worker.valkey_names import cancel_key, holding_key, progress_key, worker_key
 from tests.gpu_worker.valkey_users import CLIP, FOREIGN, PASSWORD, refusal, told
 
 CATEGORIES = (

@@ -13,22 +13,22 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from gpu_worker.__main__ import main
-from gpu_worker.contract import (
-    REMOTE_QUEUE,
-    RENDER_FUNCTION,
-    RENDER_QUEUE,
-    Outcome,
-    cancel_key,
-    holding_key,
-    progress_key,
-    worker_key,
-)
+from gpu_worker.contract import Outcome
 from gpu_worker.job_choice import Bounds
 from gpu_worker.liveness import live_workers
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker, scripts
 from gpu_worker.rq_seams.render_queue import RenderQueue
 from gpu_worker.valkey import Unreachable
+from gpu_worker.valkey_names import (
+    REMOTE_QUEUE,
+    RENDER_FUNCTION,
+    RENDER_QUEUE,
+    cancel_key,
+    holding_key,
+    progress_key,
+    worker_key,
+)
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import Supervised, enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.scripted import ScriptedEngine

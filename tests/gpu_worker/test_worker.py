@@ -14,16 +14,12 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from gpu_worker import commands
-from gpu_worker.contract import (
-    WORKER_DEAD_AFTER_SECONDS,
-    ModelSpec,
-    Outcome,
-    worker_key,
-)
+from gpu_worker.contract import ModelSpec, Outcome
 from gpu_worker.last_work import process_key
 from gpu_worker.liveness import live_workers
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS, worker_key
 from gpu_worker.worker import GpuWorker
 from loremotion.local.ports import free_port
 from loremotion.local.valkey import Valkey

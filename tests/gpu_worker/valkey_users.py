@@ -10,10 +10,8 @@ from urllib.parse import quote, urlsplit
 import redis
 from django.conf import settings as django_settings
 
-from gpu_worker.contract import (
-    RENDER_QUEUE,
-)
 from gpu_worker.rq_seams import scripts, valkey_rights
+from gpu_worker.valkey_names import RENDER_QUEUE
 
 PASSWORD = "of the fleet"
 CLIP = "5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1"

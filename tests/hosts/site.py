@@ -18,7 +18,7 @@ import httpx
 import psycopg
 import redis
 
-from gpu_worker import contract
+from gpu_worker import valkey_names
 from gpu_worker.disk_room import LEAST_FREE_BYTES
 from gpu_worker.rq_seams import valkey_rights
 from gpu_worker.valkey import connect
@@ -365,7 +365,7 @@ class Site:
 
     def status_of(self, worker: str) -> WorkerStatus | None:
         with contextlib.suppress(redis.RedisError):
-            said = self.valkey.get(contract.worker_key(worker))
+            said = self.valkey.get(valkey_names.worker_key(worker))
             return read_status(worker, said if isinstance(said, bytes) else None)
         return None
 

@@ -25,7 +25,8 @@ from generation.scheduling import dispatch
 from generation.sharing.models import Share
 from generation.storage import files
 from generation.submission.submit import submit
-from gpu_worker.contract import RENDER_QUEUE, Outcome, RenderError, job_id
+from gpu_worker.contract import Outcome, RenderError
+from gpu_worker.valkey_names import RENDER_QUEUE, job_id
 from loremotion import queues
 from loremotion.refusals import Refusal
 from tests.generation import factories

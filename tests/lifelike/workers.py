@@ -14,8 +14,9 @@ from django.utils import timezone
 from generation.models import FleetSample, ForecastHour, Generation, ServiceSpan, SystemSample
 from generation.scheduling import dispatch
 from generation.settlement import settle
-from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, Progress, job_id, progress_key, worker_key
+from gpu_worker.contract import Progress
 from gpu_worker.last_work import GPU, LastWork
+from gpu_worker.valkey_names import RENDER_QUEUE, WORKERS_KEY, job_id, progress_key, worker_key
 from gpu_worker.worker_status import CONTRACT_VERSION, ResidentComponent, WorkerStatus
 from loremotion import queues
 from loremotion.valkey import connection

@@ -16,7 +16,8 @@ from generation import reports
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import endings, lost_attempts, settle, signing_queue
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, Outcome
+from gpu_worker.contract import Outcome
+from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS
 from loremotion import queues
 from tests.generation import factories
 from tests.provenance.conftest import Delivered, sign_due

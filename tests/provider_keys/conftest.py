@@ -25,7 +25,7 @@ from generation.provider_keys import keeping, use
 from generation.provider_keys.models import ProviderKey
 from generation.scheduling import dispatch
 from generation.submission.submit import submit
-from gpu_worker.contract import REMOTE_BYTES, REMOTE_QUEUE, WORKERS_KEY, worker_key
+from gpu_worker.contract import REMOTE_BYTES
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.remote.engine import RemoteEngine
 from gpu_worker.remote.own_keys import OwnKeys
@@ -35,6 +35,7 @@ from gpu_worker.sealed_keys import PrivateKeys, add_private_key
 from gpu_worker.settings import Settings
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import REMOTE_QUEUE, WORKERS_KEY, worker_key
 from gpu_worker.worker import GpuWorker
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import queue_worker

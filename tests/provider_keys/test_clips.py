@@ -20,7 +20,8 @@ from generation.provider_keys.workspace_data import move
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from generation.submission.submit import submit
-from gpu_worker.contract import OWN_ACCOUNT, OWN_KEY_REFUSED, Outcome, RenderError, RenderJob
+from gpu_worker.contract import OWN_ACCOUNT, Outcome, RenderError, RenderJob
+from gpu_worker.error_codes import OWN_KEY_REFUSED
 from gpu_worker.sealed_keys import PrivateKeys
 from loremotion import queue_worker, queues
 from loremotion.refusals import Conflict, TooMany

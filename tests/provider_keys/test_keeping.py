@@ -23,8 +23,9 @@ from generation import reports
 from generation.provider_keys import keeping
 from generation.provider_keys.models import ProviderKey
 from generation.scheduling import dispatch
-from gpu_worker.contract import KeyTest, rq_worker
+from gpu_worker.contract import KeyTest
 from gpu_worker.sealed_keys import PrivateKeys
+from gpu_worker.valkey_names import rq_worker
 from loremotion import queue_worker
 from loremotion.refusals import Conflict, Invalid, Unavailable
 from tests.accounts.factories import browser_of, person

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.utils.module_loading import import_string
 from rq.exceptions import NoSuchJobError
 
-from gpu_worker import contract
+from gpu_worker import valkey_names
 from loremotion import queue_worker, queues
 from tests.queues import records
 from tests.queues.records import BOMB, EXTRAS, MODULE, NAMES, NO_NAMES, UNREADABLE, call, write
@@ -224,7 +224,7 @@ def test_the_page_of_queues_and_its_pickle_are_gone(admin_client: Any) -> None:
 
 def test_the_render_queue_is_no_business_of_the_site() -> None:
     with pytest.raises(KeyError):
-        queues.table(contract.RENDER_QUEUE)
+        queues.table(valkey_names.RENDER_QUEUE)
 
 
 def test_what_stands_in_the_queue_of_the_last_release_is_worked_off(valkey: redis.Redis, good: list[str]) -> None:

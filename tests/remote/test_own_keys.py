@@ -16,7 +16,8 @@ import pytest
 import redis
 
 from gpu_worker import commands
-from gpu_worker.contract import OWN_ACCOUNT, OWN_KEY_REFUSED, OWN_KEY_UNOPENED, REMOTE_QUEUE, KeyTest, OwnKey, RenderJob
+from gpu_worker.contract import OWN_ACCOUNT, KeyTest, OwnKey, RenderJob
+from gpu_worker.error_codes import OWN_KEY_REFUSED, OWN_KEY_UNOPENED
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.remote.accounts import Account
 from gpu_worker.remote.errors import NOT_SET_UP, REFUSED, RemoteFailed
@@ -25,6 +26,7 @@ from gpu_worker.remote.set_up import engine_of
 from gpu_worker.sealed_keys import Credentials, PrivateKeys, add_private_key, seal
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import REMOTE_QUEUE
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import environment, finished_reports
 from tests.gpu_worker.valkey_users import told, user_of

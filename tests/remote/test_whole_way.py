@@ -23,7 +23,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.storage import files
 from generation.submission.submit import submit
-from gpu_worker.contract import REMOTE_BYTES, REMOTE_QUEUE
+from gpu_worker.contract import REMOTE_BYTES
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.remote.engine import RemoteEngine
 from gpu_worker.remote.providers import provider_of
@@ -31,6 +31,7 @@ from gpu_worker.remote.started_jobs import StartedJobs
 from gpu_worker.settings import Settings
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import REMOTE_QUEUE
 from gpu_worker.worker import GpuWorker
 from loremotion import queue_worker
 from loremotion.refusals import TooMany

@@ -14,11 +14,12 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_FUNCTION, Outcome, RenderJob
+from gpu_worker.contract import Outcome, RenderJob
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.remote.set_up import engine_of
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_FUNCTION
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, environment, finished_reports
 from tests.gpu_worker.valkey_users import told, user_of

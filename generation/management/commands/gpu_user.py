@@ -9,8 +9,8 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE
 from gpu_worker.rq_seams import scripts, valkey_rights
+from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_QUEUE
 from loremotion.valkey import connection
 
 

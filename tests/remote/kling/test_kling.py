@@ -11,11 +11,11 @@ import jwt
 import pytest
 from PIL import Image
 
-from gpu_worker.contract import remote_key
 from gpu_worker.engine.errors import RenderStopped
 from gpu_worker.remote.accounts import Account
 from gpu_worker.remote.errors import FAILED, NOT_SET_UP, REFUSED, UNAVAILABLE, RemoteFailed
 from gpu_worker.remote.providers.kling import token
+from gpu_worker.valkey_names import remote_key
 from tests.remote.conftest import Attempts, account_with, job_for
 from tests.remote.fake_api import Said, Server, serving
 from tests.remote.kling.fake import SECRET, FakeKling

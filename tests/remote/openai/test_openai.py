@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gpu_worker.contract import remote_key
 from gpu_worker.engine.errors import RenderStopped
 from gpu_worker.leaving import HandedBack
 from gpu_worker.remote.errors import FAILED, LOST, NOT_AS_ASKED, NOT_SET_UP, REFUSED, UNAVAILABLE, UNSURE, RemoteFailed
+from gpu_worker.valkey_names import remote_key
 from tests.media_files import write_video
 from tests.remote.conftest import Attempts, account_with, job_for
 from tests.remote.fake_api import Asked, Said, Server, serving
