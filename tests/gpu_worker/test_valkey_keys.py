@@ -49,7 +49,7 @@ CACHED: Final = {"admin", "drain-asked", "ledger", "oauth", "outbox", "shop", "u
 NO_KEYS: Final = {
     "folder": "an address of the storage",
     "http": "an address of the storage",
-    **dict.fromkeys(("accounts", "moderation"), "a page"),
+    "accounts": "a page",
     "cuda": "a card of this host, to torch",
     "data": "a source of the content security policy",
     "expandable_segments": "a setting of torch",
@@ -95,7 +95,7 @@ def classes() -> dict[str, str]:
     """Class of keys → where in the code it stands."""
     found: dict[str, str] = {}
     rooms = ("accounts", "billing", "catalog", "generation", "gpu_worker", "loremotion")
-    for path, text in sources(*rooms, having=r"redis|valkey|core\.cache|gpu_worker\.contract"):
+    for path, text in sources(*rooms, having=r"redis|valkey|core\.cache"):
         for beginning in beginnings(text):
             if match := re.match(r"(admin(?=-[a-z-]+:)|[a-z][a-z0-9_-]*)[a-z-]*:(?![/\s])\S*$", beginning):
                 found.setdefault(match[1], str(path.relative_to(ROOT)))
