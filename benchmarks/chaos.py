@@ -16,8 +16,6 @@ with its logs and tables is kept, and the exit status is 1.
 from __future__ import annotations
 
 import argparse
-import json
-import logging
 import os
 import shutil
 import signal
@@ -31,14 +29,14 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from benchmarks import chaos_checks, machine
 from benchmarks.chaos_deaths import Deaths
-from benchmarks.chaos_people import PASSWORD, WORKER, Facts, Known, People
-from benchmarks.chaos_plan import MODELS, PEOPLE, PROCESSES, Step, plan
+from benchmarks.chaos_people import People
+from benchmarks.chaos_plan import PROCESSES, Step, plan
+from benchmarks.chaos_site import log_summary, memory, prepare, settings_of
+from benchmarks.chaos_staff import WORKER
+from benchmarks.chaos_story import Finding, Story
 from loremotion.local.ports import free_port
-from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.webhooks.receiver import Receiver
@@ -47,34 +45,6 @@ HANDS: Final = 12
 """Things that people do at a time."""
 QUIET_SECONDS: Final = 600.0
 """For all that is open to end: a claim lapses after two minutes, a clip that hangs after its timeout."""
-EVENTS: Final = ["video.completed", "video.failed", "video.cancelled", "video.blocked"]
-STEADY: Final = """
-models:
-  steady:
-    name: Steady
-    summary: The preview model with more steps.
-    status: enabled
-    position: 20
-    version:
-      family: preview
-      source: preview
-      dtype: float32
-      modes: [text]
-      sizes: [48x48]
-      fps: 8
-      min_seconds: 2
-      max_seconds: 2
-      default_seconds: 2
-      max_steps: 50
-      max_prompt_characters: 500
-      presets:
-        standard: {steps: 12, guidance_scale: 1.0}
-      upscale: 8
-      timeout_seconds: 60
-      prices:
-        standard: {360p: 2000}
-      licence: Apache-2.0
-"""
 
 
 class Log:
@@ -88,64 +58,6 @@ class Log:
     def note(self, words: str) -> None:
         with self._lock:
             self.lines.append(f"{time.monotonic() - self.began:7.1f} s  {words}")
-
-
-def prepare(folder: Path, receiver: Receiver) -> Known:
-    """Make the people of the story, in this process, which has the site's settings. Returns what each knows."""
-    import django
-
-    django.setup()
-    logging.disable(logging.INFO)  # of what is asked in this process
-    from django.core import signing
-    from django.core.management import call_command
-    from django.db import connection
-
-    from accounts import api_keys, workspaces
-    from accounts.roles import BY_ROLE, Role
-    from billing import ledger
-    from billing.shop.models import Price
-    from catalog.models import Model
-    from generation.webhooks import endpoints
-    from tests.accounts import factories
-
-    catalogue = folder / "steady.yaml"
-    catalogue.write_text(STEADY)
-    call_command("catalog", "load", str(catalogue), stdout=sys.stderr)
-    people: dict[str, Facts] = {}
-    for kind, count in PEOPLE.items():
-        for number in range(count):
-            name = f"{kind}-{number}"
-            if kind == "visitor":
-                visitor = factories.visitor()
-                cookie = signing.dumps(str(visitor.id), salt="accounts.visitors")
-                people[name] = Facts(str(visitor.workspace_id), cookies={"visitor": cookie})
-                continue
-            user = factories.person(f"{name}@example.org", password=PASSWORD)
-            workspace = workspaces.personal_of(user)
-            ledger.grant(account=workspace.id, reference=f"chaos:{name}", amount=1_000, kind=ledger.LotKind.GOODWILL)
-            people[name] = Facts(str(workspace.id), email=user.email)
-            endpoints.create(
-                workspace=workspace,
-                actor="",
-                name=name,
-                url=f"http://127.0.0.1:{receiver.port}/{name}",
-                event_types=EVENTS,
-            )
-            if kind == "program":
-                allowed, scopes = BY_ROLE[Role.OWNER], ["read", "generate"]
-                _, key = api_keys.issue(workspace=workspace, by=user, allowed=allowed, name=name, scopes=scopes)
-                people[name] = Facts(str(workspace.id), key)
-    usd = Price.objects.offered().filter(currency="usd")
-    known = Known(
-        people,
-        STAFF_EMAIL,
-        staff_password(folder),
-        models=dict(Model.objects.filter(slug__in=MODELS).values_list("slug", "pk")),
-        packs=list(usd.filter(pack__isnull=False).order_by("pk").values_list("pk", flat=True)),
-        plans=list(usd.filter(plan__isnull=False, interval="month").order_by("pk").values_list("pk", flat=True)),
-    )
-    connection.close()
-    return known
 
 
 class BadAnswers:
@@ -221,30 +133,6 @@ def get_quiet(people: People, deaths: Deaths, log: Log) -> list[str]:
         time.sleep(3)
 
 
-def memory(stack: Stack) -> dict[str, int]:
-    """Process → bytes of it and of its children that are in memory."""
-    found = {}
-    for name in PROCESSES:
-        root = psutil.Process(stack.pid(name))
-        found[name] = sum(each.memory_info().rss for each in (root, *root.children(recursive=True)))
-    return found
-
-
-def log_summary(stack: Stack) -> Counter[str]:
-    """What the processes logged as errors, by process and message, without what differs from time to time."""
-    found: Counter[str] = Counter()
-    for name in PROCESSES:
-        for line in stack.log(name).read_text(errors="replace").splitlines() if stack.log(name).exists() else ():
-            try:
-                said = json.loads(line)
-            except ValueError:
-                found[f"{name}: not JSON: {line[:100]}"] += line.startswith("Traceback")
-                continue
-            if isinstance(said, dict) and said.get("level") in ("ERROR", "CRITICAL"):
-                found[f"{name}: {said.get('message', '')[:140]}"] += 1
-    return +found
-
-
 def run(folder: Path, seed: int, seconds: float, log: Log, *, is_prepared: bool = False) -> list[str]:
     """Tell the story of ``seed`` in ``folder``, print what came of it, and return what is wrong."""
     port, answers = free_port(), BadAnswers()
@@ -271,7 +159,7 @@ def run(folder: Path, seed: int, seconds: float, log: Log, *, is_prepared: bool 
         wrong = get_quiet(people, deaths, log)
         took = time.monotonic() - log.began
         people.close()
-        story = chaos_checks.Story(
+        story = Story(
             people.said,
             stripe,
             receiver.heard,
@@ -280,9 +168,7 @@ def run(folder: Path, seed: int, seconds: float, log: Log, *, is_prepared: bool 
         )
         findings = chaos_checks.ask_all(story)
         findings.append(
-            chaos_checks.Finding(
-                "nobody was answered what nobody should be", sum(people.statuses.values()), people.faults
-            )
+            Finding("nobody was answered what nobody should be", sum(people.statuses.values()), people.faults)
         )
         print(f"{machine.facts()}; load at the end {os.getloadavg()[0]:.1f}\n")
         deaths_of = Counter(step.what for step in steps if step.is_death)
@@ -300,24 +186,6 @@ def run(folder: Path, seed: int, seconds: float, log: Log, *, is_prepared: bool 
             print("\nLogged as errors:\n" + "\n".join(f"  {count} × {said}" for said, count in logged.most_common(30)))
     wrong += [f"{finding.name}: {one}" for finding in findings for one in finding.wrong]
     return wrong
-
-
-def settings_of(stripe: FakeStripeProcess) -> dict[str, str]:
-    return {
-        "STAFF_MFA": "0",
-        "LOG_FORMAT": "json",
-        "HOUSEKEEPING_SECONDS": "1",
-        "OMP_NUM_THREADS": "1",  # renders leave a core to the others
-        "FREE_DAILY_CREDITS": "1000",
-        "SIGNED_IN_DAILY_CREDITS": "1000",
-        "API_REQUESTS_PER_MINUTE": "100000",
-        "API_CHANGES_PER_MINUTE": "100000",
-        "GPU_WORKER_NAME": WORKER,
-        "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
-        "STRIPE_SECRET_KEY": "sk_test_imitation",
-        "STRIPE_WEBHOOK_SECRETS": stripe.secret,
-        "STRIPE_API_BASE": stripe.url,
-    }
 
 
 def main(arguments: list[str] | None = None) -> int:
