@@ -1,4 +1,4 @@
-"""Whoever uses the site of ``benchmarks.chaos``: what they bring along, what they know, and how they send something.
+"""People who use the site of ``benchmarks.chaos``: what they bring along, what they know, and how they send something.
 
 Over HTTP alone, as anybody does, with patience for a site that is away. Whoever hears no answer sends the same again:
 with the same ``Idempotency-Key``, the same form, the same reference. What was acknowledged is remembered, since that
