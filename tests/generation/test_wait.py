@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+import time_machine
 from django.utils import timezone
 from redis.client import Pipeline
 
@@ -176,11 +177,12 @@ def test_the_wait_before_asking_is_the_wait_after(
     offer = make_offer(Ask(prompt="a red circle", seconds=1))
     for workspace in (there, there, bob.workspace, bob.workspace, bob.workspace):
         submit(workspace=workspace, offer=offer, network="" if workspace == bob.workspace else "n" * 32)
-    machine(valkey)
-    forecasting.put_up_forecast()
-    told = prospect_of(offer, here, may=entitlements(here.id), network="n" * 32)
-    asked = submit(workspace=here, offer=offer, network="n" * 32)
-    found = wait.wait_of(asked).expected
+    with time_machine.travel(timezone.now(), tick=False):
+        machine(valkey)
+        forecasting.put_up_forecast()
+        told = prospect_of(offer, here, may=entitlements(here.id), network="n" * 32)
+        asked = submit(workspace=here, offer=offer, network="n" * 32)
+        found = wait.wait_of(asked).expected
     assert told is not None
     assert found is not None
     assert told.start.mid == pytest.approx(found.start.mid, abs=1.0)
