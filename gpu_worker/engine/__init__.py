@@ -7,7 +7,8 @@ from gpu_worker import without_torch
 
 if not without_torch.is_chosen():
     from gpu_worker.engine import bitsandbytes_import  # noqa: F401  # before whatever imports diffusers
-    from gpu_worker.engine.engine import Engine, EngineStatus
+    from gpu_worker.engine.engine import Engine
+    from gpu_worker.engine.engine_status import EngineStatus
     from gpu_worker.engine.errors import (
         CheckpointBroken,
         DoesNotFit,

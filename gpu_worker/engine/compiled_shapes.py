@@ -7,14 +7,19 @@ seconds, and without those that are kept minutes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from gpu_worker.contract import ModelSpec, RenderJob
+from gpu_worker.engine.errors import EngineError, RenderStopped
+from gpu_worker.engine.events import log_event
+from gpu_worker.engine.memory.devices import Device, as_engine_errors
 from gpu_worker.engine.memory.measurements import read_json, write_json
+from gpu_worker.engine.video.rendering import Rendering
+from gpu_worker.engine.video.stages import StageClock
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +29,8 @@ _KEPT_SHAPES = 4
 _KEPT_ROWS = 32
 _SHAPE = ("mode", "width", "height", "num_frames", "fps", "steps", "call")
 """All of a job that the shapes inside its transformer follow from. Neither words nor seed, and nothing of a person."""
+
+NewRendering = Callable[[RenderJob, StageClock, Mapping[str, Any]], Rendering]
 
 
 class CompiledShapes:
@@ -55,6 +62,19 @@ class CompiledShapes:
             except OSError as problem:  # a full disk costs the next process a warm-up, and nobody a clip
                 log.warning("%s is not written: %s", self._file, problem)
 
+    def compile_missing(self, model: ModelSpec, device: Device, new_rendering: NewRendering) -> None:
+        """Make one step of each that is missing, with which its blocks are compiled. What goes wrong costs the warm-up
+        alone."""
+        for job, inputs in self.missing(model):
+            try:
+                with as_engine_errors(device):
+                    new_rendering(job, _one_step(job), inputs).run()
+            except RenderStopped:
+                self.note(job, inputs)
+                log_event(log, "blocks compiled", size=f"{job.width}x{job.height}", frames=job.num_frames)
+            except EngineError as problem:
+                log.warning("Blocks of %s are not compiled in advance: %s", job.model.slug, problem)
+
     def missing(self, model: ModelSpec) -> Iterator[tuple[RenderJob, dict[str, Any]]]:
         """A job of each shape of ``model`` that was compiled on this host and not yet by this process, newest first,
         with inputs that show nothing."""
@@ -79,6 +99,12 @@ class CompiledShapes:
                 yield job, {role: [picture] * count if count else picture for role, count in given.items()}
             except (AttributeError, KeyError, TypeError, ValueError):
                 continue  # of another release
+
+
+def _one_step(job: RenderJob) -> StageClock:
+    """The clock of a render of ``job`` that is stopped once it has made a step."""
+    stages = StageClock(steps_total=job.steps, on_progress=lambda _: None, should_stop=lambda: stages.steps_done > 0)
+    return stages
 
 
 def _row_of(model: ModelSpec) -> str:

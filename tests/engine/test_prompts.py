@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from gpu_worker.engine.engine import LEAST_PROMPT_MEMORY_BYTES, prompt_memory_bytes
-from gpu_worker.engine.video.prompts import PROMPT, EncodingDue, PromptEncoder, PromptMemory, Question, Run
+from gpu_worker.engine.video.prompts import (
+    LEAST_PROMPT_MEMORY_BYTES,
+    PROMPT,
+    EncodingDue,
+    PromptEncoder,
+    PromptMemory,
+    Question,
+    Run,
+    prompt_memory_bytes,
+)
 
 CPU = torch.device("cpu")
 

@@ -74,7 +74,7 @@ def test_what_the_next_job_loads_is_in_memory_when_it_comes(repos: Path, tmp_pat
             forget(file)
         engine.upcoming = [following]
         render(engine, job("one"), tmp_path / "2")
-        assert engine._stager.wait(PATIENCE_SECONDS)
+        assert engine._read_ahead.stager.wait(PATIENCE_SECONDS)
         assert engine.status().counters["staged_bytes"] == sum(f.stat().st_size for f in weights(next_one))
         return all(map(is_in_memory, weights(next_one)))
 
@@ -118,13 +118,13 @@ def test_nothing_is_read_beyond_the_budget(tmp_path: Path) -> None:
 
 def test_main_memory_that_is_full_of_copies_leaves_no_budget(repos: Path, tmp_path: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
-    assert engine._staging_bytes() > 0
+    assert engine._read_ahead.budget_bytes() > 0
     engine.preload(spec("one"))
     used_bytes = engine._residency.host_used_bytes
     engine.device.host_bytes = used_bytes + 5  # type: ignore[misc]
-    assert engine._staging_bytes() == 5
+    assert engine._read_ahead.budget_bytes() == 5
     engine.device.host_bytes = used_bytes - 1  # type: ignore[misc]
-    assert engine._staging_bytes() == 0
+    assert engine._read_ahead.budget_bytes() == 0
 
 
 class Gated:

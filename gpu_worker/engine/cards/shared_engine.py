@@ -18,7 +18,8 @@ from gpu_worker.engine.cards.followers import Followers
 from gpu_worker.engine.cards.group import CardGroup, connect
 from gpu_worker.engine.cards.inputs_file import write_inputs
 from gpu_worker.engine.cards.shared_render import CardsLost, NotShared, SharedRender, refusal, refusal_of_row
-from gpu_worker.engine.engine import Engine, EngineStatus
+from gpu_worker.engine.engine import Engine
+from gpu_worker.engine.engine_status import EngineStatus
 from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.video.rendered import RenderedFrames

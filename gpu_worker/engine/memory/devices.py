@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 
+from gpu_worker.engine.errors import FatalDeviceError, OutOfMemory
 from gpu_worker.engine.memory import driver, main_memory
 from gpu_worker.engine.memory.cuda import Cuda, cuda_missing
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
-from gpu_worker.engine.sizes import parse_bytes
+from gpu_worker.engine.sizes import parse_bytes, show_bytes
 from gpu_worker.engine.weights.storages import map_plain
 
 
@@ -144,6 +146,21 @@ class Cpu:
 
     def is_fatal(self, error: BaseException) -> bool:
         return False
+
+
+@contextmanager
+def as_engine_errors(device: Device) -> Iterator[None]:
+    """Raise what ends for want of memory as ``OutOfMemory``, and what loses the device as ``FatalDeviceError``."""
+    try:
+        yield
+    except Exception as error:
+        if device.is_out_of_memory(error):
+            raise OutOfMemory(
+                f"{device.name} with a budget of {show_bytes(device.budget_bytes)} ran out of memory"
+            ) from error
+        if device.is_fatal(error):
+            raise FatalDeviceError(f"{device.name}: {error}") from error
+        raise
 
 
 def fastest_kind() -> str:

@@ -27,6 +27,16 @@ Embeddings = Any
 """What a pipeline's ``encode_prompt`` returns: tensors and None, in tuples."""
 
 
+LEAST_PROMPT_MEMORY_BYTES = 256 * 2**20
+PROMPT_MEMORY_FRACTION = 1 / 32
+"""Of main memory. A prompt of LTX-2 with a negative one is 25 MB."""
+
+
+def prompt_memory_bytes(host_bytes: int) -> int:
+    """What remembered prompts may take of a host's main memory."""
+    return max(LEAST_PROMPT_MEMORY_BYTES, int(host_bytes * PROMPT_MEMORY_FRACTION))
+
+
 class PromptMemory:
     """Embeddings in main memory by encoder and prompt, the least recently used dropped first."""
 
