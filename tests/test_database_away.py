@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.test import Client
+
+from generation.settlement import housekeeping
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +53,25 @@ def test_a_program_is_told_that_it_may_have_gone_through(client: Client) -> None
 def test_a_statement_that_takes_too_long_is_a_fault_of_ours(client: Client) -> None:
     with failing(psycopg.errors.QueryCanceled("statement timeout")):
         assert client.get("/models/").status_code == 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_within_a_transaction_of_a_sweep_costs_the_beat_a_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Django lets the connection go and gets no other, while the beat's own cursor is still of the first."""
+
+    def refuse(params: Any) -> NoReturn:
+        raise OperationalError("connection refused")
+
+    def sweep() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            monkeypatch.setattr(connection, "get_new_connection", refuse)
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(housekeeping, "SWEEPS", (sweep,))
+    with pytest.raises((OperationalError, InterfaceError)):
+        housekeeping.beat()
+    monkeypatch.undo()
+    monkeypatch.setattr(housekeeping, "SWEEPS", ())
+    assert housekeeping.beat(), "the lock went with the connection"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from django.db import InterfaceError
 from django.db.backends.postgresql import base, operations
 from psycopg.pq import PipelineStatus
 
@@ -53,6 +54,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         wanted = sight()
         if wanted == self.in_force or (isinstance(sql, str) and sql.startswith(TRANSACTION_CONTROL)):
             return execute(sql, params, many, context)
+        if self.connection is None:  # lost in a transaction: Django has put it away, and the caller kept the cursor
+            raise InterfaceError("the connection of this cursor is closed")
         cursor = context["cursor"].cursor
         self.in_force = None  # until it has worked
         if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:  # of prepared.unanswered, which heeds errors
