@@ -31,7 +31,11 @@ def read(file: Path) -> Trace:
 
 
 class RecordedWorld(World):
-    """The site that a trace was recorded from. Its queue and its machines follow the rules of today."""
+    """The site that a trace was recorded from. Its queue and its machines follow the rules of today.
+
+    After the last clip of the recording others keep coming, drawn from it with the gap before each, until all of its
+    own have started: whoever waits at its end waits as on any day. Their numbers go on after ``clips``.
+    """
 
     def __init__(self, trace: Trace, *, faster: float = 1.0) -> None:
         """``faster``: so much sooner does each clip come, and a longer line with it."""
@@ -52,6 +56,8 @@ class RecordedWorld(World):
         paces = [COMPONENT_GIB[_weights(model)] * GIB / max(_LEAST_SECONDS, *each) for model, each in loads.items()]
         self.bytes_per_second = median(paces)
         self._times: dict[str, tuple[float, float]] = {}
+        self._not_started = len(trace.clips)
+        """Of the recording's own."""
 
     @property
     def rate(self) -> float:
@@ -66,10 +72,22 @@ class RecordedWorld(World):
     def run(self) -> None:
         for number, moment in enumerate(self._moments):
             self._at(moment, partial(self._come, number))
+        if len(self._moments) > 1:
+            self._at(self._moments[-1], self._draw_next)
         super().run()
 
     def _arrival(self) -> None:
-        """Nobody else comes."""
+        """Nobody comes but by the recording."""
+
+    def _draw_next(self) -> None:
+        """Have one more come who is like one of the recording, while any of its own waits."""
+        if self._not_started:
+            number = self.random.randrange(1, len(self._moments))
+            self._at(self.now + self._moments[number] - self._moments[number - 1], partial(self._come_again, number))
+
+    def _come_again(self, number: int) -> None:
+        self._come(number)
+        self._draw_next()
 
     def _come(self, number: int) -> None:
         _, kind, is_free, line, credits, _, denoising, rest = self._recorded.clips[number]
@@ -77,6 +95,10 @@ class RecordedWorld(World):
         self._times[f"{self._asked}"] = max(_LEAST_SECONDS, denoising), max(_LEAST_SECONDS, rest)
         tier = FREE if is_free else PAID
         self._request(build, tier, (tier, int(line)), int(credits))
+
+    def _start(self, gpu: Gpu, order: Order) -> None:
+        self._not_started -= int(order.id) < self.clips
+        super()._start(gpu, order)
 
     def _time(self, order: Order) -> None:
         denoising, order.rest_seconds = self._times[order.id]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from django.core.management import call_command
 
 from accounts.models import Visitor
 from benchmarks import forecast, forecast_recorded
+from benchmarks.forecast_world import Order
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch
@@ -27,7 +30,8 @@ STAGES = {
     "encoding_video": 9.0,
     "uploading": 7.0,
 }
-SHIPPED = Path(forecast.__file__).parent / "traces" / "preview.json"
+TRACES = Path(forecast.__file__).parent / "traces"
+SHIPPED, GROWING = TRACES / "preview.json", TRACES / "rush.json"
 
 
 @pytest.fixture
@@ -86,10 +90,31 @@ def test_a_recorded_world_takes_the_seconds_that_were_recorded() -> None:
     world.at_arrival = lambda order: came.append(order.at)
     world.at_end = lambda order: took.update({order.id: order.step_seconds * order.build.steps + order.rest_seconds})
     world.run()
-    assert len(took) == len(trace.clips)
-    assert came == [clip[0] / 2 for clip in trace.clips], "twice as fast"
+    assert came[: len(trace.clips)] == [clip[0] / 2 for clip in trace.clips], "twice as fast"
     for number, clip in enumerate(trace.clips):
         assert took[str(number)] == pytest.approx(max(1e-3, clip[6]) + max(1e-3, clip[7]))
+
+
+def test_others_come_after_the_recording_while_any_of_its_clips_waits() -> None:
+    trace = forecast_recorded.read(GROWING)
+
+    def play() -> list[Order]:
+        world = forecast_recorded.RecordedWorld(trace)
+        came: list[Order] = []
+        world.at_arrival = came.append
+        world.run()
+        return came
+
+    came = play()
+    own, others = came[: len(trace.clips)], came[len(trace.clips) :]
+    assert [order.at for order in own] == [clip[0] for clip in trace.clips]
+    last_start = max(order.started or 0.0 for order in own)
+    assert {order.build.name for order in others} == {order.build.name for order in own}
+    assert others[0].at >= own[-1].at
+    assert others[-2].at <= last_start, "after that the one who is drawn already is the last"
+    gaps = [after - before for before, after in pairwise(clip[0] for clip in trace.clips)]
+    assert last_start - own[-1].at == pytest.approx(len(others) * fmean(gaps), rel=0.25), "as often as before"
+    assert [(order.at, order.started) for order in play()] == [(order.at, order.started) for order in came]
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
