@@ -72,7 +72,7 @@ def authenticate(sent: str) -> ApiKey:
             "invalid_api_key", "This API key isn't valid.", next_step="Send Authorization: Bearer lm_live_…"
         )
     if key.revoked_at is not None:
-        raise revoked()
+        raise revoked_key()
     if not key.is_live:
         raise Unauthorized("expired_api_key", "This API key has expired.", next_step="Create a new one under API keys.")
     _note_use(key)
@@ -263,7 +263,7 @@ def live(workspace: Workspace) -> QuerySet[ApiKey]:
     return keys.annotate(is_orphan=~Exists(makers)).order_by("-id")
 
 
-def ended(workspace: Workspace) -> QuerySet[ApiKey]:
+def ended_keys(workspace: Workspace) -> QuerySet[ApiKey]:
     """Keys that were revoked or have expired, whose last requests are kept still, newest first. What one asked that a
     live key goes on from is found with that."""
     line = Coalesce("origin_id", "id")
@@ -272,7 +272,7 @@ def ended(workspace: Workspace) -> QuerySet[ApiKey]:
     return used.filter(~Exists(going_on.filter(line=OuterRef("line")))).order_by("-id")[:MOST_ENDED_SHOWN]
 
 
-def revoked() -> Unauthorized:
+def revoked_key() -> Unauthorized:
     """The refusal of a key that is taken away."""
     return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Create a new one under API keys.")
 

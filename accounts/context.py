@@ -22,7 +22,7 @@ def caller(request: HttpRequest) -> dict[str, Any]:
         "caller": SimpleLazyObject(lambda: tenancy.caller_of(request)),
         "may": SimpleLazyObject(lambda: _permissions(tenancy.caller_of(request))),
         "proof_is_needed": SimpleLazyObject(lambda: _is_newcomer(request) and newcomer_limits.is_proof_needed(request)),
-        "proof": proofs.chosen(),
+        "proof": proofs.chosen_proof(),
         "mail_is_shown": mailbox.is_shown_to(request),
         "address_for_passkeys": _address_for_passkeys(request),
     }

@@ -78,7 +78,7 @@ def _requests_of_keys(workspace: Workspace) -> Iterator[ExportedFile]:
     yield ExportedFile("api_requests.json", json.dumps(kept, indent=1, ensure_ascii=False))
 
 
-def zipped(reader: Caller) -> Iterator[bytes]:
+def zip_export(reader: Caller) -> Iterator[bytes]:
     """Yield the bytes of the export's zip, in pieces."""
     return zip_of(files_of(reader))
 

@@ -31,7 +31,7 @@ def admit(request: HttpRequest) -> None:
         if newcomers_of(request) >= settings.VISITORS_PER_NETWORK_PER_DAY:
             raise _used_up()
         if is_proof_needed(request):
-            proofs.chosen().check(request)
+            proofs.chosen_proof().check(request)
         pipeline = connection().pipeline(transaction=False)
         pipeline.incr(_counter_of(request))
         pipeline.expire(_counter_of(request), _DAY_SECONDS)
@@ -61,7 +61,7 @@ def challenge_for(request: HttpRequest) -> dict[str, Any]:
         crowding = min(1.0, newcomers_of(request) / settings.VISITORS_PER_NETWORK_PER_DAY)
     except redis.RedisError:
         crowding = 0.0
-    return proofs.chosen().challenge(request, crowding=crowding)
+    return proofs.chosen_proof().challenge(request, crowding=crowding)
 
 
 def _used_up() -> TooMany:

@@ -55,7 +55,7 @@ def rights() -> list[Right]:
     return sorted(found, key=lambda right: right.place)
 
 
-def named(code: str) -> str:
+def name_of_right(code: str) -> str:
     """Return ``app.codename`` as it is called on a role's page: "Clips › Reports › See". Of none: empty."""
     app, _, codename = code.partition(".")
     found = Permission.objects.select_related("content_type").filter(content_type__app_label=app, codename=codename)

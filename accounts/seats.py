@@ -16,7 +16,7 @@ from accounts.offers import open_offers
 from loremotion.refusals import Conflict
 
 
-def allowed(workspace: Workspace) -> int:
+def seat_limit(workspace: Workspace) -> int:
     """Members that the workspace may have now, its owner among them. Who is in stays in when a plan shrinks."""
     seats_of = cast(Callable[[UUID], int], import_string(settings.WORKSPACE_SEATS))
     return seats_of(workspace.id)
@@ -53,7 +53,7 @@ def _members(workspace: Workspace) -> int:
 
 
 def _refuse_when_full(workspace: Workspace, count: int) -> None:
-    most = allowed(workspace)
+    most = seat_limit(workspace)
     if count >= most:
         raise Conflict(
             "no_seat_left",

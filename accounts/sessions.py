@@ -66,7 +66,7 @@ class LastSeenMiddleware:
         return response
 
 
-def listed(request: HttpRequest, user: User) -> list[SignedIn]:
+def list_sessions(request: HttpRequest, user: User) -> list[SignedIn]:
     """Every place where ``user`` is signed in, this one first, then by when it was seen. Two queries."""
     rows = {row.session_key: row for row in UserSession.objects.filter(user=user)}
     alive = Session.objects.filter(session_key__in=rows, expire_date__gt=timezone.now())

@@ -137,7 +137,7 @@ def send_lock_and_recheck(workspace: Workspace, action: Action, *, caller: Calle
     def recheck() -> None:
         row = locked()
         if row is not None and row[0]:
-            raise api_keys.revoked()
+            raise api_keys.revoked_key()
         _refuse_unless_now(_WORKSPACE.read(row, first=1) if row is not None else None, action, caller=caller)
 
     return recheck

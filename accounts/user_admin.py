@@ -23,7 +23,7 @@ from django.utils.translation import gettext
 
 from accounts import staff_roles
 from accounts.models import User
-from accounts.rights import RightsField, named
+from accounts.rights import RightsField, name_of_right
 from loremotion.bounded_paginator import Bounded
 
 
@@ -179,7 +179,7 @@ class UserAdmin(Bounded, DjangoUserAdmin[User]):
     @admin.display(description="Rights")
     def single_rights(self, user: User) -> str:
         codes = user.user_permissions.values_list("content_type__app_label", "codename")
-        return "; ".join(sorted(named(".".join(code)) for code in codes)) or "None"
+        return "; ".join(sorted(name_of_right(".".join(code)) for code in codes)) or "None"
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Django's page, whose message is told in our words."""

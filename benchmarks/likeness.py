@@ -25,7 +25,7 @@ import av
 import numpy as np
 
 from benchmarks.broken_clips import FINE, shown
-from generation.provenance.picture_hashes import believed
+from generation.provenance.picture_hashes import read_hashes
 from gpu_worker.engine.video.clip import write_clip
 from gpu_worker.media import likeness
 from gpu_worker.media.perceptual_hash import BANDS, MOST_DIFFERENT_BITS, bands_of, distance, hash_of
@@ -112,7 +112,7 @@ def _hashes_in(copy: Path) -> list[str]:
             return []
         finally:
             sys.stdin = stdin
-    return believed(json.loads(said.getvalue())["hashes"])
+    return read_hashes(json.loads(said.getvalue())["hashes"])
 
 
 def _is_found(known: str, hashes: list[str], most: int) -> bool:

@@ -49,7 +49,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         """What the address names, and the rest as the model has it that it starts from."""
         given: dict[str, Any] = dict(super().get_changeform_initial_data(request))
         like = _started_from(request)
-        filled = versions.prefilled_by_family(given.get("family", "")) if like is None else versions.prefilled(like)
+        filled = versions.prefilled_by_family(given.get("family", "")) if like is None else versions.prefill(like)
         terms = licences.terms_of(given["licence"]) if given.get("licence") else None
         return {**filled, **(terms.as_initial() if terms is not None else {}), **given}
 
@@ -95,7 +95,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         return False  # clips and receipts name it for ever
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        context["known_licences"] = licences.known()
+        context["known_licences"] = licences.known_licences()
         model = context.get("original")
         if model is not None and model.current is not None:
             context["look"] = at_a_look.of(model, model.current)

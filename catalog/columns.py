@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Field, FloatField, IntegerField, JSONField
 
 from catalog.models import ModelVersion
-from gpu_worker.families.numbers import MOST, number_in, number_problem, shown
+from gpu_worker.families.numbers import MOST, number_in, number_problem, show_number
 
 Problem = tuple[str, str]
 
@@ -69,7 +69,7 @@ def _unlike(value: Any, at: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for name, item in value.items():
             if not isinstance(name, str):
-                yield f"{at}{shown(name)} is read as a number or as true or false: write it in quotes."
+                yield f"{at}{show_number(name)} is read as a number or as true or false: write it in quotes."
             yield from _unlike(item, f"{at}{str(name)[:40]}, ")
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value, 1):

@@ -40,7 +40,7 @@ class Terms:
         return {**asdict(self), "blocked_territories": [*self.blocked_territories]}
 
 
-def known() -> list[str]:
+def known_licences() -> list[str]:
     """Return the names of the licences that models of the catalogue have, in alphabetical order."""
     return sorted({terms.licence for _, terms in _every()}, key=str.lower)
 

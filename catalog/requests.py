@@ -170,11 +170,11 @@ def _words_of(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
         )
     return (
         _("That's %(count)s tokens (parts of words), and %(model)s reads at most %(limit)s.") % counted,
-        _("Shorten it: “%(words)s” would be ignored.") % {"words": shortened(length.unread.strip())},
+        _("Shorten it: “%(words)s” would be ignored.") % {"words": shorten(length.unread.strip())},
     )
 
 
-def shortened(text: str, most: int = 80) -> str:
+def shorten(text: str, most: int = 80) -> str:
     """``text`` with its middle left out where it is longer than ``most`` characters."""
     return text if len(text) <= most else f"{text[: most // 2].rstrip()} … {text[-most // 2 :].lstrip()}"
 

@@ -118,7 +118,7 @@ def _likeness(model: Model) -> tuple[bool, int]:
     return bool(model.current.loras), -steps if isinstance(steps, int) else 0
 
 
-def prefilled(like: Model) -> dict[str, Any]:
+def prefill(like: Model) -> dict[str, Any]:
     """Return what a new model of the same family as ``like`` probably is."""
     if like.current is None:
         return {}

@@ -173,11 +173,11 @@ class GenerationAdmin(RowActs, ReadOnlyAdmin):
 
     @admin.display(empty_value="")
     def wait(self, generation: Generation) -> str:
-        return clips.lasted(generation, generation.created_at, generation.started_at)
+        return clips.duration(generation, generation.created_at, generation.started_at)
 
     @admin.display(empty_value="")
     def render(self, generation: Generation) -> str:
-        return clips.lasted(generation, generation.started_at, generation.finished_at)
+        return clips.duration(generation, generation.started_at, generation.finished_at)
 
     @admin.display()
     def credits(self, generation: Generation) -> SafeString:

@@ -33,7 +33,7 @@ def current(name: str) -> str:
     return _ids.get().get(name, "")
 
 
-def cleaned(said: str) -> str:
+def clean_id(said: str) -> str:
     """Return an id that somebody else said, or nothing where it is none: too long, or not letters, digits, ``._-``."""
     return said if _ID.fullmatch(said) else ""
 

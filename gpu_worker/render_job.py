@@ -158,7 +158,7 @@ class Renderer:
         return beside
 
     def _logged(self, job: RenderJob) -> contextlib.AbstractContextManager[None]:
-        request_id = log_context.cleaned(job.request_id)
+        request_id = log_context.clean_id(job.request_id)
         return log_context.bound(request_id=request_id, generation_id=job.generation_id, job_id=job.job_id)
 
     def _frames(self, attempt: Attempt) -> RenderedFrames:

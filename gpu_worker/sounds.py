@@ -28,7 +28,7 @@ class Audio:
         return Audio(np.pad(self.samples[:, :wanted], ((0, 0), (0, missing))), self.rate_hertz)
 
 
-def joined(first: Audio | None, first_seconds: float, then: Audio | None, then_seconds: float) -> Audio | None:
+def join(first: Audio | None, first_seconds: float, then: Audio | None, then_seconds: float) -> Audio | None:
     """One sound behind the other, silence where there is none; None where both are silent."""
     rate = then.rate_hertz if then else first.rate_hertz if first else 0
     if not rate:

@@ -37,7 +37,7 @@ NEVER = AsideBounds(times=0)
 _MOST = AsideBounds(times=20, seconds=86_400.0, least_left_seconds=86_400.0, gain=10_000.0, share=1_000.0)
 
 
-def bounded(said: AsideBounds) -> AsideBounds:
+def read_bounds(said: AsideBounds) -> AsideBounds:
     """Return what a heartbeat says within what the settings take: anybody may have written it."""
     return AsideBounds(
         times=min(max(0, said.times), _MOST.times),

@@ -151,7 +151,7 @@ class Supervisor:
         """Report what the dead worker held, and clear its traces, so that nobody else acts on them."""
         for pause in pauses_seconds():
             try:
-                for lost in sorted(job_ids | dead_worker.held(self._connection, self.settings.name)):
+                for lost in sorted(job_ids | dead_worker.held_jobs(self._connection, self.settings.name)):
                     logger.warning("Job %s is handed back: %s", lost, reason)
                     self._reports.lost(lost, reason, dead_worker.secret_of(self._connection, lost))
                     dead_worker.fail(self._connection, lost, reason, self._queue)

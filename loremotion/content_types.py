@@ -10,7 +10,7 @@ DEPENDENCIES = [("contenttypes", "0002_remove_content_type_name"), ("auth", "001
 VERBS = ("add", "change", "delete", "view")
 
 
-def moved(old: tuple[str, str], new: tuple[str, str]) -> RunPython:
+def rename_content_type(old: tuple[str, str], new: tuple[str, str]) -> RunPython:
     """Give the content type of ``old`` (app, model) and its permissions the name of ``new``.
 
     Whoever held them still does, and the admin's log goes on.

@@ -46,7 +46,7 @@ def give_back() -> None:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def keep_connections() -> Iterator[None]:
     """Give nothing back in this block, whose session holds a lock that another connection could not lift."""
     _thread.is_kept = True
     try:

@@ -153,7 +153,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", {"detail": detail}, status=404)
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer to what somebody may not do; of staff in the admin see ``staff_refusals``."""
     words = str(exception) or _("Your account isn't allowed to do this.")
     return refuse(request, Forbidden("forbidden", words, next_step=_("The people who run this site can allow it.")))
@@ -228,7 +228,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
     return with_retry_headers(response, refusal, method=request.method)
 
 
-def broken(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler for 500. Reads no database and no session: either may be what broke, on the way to a view too.
 
     Nobody knows here how far the request came, so it says nothing of money.

@@ -102,7 +102,7 @@ def plot(
     most = max((sum(values) for values in zip(*series.values(), strict=True)), default=0)
     top = top_of(max(most, LEAST_TOP), is_counted=True)
     columns = [
-        _column(at, edge, names, series, len(edges), unit, parts=stacked(at, names, series, top, len(edges)))
+        _column(at, edge, names, series, len(edges), unit, parts=stack(at, names, series, top, len(edges)))
         for at, edge in enumerate(edges)
     ]
     if is_going_on and columns:
@@ -247,7 +247,7 @@ def _column(
     return Column(at * WIDTH / count, WIDTH / count, date_format(edge, "j M, H:i"), said, parts, shown)
 
 
-def stacked(
+def stack(
     at: int, names: Sequence[str], series: Mapping[str, Sequence[int]], most: float, count: int
 ) -> tuple[Part, ...]:
     """Return the rectangles of the column ``at`` of ``count``, the first of ``names`` at the bottom."""

@@ -140,7 +140,7 @@ def _executed(sql: str, values: Any) -> Any:
 
 
 @contextmanager
-def unanswered() -> Iterator[None]:
+def send_ahead() -> Iterator[None]:
     """Send what is sent in the block without waiting for one answer before the next: one journey for all of them.
 
     PostgreSQL works on them in their order. Once one fails it skips the others, whose answers then raise as well; so
@@ -168,7 +168,7 @@ def together(*sends: Callable[[], Answer]) -> list[Answer]:
 
 
 def _send_all(sends: Iterable[Callable[[], Answer]]) -> list[Answer]:
-    with unanswered():
+    with send_ahead():
         return [send() for send in sends]
 
 

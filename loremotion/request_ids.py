@@ -21,7 +21,7 @@ class RequestIds:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         said = next((value for name, value in scope["headers"] if name == HEADER), b"").decode("latin-1")
-        request_id = log_context.cleaned(said) or uuid4().hex
+        request_id = log_context.clean_id(said) or uuid4().hex
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -28,13 +28,13 @@ _TAKES: Final = {"changelist": "view", "history": "view", "add": "add", "delete"
 """Page of a model → what it takes; a row's own page takes what is done there."""
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler for 403. In the admin it knows what is lacking; everywhere else there is less to say.
 
     Apart from ``loremotion.errors``, which is imported before there are models.
     """
     if not _is_in_the_admin(request) or errors.wants_json(request):
-        return errors.forbidden(request, exception)
+        return errors.permission_denied(request, exception)
     page, what, needed = _page_of(request)
     needed = exception.permission if isinstance(exception, RightLacking) else needed
     context = {

@@ -47,7 +47,7 @@ def section_of(app_label: str, model_name: str) -> str:
     return next((title for title, names in SECTIONS.items() if name in names), REST)
 
 
-def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:
+def arrange(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:
     """Return the admin's list of apps as sections, each shown as an app is, with ``pages`` first in theirs."""
     models = {f"{app['app_label']}.{model['object_name'].lower()}": model for app in apps for model in app["models"]}
     rows_at = {page: models.pop(name)["admin_url"] for name, page in SHOWN_BY.items() if name in models}
@@ -63,7 +63,7 @@ def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> lis
     return [_section(title, rows) for title, rows in found.items() if rows]
 
 
-def marked(sections: list[dict[str, Any]], path: str, waiting: Mapping[str, int]) -> list[dict[str, Any]]:
+def mark_current(sections: list[dict[str, Any]], path: str, waiting: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return ``sections`` with the page and the section that ``path`` is in, and how much waits on each.
 
     ``waiting``: address of a page → how many things wait there for staff.

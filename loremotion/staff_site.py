@@ -23,7 +23,7 @@ from loremotion.headed import Headed
 from loremotion.noted_values import NotesValues
 from loremotion.related_links import LinksByRight
 from loremotion.staff_pages import pages
-from loremotion.staff_sections import arranged, marked
+from loremotion.staff_sections import arrange, mark_current
 
 OUR_PACKAGES: Final = frozenset({"accounts", "billing", "catalog", "generation", "loremotion"})
 
@@ -54,9 +54,7 @@ class StaffSite(admin.AdminSite):
         """The pages by section; those of one app as Django has them."""
         apps = super().get_app_list(request, app_label)
         return (
-            apps
-            if app_label is not None
-            else arranged(apps, [page for page in pages() if page.opens_for(request.user)])
+            apps if app_label is not None else arrange(apps, [page for page in pages() if page.opens_for(request.user)])
         )
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
@@ -75,7 +73,7 @@ class StaffSite(admin.AdminSite):
         waiting = import_string(settings.STAFF_WAITING)(request.user) if is_shown else {}
         return {
             **context,
-            "available_apps": marked(context["available_apps"], request.path, waiting),
+            "available_apps": mark_current(context["available_apps"], request.path, waiting),
             "waiting": sum(waiting.values()),
             "faults": health.faults() if is_shown else [],
         }

@@ -7,10 +7,10 @@ from django.urls import include, path
 from loremotion import well_known
 
 handler400 = "loremotion.errors.bad_request"
-handler403 = "loremotion.staff_refusals.forbidden"
+handler403 = "loremotion.staff_refusals.permission_denied"
 handler404 = "loremotion.staff_refusals.not_found"
 handler429 = "loremotion.errors.too_many"  # allauth's, for what is tried too often
-handler500 = "loremotion.errors.broken"
+handler500 = "loremotion.errors.server_error"
 
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # staff sign in as everybody does

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_connection_whose_session_holds_a_lock_is_kept() -> None:
     take()
     mine = connection.connection
-    with database.kept():
+    with database.keep_connections():
         database.give_back()
         assert connection.connection is mine
     database.give_back()
@@ -109,7 +109,7 @@ def ask_a_provider(url: str) -> None:
 def ask_for_a_providers_keys(url: str) -> None:
     token = jwt.encode({}, "secret" * 8, headers={"kid": "1"})
     with suppress(OAuth2Error):  # it has none
-        id_tokens.verified(token, issuer=url, client_id="site", keys_url=url)
+        id_tokens.verify(token, issuer=url, client_id="site", keys_url=url)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ Note = Callable[..., Any]
 def sign_a_clip(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generation.provenance.certificate.is_configured", lambda: True)
     monkeypatch.setattr(signing, "sign", note)
-    with signing.signed(Generation(), "0" * 64):
+    with signing.sign_clip(Generation(), "0" * 64):
         pass
 
 

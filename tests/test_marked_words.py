@@ -22,7 +22,7 @@ from accounts import exports
 from accounts.roles import MEANING
 from billing.errors import NotEnoughCredits
 from billing.shop.history import WORDS
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from billing.shop.templatetags.shop import LOT_KINDS, credits, in_currency, signed
 from catalog.length_prices import Row
 from catalog.pricing import OF_VIDEO, receipt_words
@@ -52,9 +52,13 @@ from loremotion.stream_limits import StreamLimit
 def test_amounts_are_in_the_readers_format() -> None:
     with translation.override("de"):
         assert signed(-3500) == "−3.500"
-        assert "1.234,50" in formatted(123450, "eur")
+        assert "1.234,50" in format_amount(123450, "eur")
     assert signed(3500) == "+3,500"
-    assert (formatted(123450, "usd"), formatted(999, "jpy"), formatted(999, "chf")) == ("$1,234.50", "¥999", "9.99 CHF")
+    assert (format_amount(123450, "usd"), format_amount(999, "jpy"), format_amount(999, "chf")) == (
+        "$1,234.50",
+        "¥999",
+        "9.99 CHF",
+    )
     assert (in_currency(0, "usd"), in_currency(5, "usd")) == ("$0", "$0.05")
 
 

@@ -33,7 +33,7 @@ def test_a_transaction_begins_in_the_message_of_its_first_statements(tmp_path: P
 
     def ask() -> None:
         with transaction.atomic():
-            with prepared.unanswered():
+            with prepared.send_ahead():
                 asked = [prepared.send("SELECT %s::int", [number]) for number in (1, 2)]
             answers.extend(answer() for answer in asked)
             assert connection.connection.info.transaction_status.name == "INTRANS"
@@ -47,7 +47,7 @@ def test_a_transaction_begins_in_the_message_of_its_first_statements(tmp_path: P
 @pytest.mark.django_db(transaction=True)
 def test_what_fails_within_such_a_message_undoes_the_transaction() -> None:
     def ask() -> None:
-        with transaction.atomic(), prepared.unanswered():
+        with transaction.atomic(), prepared.send_ahead():
             prepared.send("CREATE TABLE made_with_it (id int)", None)
             prepared.send("SELECT 1 / %s::int", [0])
 

@@ -20,7 +20,7 @@ from loremotion import bounded_paginator
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content
 from loremotion.outbox.models import MailMessage
-from loremotion.staff_sections import marked
+from loremotion.staff_sections import mark_current
 from tests.accounts.factories import browser_of, person
 from tests.catalog.form_post import post_of
 from tests.generation import factories
@@ -239,7 +239,7 @@ def test_the_section_of_a_page_is_open_and_the_others_are_closed(staff: Client) 
 
 def test_of_pages_inside_each_other_the_innermost_is_the_current_one() -> None:
     pages: list[dict[str, Any]] = [{"admin_url": "/admin/a/"}, {"admin_url": "/admin/a/b/"}, {"admin_url": None}]
-    [section] = marked([{"models": pages}], "/admin/a/b/7/", {"/admin/a/": 2, "/admin/elsewhere/": 9})
+    [section] = mark_current([{"models": pages}], "/admin/a/b/7/", {"/admin/a/": 2, "/admin/elsewhere/": 9})
     assert [page["is_current"] for page in pages] == [False, True, False]
     assert (section["is_current"], section["waiting"]) == (True, 2)
 

@@ -16,7 +16,7 @@ LEEWAY_SECONDS = 60
 KEYS_TIMEOUT_SECONDS = 5
 
 
-def verified(token: str, *, issuer: str, client_id: str, keys_url: str) -> dict[str, Any]:
+def verify(token: str, *, issuer: str, client_id: str, keys_url: str) -> dict[str, Any]:
     """The claims of an ID token, verified: ``issuer`` signed it a moment ago for ``client_id``.
 
     Raises:

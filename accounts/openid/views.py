@@ -39,9 +39,7 @@ class OpenIDAdapter(OpenIDConnectOAuth2Adapter):
         if not isinstance(id_token, str):
             raise OAuth2Error("The provider sent no ID token.")
         config = self.openid_config
-        said = id_tokens.verified(
-            id_token, issuer=config["issuer"], client_id=app.client_id, keys_url=config["jwks_uri"]
-        )
+        said = id_tokens.verify(id_token, issuer=config["issuer"], client_id=app.client_id, keys_url=config["jwks_uri"])
         answers = {"id_token": said}
         if USERINFO in config:
             about = self._fetch_user_info(token.token)

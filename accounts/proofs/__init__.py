@@ -30,6 +30,6 @@ class Proof(Protocol):
         """
 
 
-def chosen() -> Proof:
+def chosen_proof() -> Proof:
     """The proof that this installation asks for."""
     return Turnstile() if settings.TURNSTILE_SECRET_KEY else Altcha()

@@ -24,7 +24,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     user = request.user
     context: dict[str, Any] = {}
     if isinstance(user, User):
-        caller, places = tenancy.caller_of(request), sessions.listed(request, user)
+        caller, places = tenancy.caller_of(request), sessions.list_sessions(request, user)
         with across_workspaces("a person's apps are connected to several workspaces"):
             apps = connections.of_person(user).count()
         context = {

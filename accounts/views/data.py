@@ -29,7 +29,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if reader.workspace is None:
         raise Http404
     return exports.download(
-        exports.zipped(reader), name="loremotion.zip", content_type="application/zip", reader=reader.workspace.id
+        exports.zip_export(reader), name="loremotion.zip", content_type="application/zip", reader=reader.workspace.id
     )
 
 

@@ -91,7 +91,7 @@ def _page(
     context = {
         "workspace": membership.workspace,
         "keys": [(key, spent.get(key.line_id)) for key in api_keys.live(membership.workspace)],
-        "ended": api_keys.ended(membership.workspace),
+        "ended": api_keys.ended_keys(membership.workspace),
         "form": form,
         "text": text,
         "site": settings.SITE_URL,

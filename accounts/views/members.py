@@ -112,7 +112,7 @@ def _page(request: HttpRequest, membership: Membership, form: InviteForm, status
         "members": Membership.objects.filter(workspace=membership.workspace).select_related("user").order_by("id"),
         "invitations": Invitation.objects.filter(workspace=membership.workspace).order_by("-id"),
         "seats_taken": seats.count_taken(membership.workspace),
-        "seats_allowed": seats.allowed(membership.workspace),
+        "seats_allowed": seats.seat_limit(membership.workspace),
         "form": form,
         "roles": InviteForm.base_fields["role"].choices,  # type: ignore[attr-defined]
     }

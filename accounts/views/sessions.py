@@ -23,7 +23,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         sessions.end_others(request, user)
         messages.success(request, _("You're signed out everywhere else."))
         return redirect("accounts:sessions")
-    return render(request, "accounts/sessions.html", {"places": sessions.listed(request, user)})
+    return render(request, "accounts/sessions.html", {"places": sessions.list_sessions(request, user)})
 
 
 @require_POST

@@ -22,7 +22,7 @@ from billing.shop import reconciliation_admin as reconciliation_admin
 from billing.shop import subscription_admin as subscription_admin
 from billing.shop.list_filters import DisputedFilter, PaidFilter
 from billing.shop.models import Pack, Payment, Plan, Price
-from billing.shop.money import formatted, parse
+from billing.shop.money import format_amount, parse
 from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link, link_outside
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.number_column import number_column
@@ -147,11 +147,11 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
 
     @admin.display(ordering="amount_minor")
     def amount(self, payment: Payment) -> str:
-        return formatted(payment.amount_minor, payment.currency)
+        return format_amount(payment.amount_minor, payment.currency)
 
     @admin.display(ordering="refunded_minor")
     def refunded(self, payment: Payment) -> str:
-        return formatted(payment.refunded_minor, payment.currency) if payment.refunded_minor else ""
+        return format_amount(payment.refunded_minor, payment.currency) if payment.refunded_minor else ""
 
     @admin.display(ordering="dispute_status")
     def dispute(self, payment: Payment) -> str:
@@ -181,7 +181,7 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
             Fact("Customer", customer_link(request, payment.workspace, title)),
             Fact("Paid", f"{self.amount(payment)} on {at(payment.paid_at)}"),
             Fact("Refunded", self.refunded(payment)),
-            Fact("Disputed", formatted(payment.disputed_minor, payment.currency) if payment.disputed_minor else ""),
+            Fact("Disputed", format_amount(payment.disputed_minor, payment.currency) if payment.disputed_minor else ""),
             Fact("What to do", self._what_to_do(request, payment)),
             Fact("Credits", link(account, f"{payment.credits:,} granted{taken}")),
             Fact("At Stripe", link_outside(at_stripe, "The payment")),
@@ -214,9 +214,9 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
         """Unspent and lapsed credits by the month in which they were paid for, as they were counted last."""
         if not request.user.has_perm("shop.view_revenue"):
             raise RightLacking("shop.view_revenue")
-        counted = liability.counted()
+        counted = liability.last_count()
         rows = [
-            (month, formatted(month.paid_minor, month.currency), formatted(month.unspent_minor, month.currency))
+            (month, format_amount(month.paid_minor, month.currency), format_amount(month.unspent_minor, month.currency))
             for month in (counted.months if counted else ())
         ]
         context = {
@@ -234,7 +234,9 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
         if not request.user.has_perm("shop.refund_payment"):
             raise RightLacking("shop.refund_payment")
         payment = get_object_or_404(Payment.objects.select_related("price__plan", "price__pack"), pk=payment_id)
-        left = formatted(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
+        left = (
+            format_amount(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
+        )
         form = RefundForm(request.POST or None, initial={"amount": left})
         context: dict[str, Any] = {"title": f"Refund {self.headline(payment)}", "payment": payment, "form": form}
         context |= {"dispute": disputes.in_words(payment), "not_connected": "" if gateway.is_on() else NOT_CONNECTED}
@@ -276,6 +278,6 @@ class PaymentAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
             actor=str(request.user),
             reason=form.cleaned_data["reason"],
         )
-        self.log_change(request, payment, f"Refunded {formatted(amount_minor, payment.currency)}")
-        self.message_user(request, f"{formatted(amount_minor, payment.currency)} go back.", messages.SUCCESS)
+        self.log_change(request, payment, f"Refunded {format_amount(amount_minor, payment.currency)}")
+        self.message_user(request, f"{format_amount(amount_minor, payment.currency)} go back.", messages.SUCCESS)
         return redirect("admin:shop_payment_change", payment.pk)

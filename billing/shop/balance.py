@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing.shop import facts, lookups
 from billing.shop.facts import BalanceFacts
 from billing.shop.models import Customer, FeeDay, Order, Payment
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 
 SETTLES_WITHIN = timedelta(hours=1)
 """A charge may be on the statement a little after it is paid."""
@@ -152,11 +152,11 @@ def in_words(summary: dict[str, Any]) -> list[str]:
     names = {"stripe": "Stripe's statement", "ours": "our payments"}
     lines = []
     for row in summary.get("rows", []):
-        money = {name: formatted(row[name], row["currency"]) for name in ("charged", "refunded", "disputed")}
+        money = {name: format_amount(row[name], row["currency"]) for name in ("charged", "refunded", "disputed")}
         side = f"{row['currency'].upper()}, {names[row['side']]}"
         lines.append(f"{side}: {money['charged']} paid, {money['refunded']} refunded, {money['disputed']} disputed")
     for kept in summary.get("kept", []):
-        fees, net = (formatted(kept[name], kept["currency"]) for name in ("fees", "net"))
+        fees, net = (format_amount(kept[name], kept["currency"]) for name in ("fees", "net"))
         lines.append(f"The whole account in {kept['currency'].upper()}: {fees} of fees, {net} left after them")
     return lines
 

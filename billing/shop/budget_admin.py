@@ -47,7 +47,7 @@ class BudgetAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
         return [
             Fact("Customer", customer_link(request, budget.workspace, whose.title_by_id(budget.workspace))),
             *(
-                Fact(_NAMES[period][0], _of(budgets.spent(budget.workspace, period), cap))
+                Fact(_NAMES[period][0], _of(budgets.spent_credits(budget.workspace, period), cap))
                 for period, cap in _caps(budget)
             ),
             *(Fact(f"For {item}", _in_words(caps)) for item, caps in sorted((budget.caps_by_item or {}).items())),
@@ -66,7 +66,7 @@ def _used(budget: Budget) -> Iterator[tuple[str, int, int]]:
     """Each limit that is set: what it is called, its credits, and those that are used."""
     for period, cap in _caps(budget):
         if cap is not None:
-            yield _NAMES[period][1], cap, budgets.spent(budget.workspace, period)
+            yield _NAMES[period][1], cap, budgets.spent_credits(budget.workspace, period)
 
 
 def _of(spent: int, cap: int | None) -> str:

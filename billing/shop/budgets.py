@@ -54,7 +54,7 @@ SPENT_SQL: Final = "CASE hold.state WHEN 'open' THEN hold.amount ELSE hold.captu
 """What a hold counts for: in full while it is open, and then as far as it was charged."""
 
 
-def spent(account: UUID, period: Period = Period.MONTH) -> int:
+def spent_credits(account: UUID, period: Period = Period.MONTH) -> int:
     """Credits charged or held for requests of this period, also in accounts that were merged into this one's: what is
     held there stays there."""
     with connection.cursor() as cursor:
@@ -87,7 +87,7 @@ def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int, period: P
     """
     if cap is None:
         return 0
-    if (with_it := spent(account, period) + credits) > cap:
+    if (with_it := spent_credits(account, period) + credits) > cap:
         raise OverBudget(cap, with_it, period)
     return with_it
 

@@ -77,7 +77,7 @@ def _note(day: date, months: list[dict[str, Any]]) -> None:
     )
 
 
-def counted() -> Counted | None:
+def last_count() -> Counted | None:
     """Return what was counted last; None where nobody has counted yet, or Valkey is away."""
     try:
         kept = cache.get(_KEY)

@@ -25,7 +25,7 @@ def in_units(amount_minor: int, currency: str) -> Decimal:
     return Decimal(amount_minor).scaleb(-decimals_of(currency))
 
 
-def formatted(amount_minor: int, currency: str, *, decimals: int | None = None) -> str:
+def format_amount(amount_minor: int, currency: str, *, decimals: int | None = None) -> str:
     """An amount as people read it in the language in use: ``$9.99``, ``¥999``, ``9.99 CHF``; with so many ``decimals``
     where they aren't the currency's."""
     digits = decimals_of(currency) if decimals is None else decimals

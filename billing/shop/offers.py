@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 
 TAX_CODE = "txcd_10103001"
 """Stripe's code for software as a service, business use."""
@@ -157,7 +157,7 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.item} {formatted(self.amount_minor, self.currency)} {self.get_interval_display()}"
+        return f"{self.item} {format_amount(self.amount_minor, self.currency)} {self.get_interval_display()}"
 
     @property
     def item(self) -> Plan | Pack:

@@ -11,7 +11,7 @@ from accounts import whose
 from accounts.whose_column import WhoseColumn
 from billing.shop import gateway
 from billing.shop.models import Order, Payment
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link, link, link_outside
 from loremotion.exact_search import ExactSearchAdmin
 
@@ -35,7 +35,7 @@ class OrderAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
     list_select_related = ["price__plan", "price__pack"]
 
     def headline(self, order: Order) -> str:
-        return f"Order of {order.price.item} for {formatted(order.price.amount_minor, order.price.currency)}"
+        return f"Order of {order.price.item} for {format_amount(order.price.amount_minor, order.price.currency)}"
 
     def standing(self, order: Order) -> Standing:
         return _STANDINGS[Order.State(order.state)]

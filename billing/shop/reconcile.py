@@ -22,7 +22,7 @@ from billing.shop.balance import Difference
 from billing.shop.facts import Money, Paying
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Mismatch, Order, Payment, Reconciliation, Subscription
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +205,7 @@ def _money_that_differs(since: datetime) -> Iterator[Difference]:
 
 
 def _sums_in_words(sums: tuple[int, int, int], currency: str) -> str:
-    paid, refunded, disputed = (formatted(amount, currency) for amount in sums)
+    paid, refunded, disputed = (format_amount(amount, currency) for amount in sums)
     return f"{paid} paid, {refunded} refunded, {disputed} disputed"
 
 

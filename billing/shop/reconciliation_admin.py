@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from accounts import whose
 from billing.shop import balance, gateway
 from billing.shop.models import Payment, Reconciliation
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from loremotion.detail_page import DetailPage, Fact, Standing, admin_address, at, customer_link
 from loremotion.read_only_admin import ReadOnlyAdmin
 
@@ -97,7 +97,7 @@ class ReconciliationAdmin(DetailPage, ReadOnlyAdmin):
         if payment is not None:
             its_name = payment.stripe_payment_intent_id or payment.stripe_invoice_id
             at_stripe = gateway.dashboard_address(its_name) or at_stripe
-            what = f"{formatted(payment.amount_minor, payment.currency)} for {payment.price.item}"
+            what = f"{format_amount(payment.amount_minor, payment.currency)} for {payment.price.item}"
             customer = customer_link(request, payment.workspace, titles.get(payment.workspace, payment.workspace))
             if request.user.has_perm("shop.view_payment"):
                 its_page = admin_address("shop_payment_change", payment.pk)

@@ -152,7 +152,7 @@ def owed() -> dict[str, int] | None:
 
     None where it was not counted yet.
     """
-    counted = liability.counted()
+    counted = liability.last_count()
     if counted is None:
         return None
     found: dict[str, int] = defaultdict(int)

@@ -129,7 +129,7 @@ def credits(request: HttpRequest) -> HttpResponse:
             "page": history.page(workspace.id, caller=caller, before=_before(request)),
             "payments": payments.order_by("-paid_at")[:PAYMENTS_SHOWN],
             "subscription": subscribing.subscription_of(workspace.id),
-            "spent": budgets.spent(workspace.id),
+            "spent": budgets.spent_credits(workspace.id),
             "budget_form": BudgetForm(instance=budget),
         }
     return render(request, "billing/credits.html", context)

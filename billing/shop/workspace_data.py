@@ -18,7 +18,7 @@ from accounts.roles import Action
 from accounts.workspace_data import ExportedFile
 from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from loremotion import queues
 from loremotion.csv_lines import csv_line
 
@@ -47,7 +47,7 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
         return
     lines = [csv_line([_("paid at"), _("what"), _("amount"), _("refunded"), _("credits"), _("receipt"), _("invoice")])]
     for payment in Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack"):
-        money = [formatted(minor, payment.currency) for minor in (payment.amount_minor, payment.refunded_minor)]
+        money = [format_amount(minor, payment.currency) for minor in (payment.amount_minor, payment.refunded_minor)]
         links = [payment.receipt_url, payment.invoice_url]
         lines.append(csv_line([payment.paid_at.isoformat(), str(payment.price.item), *money, payment.credits, *links]))
     yield ExportedFile("payments.csv", "".join(lines))

@@ -146,10 +146,10 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
     Raises:
         Invalid: names the field, or what is no field of this request.
     """
-    return checked(serializer, _unfolded(request.data), partial=partial)
+    return validate(serializer, _unfolded(request.data), partial=partial)
 
 
-def checked(serializer: type[serializers.Serializer[Any]], sent: Any, *, partial: bool = False) -> dict[str, Any]:
+def validate(serializer: type[serializers.Serializer[Any]], sent: Any, *, partial: bool = False) -> dict[str, Any]:
     """What was sent as a body, or as a part of one. Raises as ``read``."""
     if not isinstance(sent, Mapping):
         kind = next((name for types, name in KINDS if isinstance(sent, types)), "null")

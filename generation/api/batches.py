@@ -15,7 +15,7 @@ from accounts.roles import Action
 from catalog.requests import Ask
 from generation.api import presentation
 from generation.api.asked import DEFAULT_ALIAS, asked_in, characters_in
-from generation.api.base import VideoView, checked, read
+from generation.api.base import VideoView, read, validate
 from generation.api.serializers import REFERENCE, AskInBatchSerializer
 from generation.scheduling import capacity, forecast_board
 from generation.submission import batch, remote_files
@@ -83,7 +83,7 @@ def _wanted(bodies: Sequence[Any], caller: Caller) -> list[Wanted]:
 
 def _checked(place: int, body: Any) -> dict[str, Any]:
     try:
-        return checked(AskInBatchSerializer, body)
+        return validate(AskInBatchSerializer, body)
     except Refusal as refusal:
         raise _of(place, refusal) from None
 

@@ -19,7 +19,7 @@ from accounts import tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.requests import Ask
-from generation.api.base import VideoView, checked, read
+from generation.api.base import VideoView, read, validate
 from generation.api.presentation import OPENAI_STATUS
 from generation.models import State
 from generation.storage import joining
@@ -147,7 +147,7 @@ def _own(caller: Caller, storyboard_id: UUID) -> Storyboard:
 
 
 def _scenes_in(said: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
-    read_one = (checked(SceneSerializer, one) for one in said.get("scenes", ()))
+    read_one = (validate(SceneSerializer, one) for one in said.get("scenes", ()))
     return [(one.get("id"), one.get("prompt")) for one in read_one]
 
 

@@ -41,5 +41,5 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        content_types.moved(("outbox", "wish"), ("generation", "notificationrequest")),
+        content_types.rename_content_type(("outbox", "wish"), ("generation", "notificationrequest")),
     ]

@@ -23,7 +23,7 @@ def page(request: HttpRequest) -> HttpResponse:
     models = list(enabled.only("slug", "name", "current__family"))
     asked = request.GET.get("model", "")
     chosen = asked if asked in {model.slug for model in models} else ""
-    found = public.featured(model=chosen, after=request.GET.get("after", ""), limit=PAGE + 1)
+    found = public.featured_clips(model=chosen, after=request.GET.get("after", ""), limit=PAGE + 1)
     picked = public.models_featured()
     built_in = next((one for one in models if one.current is not None and one.current.is_built_in), None)
     context = {

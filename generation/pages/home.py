@@ -203,7 +203,7 @@ def _generate_page(
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": (recent := _recent(caller)),
-        "shared_clips": (picked := [] if recent else public.featured(limit=PICKED)),
+        "shared_clips": (picked := [] if recent else public.featured_clips(limit=PICKED)),
         "samples": SAMPLES if not (recent or picked) and chosen is not None and chosen.examples else (),
         "characters": _characters(workspace, offered),
         "own_clips": [clip for clip in recent if presentation.has_clip(clip)],

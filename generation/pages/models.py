@@ -60,7 +60,7 @@ class Card:
 def listing(request: HttpRequest) -> HttpResponse:
     """The enabled models as cards, and side by side in a table."""
     models = list(Model.objects.for_people())
-    samples = {shared.model_slug: shared for shared in reversed(public.featured(limit=SAMPLES_OF_ALL))}
+    samples = {shared.model_slug: shared for shared in reversed(public.featured_clips(limit=SAMPLES_OF_ALL))}
     cards = _cards(request, models, samples)
     entries = [card.entry for card in cards]
     is_all_ours = not any(entry.version.family_facts.is_remote for entry in entries)
@@ -76,7 +76,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404 from None
     if model.slug != slug:
         return redirect("generation:model", model.slug)
-    samples = public.featured(model=slug, limit=SAMPLES_OF_ONE)
+    samples = public.featured_clips(model=slug, limit=SAMPLES_OF_ONE)
     (card,) = _cards(request, [model], {})
     version = card.entry.version
     said = _clip_in_address(request, model, Audience(plan=Plan.PAID, territory=territory_of(request)))

@@ -101,7 +101,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def zipped(request: HttpRequest) -> HttpResponseBase:
+def zip_clips(request: HttpRequest) -> HttpResponseBase:
     """The chosen clips as one zip, written while it is sent."""
     clips = _finished(request, _("Choose 1 to %(most)s clips to download."))
     slot = _zips.take(clips[0].workspace_id, most=MOST_ZIPS_AT_ONCE)

@@ -56,7 +56,7 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "stages": stages,
         "longest": max((each.seconds for each in stages if each.seconds), default=0.0),
         "total": sum(each.seconds or 0.0 for each in stages),
-        "compared": trial_figures.compared(trial),
+        "compared": trial_figures.compare(trial),
         "steps": catalogue_fieldsets.STEPS if version.model.status == Model.Status.DRAFT else (),
         "step": 4,
         "others": [other for other in trials.of(version) if other.id != trial.id],

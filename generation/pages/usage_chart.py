@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from generation.usage import Line, Span, Usage
-from loremotion.plots import COLOURS, HEIGHT, LEAST_TOP, WIDTH, Part, Tick, stacked, top_of
+from loremotion.plots import COLOURS, HEIGHT, LEAST_TOP, WIDTH, Part, Tick, stack, top_of
 
 MOST_TICKS: Final = 5
 """As many dates as a phone has room for."""
@@ -102,7 +102,7 @@ def _day(at: int, day: date, names: Mapping[str, str], series: Mapping[str, list
     figures = tuple(values[at] for values in series.values())
     told = [f"{names[key]} {intcomma(figure)}" for key, figure in zip(series, figures, strict=True) if figure]
     said = ", ".join(told)
-    return Day(_short(day), sum(figures), said, stacked(at, list(series), series, top, count), figures)
+    return Day(_short(day), sum(figures), said, stack(at, list(series), series, top, count), figures)
 
 
 def _ticks(days: list[date]) -> tuple[Tick, ...]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from billing import allowance
 from billing.shop import gateway
 from billing.shop.models import Price
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from loremotion.refusals import Refusal
 
 _SIGN_UP, _SIGN_IN, _PRICING, _CLIPS, _LIMITS, _REVIEWS = (
@@ -57,7 +57,7 @@ def _smallest_pack() -> list[dict[str, str]]:
         return []
     words = _("Buy %(credits)s credits for %(money)s") % {
         "credits": intcomma(price.pack.credits),
-        "money": formatted(price.amount_minor, price.currency),
+        "money": format_amount(price.amount_minor, price.currency),
     }
     return [{"words": words, "address": f"{reverse('shop:pricing')}#pack-{price.pack.slug}"}]
 

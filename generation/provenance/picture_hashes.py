@@ -34,12 +34,12 @@ def hashes_in(file: IO[bytes]) -> list[str]:
     file.seek(0)
     try:
         with sandbox.reading(_PROGRAM, file, {"kind": "likeness"}, wall_seconds=WALL_SECONDS) as (announced, _):
-            return believed(announced.get("hashes"))
+            return read_hashes(announced.get("hashes"))
     except sandbox.FileUnreadable:
         return []
 
 
-def believed(said: object) -> list[str]:
+def read_hashes(said: object) -> list[str]:
     """What the program said, which may have been taken over by the file: a few hashes, and nothing else."""
     hashes = said if isinstance(said, list) else []
     return [each for each in hashes[:_MOST_HASHES] if isinstance(each, str) and _HASH.fullmatch(each)]

@@ -81,7 +81,7 @@ class Signed:
 
 
 @contextmanager
-def signed(generation: Generation, sha256: str) -> Iterator[Signed | None]:
+def sign_clip(generation: Generation, sha256: str) -> Iterator[Signed | None]:
     """The clip that was delivered with this digest, signed; None where this site signs none, or could not.
 
     Removes it again unless the clip's row names it after the block. Keeps no connection meanwhile.
@@ -289,7 +289,7 @@ def sign_late(generation_id: UUID | str) -> bool:
     if clip is None:
         return False
     with log_context.bound(**clip.log_ids):
-        with signed(clip.generation, clip.sha256) as made:
+        with sign_clip(clip.generation, clip.sha256) as made:
             # What was delivered stays: a clip that waits may begin with it.
             is_signed = made is not None and bool(waiting.update(**made.facts()))
         if made is None and timezone.now() - clip.created_at > GIVEN_UP_AFTER:

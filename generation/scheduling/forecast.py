@@ -77,7 +77,7 @@ class Forecast:
             return Expected(start, self.passing.later(plus(start, service), service))
         sooner, loading = first
         start = Range(*(min(ends) for ends in zip(sooner.ends, start.ends, strict=True)))
-        return Expected(start, shifted(plus(start, service), loading))
+        return Expected(start, shift(plus(start, service), loading))
 
     def _start(self, tag: float, asked_at: float) -> Range:
         places = list(zip(self.tags, self.asked_at, strict=True))
@@ -161,7 +161,7 @@ def plus(start: Range, service: Spread) -> Range:
     return Range(mid - math.hypot(start.mid - start.low, early), mid, mid + math.hypot(start.high - start.mid, late))
 
 
-def shifted(said: Range, seconds: float) -> Range:
+def shift(said: Range, seconds: float) -> Range:
     """Return the range that comes so much later."""
     return Range(*(end + seconds for end in said.ends))
 

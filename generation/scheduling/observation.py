@@ -26,7 +26,7 @@ from generation.tiers import yields
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.job_choice import Bounds
 from gpu_worker.liveness import takes_jobs
-from gpu_worker.step_aside import AsideBounds, bounded
+from gpu_worker.step_aside import AsideBounds, read_bounds
 from gpu_worker.worker_status import WorkerStatus
 
 _MOST_SEEN = 2_000
@@ -81,7 +81,9 @@ class Observer:
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
         holders = makers | delivered
         on_card = {id: _on(work, capacity.card_of(holders[id])) for id, work in works.items() if id in holders}
-        lets_pass = {each.name: bounded(each.aside) for each in statuses if each.aside.times > 0 and takes_jobs(each)}
+        lets_pass = {
+            each.name: read_bounds(each.aside) for each in statuses if each.aside.times > 0 and takes_jobs(each)
+        }
         ended = self._paces.ended(clips)
         on_cards = {status.name: capacity.card_of(status) for status in statuses}
         made = [(clip, _on(service_rates.work_of(clip), on_cards.get(clip.worker, ""))) for clip in ended]
@@ -292,5 +294,5 @@ def _held(clip: Generation, waiting: Clip, policy: AsideBounds) -> InHand:
 def _machine(status: WorkerStatus, in_hand: InHand | None, held: InHand | None, slowness: Spread) -> Machine:
     resident = [each for each in status.residents if each.tier == _DEVICE]
     residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
-    budget_bytes, aside = capacity.budget_of(status), bounded(status.aside)
+    budget_bytes, aside = capacity.budget_of(status), read_bounds(status.aside)
     return Machine(status.name, budget_bytes, residents, in_hand, slowness=slowness, aside=aside, held=held)

@@ -15,7 +15,7 @@ from catalog.requests import ClipRequest
 from catalog.sizes import Size
 from generation.models import Generation
 from generation.scheduling.front import Counted
-from generation.scheduling.service_times import DECAY, FORMULA_SHARES, ServiceTimes, Statistic, Work, observed
+from generation.scheduling.service_times import DECAY, FORMULA_SHARES, ServiceTimes, Statistic, Work, observed_rates
 from gpu_worker.contract import RenderReport
 from loremotion.prepared import prepared_cursor
 
@@ -52,7 +52,7 @@ def _work(version: ModelVersion, asked: Generation | ClipRequest | Counted, card
 
 def record(generation: Generation, report: RenderReport, *, card: str = "") -> None:
     """Add what one finished clip took on such a card, in one statement, whatever other processes add meanwhile."""
-    rates = observed(work_of(generation, card=card), report.stage_seconds)
+    rates = observed_rates(work_of(generation, card=card), report.stage_seconds)
     # In the order of their keys, so that no two processes wait for each other.
     rows = [(key[:240], math.log(max(rates[key], _LEAST_RATE))) for key in sorted(rates)]
     if not rows:

@@ -137,7 +137,7 @@ class _Belief:
         return _Belief(self.mean + gain * (seen.mean - self.mean), sd, math.sqrt(1 / precision))
 
 
-def observed(work: Work, stage_seconds: Mapping[str, float]) -> dict[str, float]:
+def observed_rates(work: Work, stage_seconds: Mapping[str, float]) -> dict[str, float]:
     """Return the rates that one finished clip shows, by the keys of the statistics that they count to."""
     rates: dict[str, float] = {}
     for part, stages in _STAGES.items():
@@ -156,7 +156,7 @@ class ServiceTimes:
 
     def learn(self, work: Work, stage_seconds: Mapping[str, float]) -> None:
         """Add what one finished clip took."""
-        for key, rate in observed(work, stage_seconds).items():
+        for key, rate in observed_rates(work, stage_seconds).items():
             self.known[key] = self.known.get(key, Statistic()).add(rate)
 
     def learn_load(self, card: str, loaded_bytes: int, seconds: float) -> None:

@@ -30,7 +30,7 @@ from generation.storage import host_keys, leftovers, retention, traces
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams import scripts
 from loremotion import health
-from loremotion.database import kept
+from loremotion.database import keep_connections
 from loremotion.outbox import housekeeping as outbox
 from loremotion.refusals import Conflict
 from loremotion.sweeping import each
@@ -48,7 +48,7 @@ def beat() -> bool:
 
     A sweep that fails is logged and does not keep the others from running.
     """
-    with kept(), database.cursor() as cursor:
+    with keep_connections(), database.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [BEAT_LOCK])
         if not cursor.fetchone()[0]:
             return False

@@ -105,7 +105,7 @@ def settle(report: RenderReport, *, signs: bool = False) -> bool:
     if report.outcome == Outcome.SUCCEEDED and outputs.is_kept_back(generation, report.picture_score):
         report = replace(report, outcome=Outcome.BLOCKED, error=outputs.EXPLICIT)
     if signs and report.outcome == Outcome.SUCCEEDED and report.clip is not None:
-        with signing.signed(generation, report.clip.sha256) as signed:
+        with signing.sign_clip(generation, report.clip.sha256) as signed:
             return _settle(generation, report, signed)
     return _settle(generation, report, None)
 

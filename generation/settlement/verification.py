@@ -108,7 +108,7 @@ def read_report(message: Any) -> RenderReport:
 def _named(message: Any) -> str:
     """Return the generation that a message speaks of, which need not be one; empty where it names none."""
     said = message.get("generation_id") if isinstance(message, dict) else None
-    return log_context.cleaned(said) if isinstance(said, str) else ""
+    return log_context.clean_id(said) if isinstance(said, str) else ""
 
 
 def _verify_figures(report: RenderReport, generation: Generation) -> None:

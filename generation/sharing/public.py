@@ -80,7 +80,7 @@ def is_shown(clip: UUID) -> bool:
 
 
 @across_workspaces("staff picked these for a page that is everybody's")
-def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip]:
+def featured_clips(*, model: str = "", after: str = "", limit: int) -> list[SharedClip]:
     """The newest of the shared clips that staff picked for Explore, in one query or two.
 
     Args:

@@ -94,7 +94,7 @@ def make_default(request: HttpRequest, model_id: int) -> HttpResponse:
         "model": model,
         "before": now,
         "changes": default_swap.changes(now, after),
-        "touched": list(default_swap.touched(now, after)),
+        "touched": list(default_swap.find_touched(now, after)),
         "is_default": after.is_default,
     }
     return TemplateResponse(request, "admin/generation/make_default.html", context)
@@ -153,7 +153,7 @@ def add(request: HttpRequest) -> HttpResponse:
         "family": family,
         "source": f"{source}@{revision}" if revision else source,
         "models": models,
-        "licences": licences.known(),
+        "licences": licences.known_licences(),
         "licence": request.GET.get("licence", ""),
         "another": ANOTHER,
         "like": chosen,

@@ -134,7 +134,7 @@ def seconds_between(begin: datetime | None, end: datetime | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def lasted(generation: Generation, begin: datetime | None, end: datetime | None) -> str:
+def duration(generation: Generation, begin: datetime | None, end: datetime | None) -> str:
     """Return how long it was; of a clip that is not over, how long it has been until now."""
     return seconds_between(begin, timezone.now() if end is None and generation.is_open else end)
 
@@ -144,7 +144,7 @@ def title(generation: Generation) -> str:
     since = generation.started_at or generation.dispatched_at or generation.created_at
     state = generation.get_state_display()
     state = state[:1].lower() + state[1:]
-    how_long = f" for {lasted(generation, since, None)}" if generation.is_open else ""
+    how_long = f" for {duration(generation, since, None)}" if generation.is_open else ""
     return f"{generation.version.model.name} clip for {whose.title_of(generation.workspace)}, {state}{how_long}"
 
 

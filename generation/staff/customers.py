@@ -18,7 +18,7 @@ from billing.admin.forms import MoveForm
 from billing.models import Proposal
 from billing.shop import gateway, history
 from billing.shop.models import Customer, Payment, Subscription
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from generation.models import Generation
 from generation.staff import customer_credits, customer_search
 from generation.staff.audit import acts
@@ -93,7 +93,7 @@ def _render_page(request: HttpRequest, workspace: Workspace, form: MoveForm) -> 
 def _acts(request: HttpRequest, workspace: Workspace, title: str) -> list[Act]:
     """What was done in the workspace lately, as the audit log says it."""
     entries = list(AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN])
-    names = acts.named(each.actor for each in entries)
+    names = acts.actor_names(each.actor for each in entries)
     return [acts.of_customer(acts.of_entry(each, names, request), title) for each in entries]
 
 
@@ -132,7 +132,7 @@ def _bought(workspace: Workspace) -> dict[str, Any]:
         "subscription": subscription,
         "at_stripe": [(each, gateway.dashboard_address(each)) for each in ids if each],
         "payments": [
-            (each, formatted(each.amount_minor, each.currency), formatted(each.refunded_minor, each.currency))
+            (each, format_amount(each.amount_minor, each.currency), format_amount(each.refunded_minor, each.currency))
             for each in payments[:SHOWN]
         ],
     }

@@ -99,7 +99,7 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
     yield Change("Licence", was_licence, _licence(after), "", bool(_newly(before, after)), "closed to some")
 
 
-def touched(before: Row | None, after: Row) -> Iterator[Touched]:
+def find_touched(before: Row | None, after: Row) -> Iterator[Touched]:
     """Say whom the swap touches and how."""
     name, plan = after.model.name, Plan(after.version.least_plan)
     yield Touched(

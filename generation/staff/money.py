@@ -17,7 +17,7 @@ from accounts import exports, whose
 from accounts.models import User
 from billing.shop import disputes, gateway, liability
 from billing.shop.models import Payment
-from billing.shop.money import formatted, in_units
+from billing.shop.money import format_amount, in_units
 from generation.staff import money_figures, money_ranges, needs
 from generation.staff.money_ranges import NAMED, MoneyRange
 from generation.staff.now import of_money
@@ -35,7 +35,7 @@ COLUMNS: Final = (
 def page(request: HttpRequest) -> HttpResponse:
     """What waits for somebody, how money stands now, and how it went over the range that the address names."""
     user, now = cast(PermissionsMixin, request.user), timezone.now()
-    shown = money_ranges.chosen(request.GET.dict(), now)
+    shown = money_ranges.range_of(request.GET.dict(), now)
     context = {
         **admin.site.each_context(request),
         "title": "Revenue and liability",
@@ -43,8 +43,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "ranges": [{"name": name, "title": title, "is_chosen": name == shown.name} for name, title in NAMED.items()],
         "today": now.date(),
         "needs": needs.of_money(user),
-        "now": [*of_money(), *money_figures.given()],
-        "counted": liability.counted(),
+        "now": [*of_money(), *money_figures.given_credits()],
+        "counted": liability.last_count(),
         **money_figures.of(shown),
     }
     if user.has_perm("shop.view_payment"):
@@ -64,7 +64,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     user = cast(User, request.user)
     if not user.has_perm("shop.view_payment"):
         raise RightLacking("shop.view_payment")
-    shown = money_ranges.chosen(request.GET.dict(), timezone.now())
+    shown = money_ranges.range_of(request.GET.dict(), timezone.now())
     name = f"payments-{shown.first}-{shown.last}.csv"
     return exports.csv_file(_lines_of(shown), name=name, reader=UUID(int=user.pk))
 
@@ -81,8 +81,8 @@ def _rows_of(payments: QuerySet[Payment], *, names_customers: bool) -> list[dict
         {
             "payment": payment,
             "customer": names.get(payment.workspace, "" if names_customers else str(payment.workspace)),
-            "amount": formatted(payment.amount_minor, payment.currency),
-            "refunded": formatted(payment.refunded_minor, payment.currency) if payment.refunded_minor else "",
+            "amount": format_amount(payment.amount_minor, payment.currency),
+            "refunded": format_amount(payment.refunded_minor, payment.currency) if payment.refunded_minor else "",
             "dispute": disputes.in_words(payment),
             "is_to_answer": disputes.is_to_answer(payment),
             "at_stripe": gateway.dashboard_address(payment.stripe_payment_intent_id or payment.stripe_invoice_id),

@@ -13,7 +13,7 @@ from django.urls import reverse
 from billing.models import LOT_TITLES
 from billing.shop import liability, revenue
 from billing.shop.models import Mismatch, Reconciliation, StripeEvent
-from billing.shop.money import formatted, in_units
+from billing.shop.money import format_amount, in_units
 from billing.shop.revenue import Takings
 from generation.figures import Span
 from generation.staff.money_ranges import MoneyRange
@@ -31,9 +31,9 @@ def of(shown: MoneyRange) -> dict[str, Any]:
     return {**found, "edges": [datetime.fromisoformat(edge) for edge in found["edges"]]}
 
 
-def given() -> list[Tile]:
+def given_credits() -> list[Tile]:
     """Return what is owed in clips and was paid by nobody: the other part of what customers can spend."""
-    counted = liability.counted()
+    counted = liability.last_count()
     if counted is None:
         return [Tile("Unspent, given away", UNKNOWN, "not counted yet", reverse("admin:shop_liability"))]
     kinds = sorted(counted.given.items(), key=lambda each: -each[1])
@@ -106,14 +106,14 @@ def _came(currency: str, now: Takings, before: Takings, course: Takings) -> list
     return [
         Tile(
             f"Gross, {of}",
-            formatted(paid, currency),
+            format_amount(paid, currency),
             f"{count:,} {payments}; {_was(paid, before.paid[0], currency, before)}",
             course=course.paid,
         ),
         Tile(
             f"Refunded, {of}",
-            formatted(refunded, currency),
-            f"and {formatted(disputed, currency)} disputed; {_was(refunded, before.refunded[0], currency, before)}",
+            format_amount(refunded, currency),
+            f"and {format_amount(disputed, currency)} disputed; {_was(refunded, before.refunded[0], currency, before)}",
             course=course.refunded,
         ),
     ]
@@ -129,7 +129,7 @@ def _fees(fees: dict[str, revenue.Fees], shown: MoneyRange) -> list[Tile]:
     return [
         Tile(
             f"Stripe's fees, {currency.upper()}",
-            formatted(kept.minor, currency),
+            format_amount(kept.minor, currency),
             "as its statements say" if kept.days == days else f"known of {kept.days} of {days} days",
         )
         for currency, kept in sorted(fees.items())
@@ -150,19 +150,19 @@ def _net(
         title, left, note = "Net before fees", net, _was(net, net_before, currency, before)
     elif fees_before is None and before.payments[0]:  # of which nobody knows the fees
         title, left = "Net", net - fees.minor
-        note = f"{formatted(net, currency)} before fees; {_was(net, net_before, currency, before)}"
+        note = f"{format_amount(net, currency)} before fees; {_was(net, net_before, currency, before)}"
     else:
         title, left = "Net", net - fees.minor
         note = _was(left, net_before - (fees_before.minor if fees_before else 0), currency, before)
-    return Tile(f"{title}, {currency.upper()}", formatted(left, currency), note, course=course.left)
+    return Tile(f"{title}, {currency.upper()}", format_amount(left, currency), note, course=course.left)
 
 
 def _was(now: int, before: int, currency: str, of: Takings) -> str:
     """What a sum was in the range before, with the change where that rests on enough payments."""
     if not before or of.payments[0] < LEAST_COMPARED:
-        return f"was {formatted(before, currency)}"
+        return f"was {format_amount(before, currency)}"
     change, _, _ = was(now, before, of=of.payments[0]).partition(",")
-    return f"{change}, was {formatted(before, currency)}"
+    return f"{change}, was {format_amount(before, currency)}"
 
 
 def _plots_of(course: dict[str, Takings]) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ class MoneyRange:
         return urlencode({"range": self.name} if self.name else {"from": self.first, "to": self.last})
 
 
-def named(name: str, now: datetime, problem: str = "") -> MoneyRange:
+def named_range(name: str, now: datetime, problem: str = "") -> MoneyRange:
     """Return the range of ``NAMED`` that ends now."""
     if name == HOURS:
         end = now.replace(minute=0, second=0, microsecond=0) + _HOUR
@@ -77,7 +77,7 @@ def named(name: str, now: datetime, problem: str = "") -> MoneyRange:
     return _of_days(name, f"Last {days} days", first, days, now, problem)
 
 
-def chosen(asked: Mapping[str, str], now: datetime) -> MoneyRange:
+def range_of(asked: Mapping[str, str], now: datetime) -> MoneyRange:
     """Return the range that an address asks for: ``?range=7d``, or ``?from=2026-01-01&to=2026-01-31``, both included.
 
     Of what cannot be shown it says why, beside the one that is shown instead.
@@ -85,7 +85,7 @@ def chosen(asked: Mapping[str, str], now: datetime) -> MoneyRange:
     if asked.get("from") or asked.get("to"):
         return _between(asked.get("from", ""), asked.get("to", ""), now)
     name = asked.get("range", FIRST)
-    return named(name if name in NAMED else FIRST, now)
+    return named_range(name if name in NAMED else FIRST, now)
 
 
 def _between(first_text: str, last_text: str, now: datetime) -> MoneyRange:
@@ -93,14 +93,14 @@ def _between(first_text: str, last_text: str, now: datetime) -> MoneyRange:
     try:
         first, last = date.fromisoformat(first_text), date.fromisoformat(last_text or str(today))
     except ValueError:
-        return named(FIRST, now, "Write both dates as 2026-01-31.")
+        return named_range(FIRST, now, "Write both dates as 2026-01-31.")
     if not first <= min(last, today):
-        return named(FIRST, now, "The first day has to be before the last, and not after today.")
+        return named_range(FIRST, now, "The first day has to be before the last, and not after today.")
     days = (min(last, today) - first).days + 1
     if days > MOST_DAYS:
-        return named(FIRST, now, f"Two years at once are the most: choose {MOST_DAYS} days or fewer.")
+        return named_range(FIRST, now, f"Two years at once are the most: choose {MOST_DAYS} days or fewer.")
     if first < FIRST_DAY:
-        return named(FIRST, now, f"The first day has to be {FIRST_DAY} or later.")
+        return named_range(FIRST, now, f"The first day has to be {FIRST_DAY} or later.")
     return _of_days("", f"{_said(first)} – {_said(min(last, today))}", first, days, now)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from billing import free_gpu_budget
 from billing.shop import revenue
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 from generation.models import OPEN_STATES, Generation, State
 from generation.scheduling import capacity
 from generation.staff.tiles import Tile, duration
@@ -99,7 +99,7 @@ def of_money() -> list[Tile]:
     owed = [
         Tile(
             f"Unspent liability, {currency.upper()}",
-            *(formatted(amount, currency), "credits paid for and not used"),
+            *(format_amount(amount, currency), "credits paid for and not used"),
             reverse("admin:shop_liability"),
         )
         for currency, amount in sorted((revenue.owed() or {}).items())

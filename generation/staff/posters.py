@@ -32,6 +32,6 @@ def newest(models: Sequence[Model]) -> dict[str, str]:
     )
     last = tried.order_by(_SLUG, "-created_at").distinct(_SLUG).values_list(_SLUG, "generation_id")
     found |= {slug: reverse("generation:trial-poster", args=[id]) for slug, id in last}
-    picked = reversed(public.featured(limit=MOST_PICKED))
+    picked = reversed(public.featured_clips(limit=MOST_PICKED))
     shown = {each.model_slug: reverse("generation:shared-poster", args=[each.token]) for each in picked}
     return found | {slug: address for slug, address in shown.items() if slug in slugs}

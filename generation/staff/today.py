@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.shop import revenue
-from billing.shop.money import decimals_of, formatted
+from billing.shop.money import decimals_of, format_amount
 from catalog.models import Model
 from generation import figures
 from generation.figures import Span
@@ -235,7 +235,7 @@ def _money(shown: Range) -> dict[str, Any]:
     spans = ((span.since, span.until), (span.before.since, span.before.until))
     page, asks = f"{reverse('admin:shop_payment_changelist')}?when={shown.when}", "shop.view_payment"
     if shown.name in money_ranges.NAMED:
-        same = money_ranges.named(shown.name, now)
+        same = money_ranges.named_range(shown.name, now)
         spans = ((same.since, same.until), same.before)
         page, asks = f"{reverse('admin:money')}?range={shown.name}", ""
     paid, paid_before = (revenue.takings(since=since, until=until) for since, until in spans)
@@ -243,8 +243,8 @@ def _money(shown: Range) -> dict[str, Any]:
     tiles = [
         Tile(
             f"Gross, {currency.upper()}",
-            formatted(each.paid[0], currency),
-            f"was {formatted(paid_before.get(currency, none).paid[0], currency)}",
+            format_amount(each.paid[0], currency),
+            f"was {format_amount(paid_before.get(currency, none).paid[0], currency)}",
             page,
             asks,
             course=_over(course[currency].paid if currency in course else []),

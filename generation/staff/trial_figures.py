@@ -103,7 +103,7 @@ def gpu_seconds(trial: Generation) -> float:
     return trial.cards * sum(float(seconds) for stage, seconds in trial.stage_seconds.items() if stage not in apart)
 
 
-def compared(trial: Generation) -> list[Compared]:
+def compare(trial: Generation) -> list[Compared]:
     """Return what a finished trial took, beside what its row let expect, and what that means for its price."""
     if trial.state != State.SUCCEEDED:
         return []

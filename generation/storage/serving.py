@@ -73,7 +73,7 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 
 @require_safe
-def converted(request: HttpRequest, generation_id: UUID, suffix: str) -> HttpResponseBase:
+def converted_clip(request: HttpRequest, generation_id: UUID, suffix: str) -> HttpResponseBase:
     """Serve the clip as another kind of file, which is made now if nobody asked for it before."""
     if not conversions.is_offered():
         raise Http404

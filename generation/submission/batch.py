@@ -209,7 +209,7 @@ def _repeats(request: HttpRequest, wanted: Sequence[Wanted], caller: Caller, sen
     said = Sending(f"form:{sending[:64]}:{len(wanted)}{draft}:0") if sending else idempotency.read_sending(request)
     return idempotency.together(
         [
-            idempotency.named(
+            idempotency.repeat_of(
                 said,
                 one.ask,
                 files=one.start.files,

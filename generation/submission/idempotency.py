@@ -118,7 +118,7 @@ def read_repeat(
     """
     said: Any = {"files": files, "clips": {**clips, **addresses}, "is_private": is_private, "user_ref": user_ref}
     said["carries_credentials"] = carries_credentials
-    return named(read_sending(request), ask, **said, caller=caller)
+    return repeat_of(read_sending(request), ask, **said, caller=caller)
 
 
 def read_sending(request: HttpRequest) -> Sending:
@@ -140,7 +140,7 @@ def named_by(sending: Sending, asked: Mapping[str, Any], *, caller: Caller) -> R
     return Repeat(sending.key, sending.retry, digest, sender=str(_line_of(caller) or ""), last_release_digest=digest)
 
 
-def named(
+def repeat_of(
     sending: Sending,
     ask: Ask,
     *,
@@ -208,7 +208,7 @@ def made_with(first: Generation, repeats: Sequence[Repeat], caller: Caller) -> l
     if len(found) < len(ids) or any(
         not repeat.is_for(found[made_id]) for repeat, made_id in zip(repeats[1:], ids, strict=True)
     ):
-        raise reused() if repeats[0].key else _incomplete()
+        raise reused_key() if repeats[0].key else _incomplete()
     return [first, *(_repeated(found[made_id]) for made_id in ids)]
 
 
@@ -273,7 +273,7 @@ def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None
         return None
     is_seen = caller is None or Generation.objects.seen_by(caller).filter(id=made.id).exists()
     if not repeat.is_for(made) or not is_seen:
-        raise reused()
+        raise reused_key()
     return _repeated(made)
 
 
@@ -290,7 +290,7 @@ class KeyReused(Invalid):
     """A key stands for something else already."""
 
 
-def reused() -> KeyReused:
+def reused_key() -> KeyReused:
     """The refusal of such a key."""
     return KeyReused(
         "idempotency_key_reused",

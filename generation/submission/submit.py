@@ -124,7 +124,7 @@ def submit(
             return made
         candidate = Candidate(workspace, caller, _cost(offer), may, is_refilled)
         with _hold_refused(candidate), ledger.own_errors():
-            with prepared.unanswered():  # any may raise what the hold met, as they leave or when they are read
+            with prepared.send_ahead():  # any may raise what the hold met, as they leave or when they are read
                 recheck = lock()
                 held = _send_hold(workspace, generation_id, offer)
                 network = "" if may.is_paid else network
@@ -222,6 +222,6 @@ def _hold_refused(candidate: Candidate) -> Iterator[None]:
     try:
         yield
     except ledger.ReferenceReused:  # the key stood for a request of which only the receipt is left
-        raise idempotency.reused() from None
+        raise idempotency.reused_key() from None
     except InsufficientCredits as refusal:  # credits were taken back since they were looked at
         raise checks.with_next_step(refusal, candidate) from None

@@ -126,7 +126,7 @@ class Holding:
         with held() as module:
             self._device.synchronize()
             load_seconds = time.perf_counter() - began
-            inputs = placed(self._inputs, self._device)
+            inputs = place_inputs(self._inputs, self._device)
             with torch.inference_mode():
                 module(**inputs)  # warms up
                 self._device.synchronize()
@@ -143,7 +143,7 @@ def component_of(part: Part, quantisation: str) -> Component:
     return Component(f"bench:{part.folder}:{quantisation}", part, "bfloat16", quantisation)
 
 
-def placed(inputs: Mapping[str, Any], device: Device) -> dict[str, Any]:
+def place_inputs(inputs: Mapping[str, Any], device: Device) -> dict[str, Any]:
     """A step's inputs on the device, as its weights are."""
 
     def of_one(value: Any) -> Any:

@@ -17,7 +17,7 @@ import diffusers
 import torch
 from safetensors.torch import save_file
 
-from gpu_worker.bench.holding import component_of, placed
+from gpu_worker.bench.holding import component_of, place_inputs
 from gpu_worker.bench.subjects import SUBJECTS
 from gpu_worker.bench.weights import transformer_of
 from gpu_worker.engine import device_from_environment
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     component = component_of(transformer_of(subject, size, Path(weights)), "none")
     residency = Residency(device, Loader(QuantisedStore(Path(weights) / "quantised")).load)
     torch.manual_seed(0)
-    inputs = placed(subject.inputs(subject.latents(size), subject.scales[size].text_width), device)
+    inputs = place_inputs(subject.inputs(subject.latents(size), subject.scales[size].text_width), device)
     with ExitStack() as held, torch.inference_mode():
         transformer = held.enter_context(residency.lease([component]))["transformer"]
         device.start_peak()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpu_worker.families.numbers import number_problem, numbers_problem, shown
+from gpu_worker.families.numbers import number_problem, numbers_problem, show_number
 
 FLAGS = frozenset({"is_amplify_first_chunk", "use_cross_timestep", "use_dynamic_cfg", "use_zero_init"})
 LISTS = frozenset({"sigmas", "timesteps", "spatio_temporal_guidance_blocks"})
@@ -30,11 +30,11 @@ NOT_DONE = {
 def argument_problem(name: str, value: Any) -> str | None:
     """The reason why the pipelines cannot take ``value`` as ``name``, with what would be right; None where they can."""
     if name in FLAGS:
-        return None if isinstance(value, bool) else f"write true or false; this is {shown(value)}."
+        return None if isinstance(value, bool) else f"write true or false; this is {show_number(value)}."
     if name in LISTS:
         return numbers_problem(value)
     if name in TEMPLATES:
-        return None if isinstance(value, dict) else f"write a mapping; this is {shown(value)}."
+        return None if isinstance(value, dict) else f"write a mapping; this is {show_number(value)}."
     if name in COUNTS:
         return number_problem(value, least=0, is_whole=True)
     return number_problem(value)

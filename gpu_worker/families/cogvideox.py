@@ -8,7 +8,7 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted, fitted_video
+from gpu_worker.families.pictures import fit, fitted_video
 
 
 def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"image": fitted(inputs["image"], job), **text_arguments(job, inputs)}
+    return {"image": fit(inputs["image"], job), **text_arguments(job, inputs)}
 
 
 def _restyle(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:

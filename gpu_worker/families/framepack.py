@@ -9,7 +9,7 @@ from gpu_worker.contract import RenderJob
 from gpu_worker.families import hunyuan
 from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 SECTION_FRAMES = 36
 MOST_SECTIONS = 50
@@ -19,7 +19,7 @@ _WINDOW_FRAMES = 33
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "image": fitted(inputs["image"], job),
+        "image": fit(inputs["image"], job),
         "width": job.width,
         "height": job.height,
         "num_frames": job.num_frames // SECTION_FRAMES * _WINDOW_FRAMES,
@@ -29,7 +29,7 @@ def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_image(job, inputs), "last_image": fitted(inputs["last_image"], job)}
+    return {**_image(job, inputs), "last_image": fit(inputs["last_image"], job)}
 
 
 FAMILY = Family(

@@ -9,7 +9,7 @@ from gpu_worker.contract import RenderJob
 from gpu_worker.families import wan
 from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, FrameList, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 CHUNK_FRAMES = 33
 MOST_CHUNKS = 60
@@ -27,12 +27,12 @@ def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def image_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**text_arguments(job, inputs), "image": fitted(inputs["image"], job)}
+    return {**text_arguments(job, inputs), "image": fit(inputs["image"], job)}
 
 
 def extend_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The pipeline reads whole chunks, from the end of the video, and none of them comes out again."""
-    frames = [fitted(frame, job) for frame in inputs["video"][-CHUNK_FRAMES:]]
+    frames = [fit(frame, job) for frame in inputs["video"][-CHUNK_FRAMES:]]
     standing_still = [frames[0]] * (CHUNK_FRAMES - len(frames))
     return {**text_arguments(job, inputs), "video": standing_still + frames}
 

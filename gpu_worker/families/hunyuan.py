@@ -12,7 +12,7 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 
 def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+    return {**_text(job, inputs), "image": fit(inputs["image"], job)}
 
 
 VAE = VaeActivations(

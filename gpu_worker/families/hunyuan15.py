@@ -12,7 +12,7 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 
 def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"image": fitted(inputs["image"], job), **_length(job)}
+    return {"image": fit(inputs["image"], job), **_length(job)}
 
 
 def _length(job: RenderJob) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted, last_frames
+from gpu_worker.families.pictures import fit, last_frames
 
 MOST_CONTEXT_FRAMES = 25
 FROM_0_9_1 = {"decode_timestep": 0.05, "decode_noise_scale": 0.025}
@@ -41,14 +41,14 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    picture = fitted(inputs["image"], job)
+    picture = fit(inputs["image"], job)
     given = {"conditions": [Condition(image=picture)]} if "timesteps" in job.call else {"image": picture}
     return {**_text(job, inputs), **given}
 
 
 def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    first = Condition(image=fitted(inputs["image"], job))
-    last = Condition(image=fitted(inputs["last_image"], job), frame_index=job.num_frames - 1)
+    first = Condition(image=fit(inputs["image"], job))
+    last = Condition(image=fit(inputs["last_image"], job), frame_index=job.num_frames - 1)
     return {**_text(job, inputs), "conditions": [first, last]}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted, last_frames
+from gpu_worker.families.pictures import fit, last_frames
 
 MOST_CONTEXT_FRAMES = 25
 DISTILLED_SIGMAS = [1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875]
@@ -46,12 +46,12 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+    return {**_text(job, inputs), "image": fit(inputs["image"], job)}
 
 
 def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    first = Condition(frames=fitted(inputs["image"], job))
-    last = Condition(frames=fitted(inputs["last_image"], job), index=-1)
+    first = Condition(frames=fit(inputs["image"], job))
+    last = Condition(frames=fit(inputs["last_image"], job), index=-1)
     return {**_text(job, inputs), "conditions": [first, last]}
 
 

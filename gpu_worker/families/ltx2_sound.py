@@ -12,12 +12,12 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import ltx2
 from gpu_worker.families.family import Family, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 
 def _sound(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The engine adds ``audio_latents``, which take the checkpoint's own audio VAE to make."""
-    begins_with = {"conditions": [ltx2.Condition(frames=fitted(inputs["image"], job))]} if "image" in inputs else {}
+    begins_with = {"conditions": [ltx2.Condition(frames=fit(inputs["image"], job))]} if "image" in inputs else {}
     return {
         "width": job.width,
         "height": job.height,

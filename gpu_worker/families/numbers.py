@@ -18,7 +18,7 @@ def number_problem(value: Any, *, least: float = -MOST, most: float = MOST, is_w
     if is_number and least <= value <= most:  # which neither infinity nor NaN is
         return None
     kind = "a whole number" if is_whole else "a number"
-    return f"write {kind}{_range(least, most)}; this is {shown(value)}."
+    return f"write {kind}{_range(least, most)}; this is {show_number(value)}."
 
 
 def number_in(value: Any) -> Any:
@@ -35,7 +35,7 @@ def number_in(value: Any) -> Any:
 def numbers_problem(values: Any) -> str | None:
     """The reason why ``values`` is no list of numbers; None where it is."""
     if not isinstance(values, list) or not values:
-        return f"write a list of numbers; this is {shown(values)}."
+        return f"write a list of numbers; this is {show_number(values)}."
     return next(filter(None, map(number_problem, values)), None)
 
 
@@ -49,7 +49,7 @@ def _plain(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
-def shown(value: Any) -> str:
+def show_number(value: Any) -> str:
     """``value`` in few characters, as the file says it."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -16,14 +16,14 @@ from gpu_worker.families.family import context_count
 GREY = (127, 127, 127)
 
 
-def fitted(picture: Image.Image, job: RenderJob) -> Image.Image:
+def fit(picture: Image.Image, job: RenderJob) -> Image.Image:
     """``picture`` scaled and cropped around its middle to the size of the clip."""
     return ImageOps.fit(picture.convert("RGB"), (job.width, job.height), Image.Resampling.LANCZOS)
 
 
 def fitted_video(frames: Sequence[Image.Image], job: RenderJob) -> list[Image.Image]:
     """The first frames of a video, as many as the clip has; the last one stands still where it is too short."""
-    made = [fitted(frame, job) for frame in frames[: job.num_frames]]
+    made = [fit(frame, job) for frame in frames[: job.num_frames]]
     return made + [made[-1]] * (job.num_frames - len(made))
 
 
@@ -40,7 +40,7 @@ def last_frames(frames: Sequence[Image.Image], job: RenderJob, *, most: int, ste
     """The end of a clip that is to be continued: ``k · step + 1`` frames, as many as there are, ``most``, and at
     least one ``step`` fewer than the new clip has. The new clip begins with them."""
     count = context_count(len(frames), job.num_frames, most=most, step=step)
-    return [fitted(frame, job) for frame in frames[-count:]]
+    return [fit(frame, job) for frame in frames[-count:]]
 
 
 def blank(job: RenderJob, count: int) -> list[Image.Image]:

@@ -14,7 +14,7 @@ from PIL import Image
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import cogvideox
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 SOURCE = "preview"
 """What catalogue rows call it."""
@@ -31,11 +31,11 @@ def _arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _given(job: RenderJob, inputs: Mapping[str, Any]) -> Image.Image:
-    return fitted(inputs["image"], job)
+    return fit(inputs["image"], job)
 
 
 def _last(job: RenderJob, inputs: Mapping[str, Any]) -> Image.Image:
-    return fitted(inputs["video"][-1], job)
+    return fit(inputs["video"][-1], job)
 
 
 FAMILY = Family(

@@ -13,7 +13,7 @@ from gpu_worker.contract import RenderJob
 from gpu_worker.families import wan
 from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, FrameList, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 STRETCH_FRAMES = 97
 OVERLAP_FRAMES = 17
@@ -37,7 +37,7 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+    return {**_text(job, inputs), "image": fit(inputs["image"], job)}
 
 
 def _counts() -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gpu_worker.families.family import Family
 
-from gpu_worker.families.numbers import number_problem, numbers_problem, shown
+from gpu_worker.families.numbers import number_problem, numbers_problem, show_number
 
 _FLAG, _WORD = "true or false", "a word"
 _COUNT, _NUMBER, _NUMBERS = "a whole number", "a number", "a list of numbers"
@@ -123,6 +123,7 @@ def _argument_problem(kind: str, value: Any) -> str | None:
     if kind in (_NUMBER, _COUNT):
         return number_problem(value, least=0, is_whole=kind == _COUNT)
     if kind == _ORDER:
-        return None if value in (0, 1) and not isinstance(value, bool) else f"write {kind}; this is {shown(value)}."
-    is_fitting = isinstance(value, bool) if kind == _FLAG else isinstance(value, str) and bool(value)
-    return None if is_fitting else f"write {kind}; this is {shown(value)}."
+        is_fitting = value in (0, 1) and not isinstance(value, bool)
+    else:
+        is_fitting = isinstance(value, bool) if kind == _FLAG else isinstance(value, str) and bool(value)
+    return None if is_fitting else f"write {kind}; this is {show_number(value)}."

@@ -8,7 +8,7 @@ from typing import Any
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 FRAMES = FrameRule(step=4, offset=1, least=5, most=161)
 SHARED = {"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"}
@@ -26,11 +26,11 @@ def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def image_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**text_arguments(job, inputs), "image": fitted(inputs["image"], job)}
+    return {**text_arguments(job, inputs), "image": fit(inputs["image"], job)}
 
 
 def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**image_arguments(job, inputs), "last_image": fitted(inputs["last_image"], job)}
+    return {**image_arguments(job, inputs), "last_image": fit(inputs["last_image"], job)}
 
 
 TEXT = Mode(title="Text to video", pipeline="WanPipeline", arguments=text_arguments)

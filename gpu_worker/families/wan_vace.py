@@ -9,7 +9,7 @@ from gpu_worker.contract import RenderJob
 from gpu_worker.families import wan
 from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, Mode
-from gpu_worker.families.pictures import blank, fitted, fitted_mask, fitted_video, last_frames, plain_mask
+from gpu_worker.families.pictures import blank, fit, fitted_mask, fitted_video, last_frames, plain_mask
 from gpu_worker.families.wan import FRAMES, SHARED, text_arguments
 
 MOST_CONTEXT_FRAMES = 17
@@ -17,7 +17,7 @@ REFERENCES = ("reference_image", "reference_image_2", "reference_image_3")
 
 
 def _with_references(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    pictures = [fitted(inputs[role], job) for role in REFERENCES if role in inputs]
+    pictures = [fit(inputs[role], job) for role in REFERENCES if role in inputs]
     return {**text_arguments(job, inputs), **({"reference_images": pictures} if pictures else {})}
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from PIL import Image
 
 from gpu_worker.contract import REMOTE_BYTES, KeyTest, ModelSpec, OwnKey, Progress, RenderJob
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 from gpu_worker.remote.attempt import RemoteAttempt
 from gpu_worker.remote.clip import RemoteFrames
 from gpu_worker.remote.errors import (
@@ -167,5 +167,5 @@ def _png(picture: Image.Image | None, job: RenderJob) -> bytes | None:
     if picture is None:
         return None
     written = io.BytesIO()
-    fitted(picture, job).save(written, "PNG")
+    fit(picture, job).save(written, "PNG")
     return written.getvalue()

@@ -51,7 +51,7 @@ class NoSuchJob(Exception):
     """The provider knows no such job."""
 
 
-def quoted(words: object) -> str:
+def quote_provider(words: object) -> str:
     """Return what a provider says in words that can stand in ours: one line, printable, and not long."""
     text = " ".join(str(words).split())
     text = "".join(character for character in text if character.isprintable())

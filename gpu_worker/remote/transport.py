@@ -25,7 +25,7 @@ from gpu_worker.remote.errors import (
     NoSuchJob,
     RemoteFailed,
     Unanswered,
-    quoted,
+    quote_provider,
 )
 
 ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -206,7 +206,7 @@ def words_of(content: bytes) -> str:
     with contextlib.suppress(ValueError, RecursionError):
         said = httpx.Response(200, content=content).json()
         for found in _messages(said):
-            return quoted(found)
+            return quote_provider(found)
     return ""
 
 

@@ -88,7 +88,7 @@ class AllowedJob(Job):  # type: ignore[misc]  # mypy does not follow rq here
         fields = {as_text(name): value for name, value in raw_data.items()}
         try:
             record = {name: fields[name] for name in _CALL | _LIFE if name in fields}
-            super().restore(record | {"data": inflated(fields["data"])})
+            super().restore(record | {"data": inflate(fields["data"])})
             self._check_seconds()
             if self.origins and self.origin not in self.origins:
                 raise ValueError(f"it was made for the queue {self.origin!r}")
@@ -119,7 +119,7 @@ class AllowedJob(Job):  # type: ignore[misc]  # mypy does not follow rq here
         return self.allowed[name]
 
 
-def inflated(data: bytes) -> bytes:
+def inflate(data: bytes) -> bytes:
     """The call inside RQ's record of a job, compressed or not.
 
     Raises:

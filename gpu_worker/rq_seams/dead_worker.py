@@ -37,7 +37,7 @@ def fail(connection: redis.Redis, job_id: str, reason: str, queue: str = RENDER_
             pipeline.execute()
 
 
-def held(connection: redis.Redis, name: str) -> set[str]:
+def held_jobs(connection: redis.Redis, name: str) -> set[str]:
     """Return RQ's ids of what a dead worker had in its hands: what it popped last, and all that it had begun.
 
     Any host may write there; what cannot be read counts as nothing.

@@ -21,7 +21,7 @@ from rq.queue import Queue
 from gpu_worker.contract import RenderJob
 from gpu_worker.job_choice import LOOKS, Bounds, Waiting
 from gpu_worker.liveness import workers_taking_jobs
-from gpu_worker.rq_seams.allowed_jobs import inflated
+from gpu_worker.rq_seams.allowed_jobs import inflate
 from gpu_worker.rq_seams.scripts import LOOK, REFUSE, TAKE, needing_scripts
 from gpu_worker.valkey_names import REMOTE_QUEUE, RENDER_FUNCTION, RENDER_QUEUE, holding_key
 
@@ -98,7 +98,7 @@ class RenderQueue:
 def read(data: bytes) -> RenderJob | None:
     """The job inside RQ's own record of it, or None where it is not one of ours."""
     try:
-        function, _, args, _ = cast(list[Any], json.loads(inflated(data)))
+        function, _, args, _ = cast(list[Any], json.loads(inflate(data)))
         return RenderJob.from_wire(args[0]) if function == RENDER_FUNCTION else None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
@@ -107,7 +107,7 @@ def read(data: bytes) -> RenderJob | None:
 def secret_in(data: bytes) -> str:
     """Return the secret inside RQ's own record of an attempt, also where the rest of the job cannot be read."""
     try:
-        secret = cast(list[Any], json.loads(inflated(data)))[2][0]["secret"]
+        secret = cast(list[Any], json.loads(inflate(data)))[2][0]["secret"]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return ""
     return secret if isinstance(secret, str) else ""

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.25
 GRACE_SECONDS = 8.0
 
 
-def marked(mark: str) -> list[psutil.Process]:
+def marked_processes(mark: str) -> list[psutil.Process]:
     """Every living process that carries ``mark``, this one and its watcher apart."""
     found = []
     for process in psutil.process_iter():
@@ -34,11 +34,11 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def end(mark: str, grace_seconds: float = GRACE_SECONDS) -> list[int]:
     """Ask everything that carries ``mark`` to end, then make it. Returns the process ids that were still there."""
-    processes = marked(mark)
+    processes = marked_processes(mark)
     for process in processes:
         _signal(process, is_final=False)
     _, stubborn = psutil.wait_procs(processes, timeout=grace_seconds)
-    for process in {*stubborn, *marked(mark)}:
+    for process in {*stubborn, *marked_processes(mark)}:
         _signal(process, is_final=True)
     psutil.wait_procs(stubborn, timeout=2)
     return [process.pid for process in processes]

@@ -73,7 +73,7 @@ def sight() -> Sight:
 
 
 @contextmanager
-def bounded(bounds: Bounds) -> Iterator[None]:
+def enforce_bounds(bounds: Bounds) -> Iterator[None]:
     """Run the block within the bounds of a request."""
     token = _bounds.set(bounds)
     try:

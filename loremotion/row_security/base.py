@@ -58,7 +58,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise InterfaceError("the connection of this cursor is closed")
         cursor = context["cursor"].cursor
         self.in_force = None  # until it has worked
-        if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:  # of prepared.unanswered, which heeds errors
+        if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:  # of prepared.send_ahead, which heeds errors
             TogetherCursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
             self.in_force = wanted
             return execute(sql, params, many, context)

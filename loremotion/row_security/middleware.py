@@ -32,12 +32,12 @@ class RowSecurityMiddleware:
         if self.is_async:
             return self._answer_async(request)
         bounds = Bounds()
-        with row_security.bounded(bounds):
+        with row_security.enforce_bounds(bounds):
             return bind(self.get_response(request), bounds)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         bounds = Bounds()
-        with row_security.bounded(bounds):
+        with row_security.enforce_bounds(bounds):
             return bind(await self.get_response(request), bounds)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
@@ -58,7 +58,7 @@ def bind(response: HttpResponseBase, bounds: Bounds) -> HttpResponseBase:
 def _bound(parts: Iterator[bytes], bounds: Bounds) -> Iterator[bytes]:
     # Step by step: between two parts this thread may work for somebody else.
     while True:
-        with row_security.bounded(bounds):
+        with row_security.enforce_bounds(bounds):
             try:
                 part = next(parts)
             except StopIteration:
@@ -68,7 +68,7 @@ def _bound(parts: Iterator[bytes], bounds: Bounds) -> Iterator[bytes]:
 
 async def _bound_async(parts: AsyncIterator[bytes], bounds: Bounds) -> AsyncIterator[bytes]:
     while True:
-        with row_security.bounded(bounds):
+        with row_security.enforce_bounds(bounds):
             try:
                 part = await anext(parts)
             except StopAsyncIteration:

@@ -34,7 +34,7 @@ STAFF_WAITING = "generation.staff.needs.by_page"
 # The admin's pages that are no model's: see loremotion.staff_pages.
 STAFF_PAGES = "generation.staff.pages.PAGES"
 # Says what a right is called where superusers give it: see loremotion.staff_refusals.
-STAFF_RIGHT = "accounts.rights.named"
+STAFF_RIGHT = "accounts.rights.name_of_right"
 # Says what staff calls a customer, by the id of the workspace: see loremotion.outbox.admin.
 CUSTOMER_TITLE = "accounts.whose.title_by_id"
 # Says whose own account it is, which nobody gives credits to alone: see billing.proposals.

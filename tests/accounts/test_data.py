@@ -39,7 +39,7 @@ def finished(workspace: Workspace, prompt: str = "a red circle") -> Generation:
 def unzipped(workspace: Workspace) -> zipfile.ZipFile:
     """As a visitor's own browser gets it."""
     reader = Caller(workspace, VISITOR_MAY)
-    return zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(reader))))
+    return zipfile.ZipFile(io.BytesIO(b"".join(exports.zip_export(reader))))
 
 
 def test_a_visitor_takes_everything_along(toy: Model, visitor: Visitor) -> None:

@@ -86,7 +86,7 @@ def theirs(ours: Tenant) -> Tenant:
 def unread_by_export(of: Tenant) -> list[str]:
     """Tables at which an export does not look."""
     with CaptureQueriesContext(connection) as queries:
-        for _ in exports.zipped(Caller(of.workspace, BY_ROLE[Role.OWNER])):
+        for _ in exports.zip_export(Caller(of.workspace, BY_ROLE[Role.OWNER])):
             pass  # what is in the files is read as they are sent
     read = set(re.findall(r"\w+", " ".join(query["sql"] for query in queries)))
     return sorted({*carriers()} - read - {*NOT_EXPORTED})

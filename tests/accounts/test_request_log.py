@@ -134,14 +134,14 @@ def test_a_key_that_goes_on_or_was_not_used_lately_is_not_among_those_that_ended
     client: Client, key: ApiKey, owner: User, studio: Workspace
 ) -> None:
     client.get("/v1/me")
-    assert not api_keys.ended(studio)
+    assert not api_keys.ended_keys(studio)
     successor, _ = api_keys.rotate(key=key, by=owner, allowed=ALLOWED)
     api_keys.revoke(key=key, actor=owner.email)
-    assert not api_keys.ended(studio)
+    assert not api_keys.ended_keys(studio)
     api_keys.revoke(key=successor, actor=owner.email)
-    assert list(api_keys.ended(studio)) == [key]
+    assert list(api_keys.ended_keys(studio)) == [key]
     with time_machine.travel(timezone.now() + timedelta(days=8)):
-        assert not api_keys.ended(studio)
+        assert not api_keys.ended_keys(studio)
 
 
 def test_staff_who_reads_audit_logs_sees_what_a_key_asked(

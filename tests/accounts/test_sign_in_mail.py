@@ -126,7 +126,7 @@ def test_letters_about_signing_in_are_erased_with_their_reader(alice: User, clie
 
 def test_no_request_reads_a_letter_about_signing_in(alice: User) -> None:
     Client().post("/account/login/code/", {"email": alice.email})
-    with row_security.bounded(row_security.Bounds()):
+    with row_security.enforce_bounds(row_security.Bounds()):
         assert not MailMessage.objects.exists()
     assert MailMessage.objects.exists()
 

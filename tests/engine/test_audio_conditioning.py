@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
-from gpu_worker.engine.video.audio_conditioning import WINDOW_SAMPLES, log_mel, resampled
+from gpu_worker.engine.video.audio_conditioning import WINDOW_SAMPLES, log_mel, resample
 from gpu_worker.sounds import Audio
 
 
@@ -41,7 +41,7 @@ def test_a_sound_shorter_than_one_window_is_heard_too() -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
 def test_resampling_keeps_pitch_length_and_channels(rate: int) -> None:
-    made = resampled(tone(440, rate), 16_000)
+    made = resample(tone(440, rate), 16_000)
     assert made.samples.shape[0] == 2
     assert made.seconds == pytest.approx(0.5, abs=0.01)
     assert np.argmax(np.abs(np.fft.rfft(made.samples[0]))) / made.seconds == pytest.approx(440, abs=4)
@@ -49,7 +49,7 @@ def test_resampling_keeps_pitch_length_and_channels(rate: int) -> None:
 
 def test_one_channel_is_as_loud_in_both() -> None:
     mono = Audio(tone(440, 48_000).samples[:1], 48_000)
-    made = resampled(mono, 16_000)
+    made = resample(mono, 16_000)
     np.testing.assert_array_equal(made.samples[0], made.samples[1])
     assert np.abs(made.samples).max() == pytest.approx(0.4, abs=0.02)
 

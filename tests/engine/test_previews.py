@@ -21,7 +21,7 @@ from diffusers import (
 from PIL import Image
 
 from gpu_worker.engine.video.previews import PreviewPainter, colours_of, to_jpeg_address
-from gpu_worker.engine.video.x0_preview import predicted, watch
+from gpu_worker.engine.video.x0_preview import predict_clean, watch
 
 
 class Watch:
@@ -117,7 +117,7 @@ def flow(scheduler: Any) -> tuple[Any, torch.Tensor, torch.Tensor]:
 )
 def test_the_clip_shows_from_the_first_step(scheduler: Any) -> None:
     scheduler, after, clean = flow(scheduler)
-    assert torch.allclose(predicted(scheduler, after), clean, atol=1e-4)
+    assert torch.allclose(predict_clean(scheduler, after), clean, atol=1e-4)
     assert not torch.allclose(after, clean, atol=0.5)
 
 
@@ -127,7 +127,7 @@ def test_the_clip_shows_where_the_scheduler_predicts_it_itself() -> None:
     watch(scheduler)
     clean, latents = torch.randn(1, 3, 4, 8, 8).clamp(-1, 1), torch.randn(1, 3, 4, 8, 8)
     after = scheduler.step(clean, scheduler.timesteps[0], latents, return_dict=False)[0]
-    assert torch.equal(predicted(scheduler, after), clean)
+    assert torch.equal(predict_clean(scheduler, after), clean)
 
 
 def test_watching_changes_no_step_and_a_copy_steps_itself() -> None:
@@ -157,5 +157,5 @@ def test_watching_keeps_what_pipelines_hand_to_the_step() -> None:
 
 def test_latents_are_shown_where_nothing_is_predicted() -> None:
     latents = torch.randn(1, 8)
-    assert predicted(SimpleNamespace(), latents) is latents
-    assert predicted(SimpleNamespace(_predicted=torch.zeros(2, 8)), latents) is latents
+    assert predict_clean(SimpleNamespace(), latents) is latents
+    assert predict_clean(SimpleNamespace(_predicted=torch.zeros(2, 8)), latents) is latents

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpu_worker.engine.video.seeding import seeded
+from gpu_worker.engine.video.seeding import seed_generators
 from tests.families.seeds import DRAWN, EVERY, digests, start_elsewhere
 
 CPU = torch.device("cpu")
@@ -26,11 +26,11 @@ def test_one_seed_makes_the_same_bytes_in_two_processes(models: Path, names: lis
 
 
 def test_another_seed_draws_another_noise() -> None:
-    with seeded(1, CPU):
+    with seed_generators(1, CPU):
         drawn = torch.rand(8)
-    with seeded(1, CPU):
+    with seed_generators(1, CPU):
         assert torch.equal(drawn, torch.rand(8))
-    with seeded(2, CPU):
+    with seed_generators(2, CPU):
         assert not torch.equal(drawn, torch.rand(8))
 
 
@@ -38,6 +38,6 @@ def test_after_a_render_the_process_draws_as_if_there_had_been_none() -> None:
     torch.manual_seed(7)
     expected = torch.rand(8)
     torch.manual_seed(7)
-    with seeded(1, CPU):
+    with seed_generators(1, CPU):
         torch.rand(3)
     assert torch.equal(torch.rand(8), expected)

@@ -10,7 +10,7 @@ import diffusers
 import pytest
 import torch
 
-from gpu_worker.engine.video.tiling import tiled
+from gpu_worker.engine.video.tiling import decode_in_tiles
 from gpu_worker.families import FAMILIES
 from tests.families.checkpoints import checkpoint_for
 
@@ -52,7 +52,7 @@ def test_a_clip_wider_than_a_tile_is_decoded_in_tiles(family: str, models: Path)
     vae = decoder_of(family, models)
     latents = wider_than_a_tile(vae)
     whole, whole_width = decoded(vae, latents)
-    with tiled(vae):
+    with decode_in_tiles(vae):
         parts, part_width = decoded(vae, latents)
     again, _ = decoded(vae, latents)
     assert part_width < whole_width

@@ -193,7 +193,7 @@ def test_a_default_that_no_gpu_can_make_is_no_longer_wait(
     fits: int, said: str, is_bad: bool, toy: Model, staff: Client
 ) -> None:
     row = replace(rows(staff)["toy"], fits=fits, gpus=2)
-    found = [each for each in default_swap.touched(None, row) if "GPU" in each.said]
+    found = [each for each in default_swap.find_touched(None, row) if "GPU" in each.said]
     assert [(each.said.startswith(said), each.is_bad) for each in found] == ([(True, is_bad)] if said else [])
 
 
@@ -201,7 +201,7 @@ def test_clips_that_failed_were_made_by_nobody(toy: Model, staff: Client) -> Non
     row = rows(staff)["toy"]
     [said] = [
         each.said
-        for each in default_swap.touched(replace(row, ended=5, made=3), row)
+        for each in default_swap.find_touched(replace(row, ended=5, made=3), row)
         if "in the last 7 days" in each.said
     ]
     assert said.startswith("Toy made 3 clips")

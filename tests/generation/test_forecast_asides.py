@@ -16,7 +16,7 @@ from generation.scheduling.passing import Passing
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Arrivals, Clip, InHand, Kind, Machine, Stretch
 from generation.tiers import FREE_BEGINS
-from gpu_worker.step_aside import AsideBounds, bounded
+from gpu_worker.step_aside import AsideBounds, read_bounds
 from tests.generation.test_forecast import clip as waiting
 from tests.generation.test_forecast import machine, said_of, snapshot
 from tests.generation.test_observation import clip, seen_by, status
@@ -109,8 +109,8 @@ def test_a_clip_that_is_aside_is_held_by_the_machine_that_keeps_it(clip: Generat
 
 def test_what_a_heartbeat_says_of_it_is_bounded() -> None:
     odd = AsideBounds(times=10**9, seconds=-5.0, least_left_seconds=1e300, gain=0.0, share=-1.0)
-    assert bounded(odd) == AsideBounds(times=20, seconds=0.0, least_left_seconds=86_400.0, gain=1.0, share=0.0)
-    assert bounded(POLICY) == POLICY
+    assert read_bounds(odd) == AsideBounds(times=20, seconds=0.0, least_left_seconds=86_400.0, gain=1.0, share=0.0)
+    assert read_bounds(POLICY) == POLICY
 
 
 def test_however_many_come_it_is_said_when_the_long_one_is_ready() -> None:

@@ -26,7 +26,7 @@ from generation.settlement import settle
 from generation.submission.submit import submit
 from generation.tiers import FREE_BEGINS, on_its_clock
 from loremotion import row_security
-from loremotion.prepared import unanswered
+from loremotion.prepared import send_ahead
 from loremotion.row_security import across_workspaces
 from tests.generation import factories
 
@@ -258,12 +258,16 @@ def test_a_crowd_in_one_line_gets_no_more_than_one_of_its_kind(crowd: int, cost:
 def test_a_request_learns_nothing_of_the_line_of_another_workspace(alice: Visitor, bob: Visitor) -> None:
     bounds = row_security.Bounds()
     bounds.sight = row_security.Sight(alice.workspace.id)
-    with row_security.bounded(bounds), transaction.atomic():
+    with row_security.enforce_bounds(bounds), transaction.atomic():
         assert (
             fair_queue.send_join(alice.workspace, is_paid=False, most_open=3)().flow
             == f"workspace:{alice.workspace.id}"
         )
-    with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
+    with (
+        row_security.enforce_bounds(bounds),
+        transaction.atomic(),
+        pytest.raises(Error, match="is not of the workspace"),
+    ):
         fair_queue.send_join(bob.workspace, is_paid=False, most_open=3)()
 
 
@@ -274,12 +278,16 @@ def test_that_refusal_is_none_of_the_ledgers_where_a_hold_was_sent_before(alice:
     account, tomorrow = alice.workspace.id, timezone.now() + timedelta(days=1)
 
     def hold_and_join() -> None:
-        with ledger.own_errors(), unanswered():
+        with ledger.own_errors(), send_ahead():
             held = ledger.send_hold(account=account, reference=uuid4(), amount=1, expires_at=tomorrow, quote={})
             fair_queue.send_join(bob.workspace, is_paid=False, most_open=3)
             held()
 
-    with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
+    with (
+        row_security.enforce_bounds(bounds),
+        transaction.atomic(),
+        pytest.raises(Error, match="is not of the workspace"),
+    ):
         hold_and_join()
 
 

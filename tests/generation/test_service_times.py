@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.scheduling.service_times import UNKNOWN_SECONDS, ServiceTimes, Statistic, Work, observed
+from generation.scheduling.service_times import UNKNOWN_SECONDS, ServiceTimes, Statistic, Work, observed_rates
 
 WORK = Work("build", "text", "standard", "card", steps=20, voxels=1_000_000)
 STAGES = {
@@ -77,7 +77,7 @@ def test_a_card_that_is_slower_is_learned_apart() -> None:
 
 def test_what_is_kept_does_not_grow_with_reports() -> None:
     assert len(taught(200).known) == len(taught(1).known) == 12
-    assert len(observed(WORK, STAGES)) == 12
+    assert len(observed_rates(WORK, STAGES)) == 12
 
 
 def test_loading_is_learned_by_the_byte() -> None:

@@ -115,7 +115,7 @@ def test_whatever_it_is_grouped_by_the_sum_is_the_ledgers(
             assert total["charged"] == sum(hold.captured for hold in holds)
             assert total["given_back"] == sum(hold.released for hold in holds)
             assert total["held"] == sum(hold.amount for hold in holds if hold.state == Hold.State.OPEN) > 0
-            assert total["held"] + total["charged"] == budgets.spent(studio.id)
+            assert total["held"] + total["charged"] == budgets.spent_credits(studio.id)
             for name in total:
                 assert sum(line[name] for line in said["data"]) == total[name], (by, name)
 
@@ -186,7 +186,7 @@ def test_what_a_visitor_spent_before_signing_in_counts(toy: Model) -> None:
     alice = people.person()
     personal = workspaces.adopt(visitor=visitor, user=alice)
     said = usage(people.browser_of(alice, personal), by="model")
-    assert said["data"][0]["charged"] == made.credits_quoted == budgets.spent(personal.id)
+    assert said["data"][0]["charged"] == made.credits_quoted == budgets.spent_credits(personal.id)
 
 
 def test_csv_has_the_same_lines(studio: Workspace, issue: Callable[..., tuple[ApiKey, Client]]) -> None:

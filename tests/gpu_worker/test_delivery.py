@@ -57,10 +57,10 @@ def test_both_are_in_hand_until_each_is_reported(
         wait_until(lambda: is_on_the_card(valkey, second))
         both = ((first.generation_id, 1), (second.generation_id, 1))
         wait_until(lambda: [status.in_hand for status in live_workers(valkey)] == [both])
-        seen.extend([dead_worker.held(valkey, NAME), valkey.zcard("rq:wip:render"), finished_reports(valkey)])
+        seen.extend([dead_worker.held_jobs(valkey, NAME), valkey.zcard("rq:wip:render"), finished_reports(valkey)])
         gate.touch()
         wait_until(lambda: outcomes(valkey) == {first.generation_id: DONE})
-        wait_until(lambda: dead_worker.held(valkey, NAME) == {second.job_id})
+        wait_until(lambda: dead_worker.held_jobs(valkey, NAME) == {second.job_id})
         (tmp_path / "second").touch()
 
     with beside(look):
@@ -68,7 +68,7 @@ def test_both_are_in_hand_until_each_is_reported(
 
     assert seen == [{first.job_id, second.job_id}, 2, []]
     assert outcomes(valkey) == dict.fromkeys([first.generation_id, second.generation_id], DONE)
-    assert (dead_worker.held(valkey, NAME), valkey.zcard("rq:wip:render")) == (set(), 0)
+    assert (dead_worker.held_jobs(valkey, NAME), valkey.zcard("rq:wip:render")) == (set(), 0)
     assert valkey.zcard("rq:finished:render") == 2
     assert list((tmp_path / "cache" / "scratch" / NAME).iterdir()) == []
 

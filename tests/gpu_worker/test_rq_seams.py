@@ -226,7 +226,7 @@ SEAMS = (
     Seam("dead_worker.fail", "rq.intermediate_queue.IntermediateQueue.remove", "(self, job_id)", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.Execution.from_composite_key", "(composite_key, connection)", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.Execution.delete", "(self, job, pipeline)", rq="3.0.0"),
-    Seam("dead_worker.held", "rq.executions.Execution.composite_key", "property", rq="3.0.0"),
+    Seam("dead_worker.held_jobs", "rq.executions.Execution.composite_key", "property", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.WORKER_EXECUTIONS_KEY_TEMPLATE", "rq:worker:{0}:executions", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.worker.BaseWorker.redis_worker_namespace_prefix", "rq:worker:", rq="3.0.0"),
     Seam(

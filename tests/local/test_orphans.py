@@ -29,10 +29,10 @@ def test_a_grandchild_in_its_own_session_ends_with_a_killed_parent() -> None:
     assert parent.stdout is not None
     grandchild = int(parent.stdout.readline())
     assert is_alive(grandchild)
-    assert len(orphans.marked("mark-killed")) >= 3
+    assert len(orphans.marked_processes("mark-killed")) >= 3
     parent.kill()
     parent.wait()
-    assert until(lambda: not orphans.marked("mark-killed"))
+    assert until(lambda: not orphans.marked_processes("mark-killed"))
     assert not is_alive(grandchild)
 
 

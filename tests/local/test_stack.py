@@ -30,8 +30,8 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
     """In a folder that a stack of this run has prepared; ``test_run`` begins with an empty one."""
     with Stack(new_site("stack"), is_prepared=True) as running:
         yield running
-        assert len(orphans.marked(running.mark)) > 6
-    assert not orphans.marked(running.mark)
+        assert len(orphans.marked_processes(running.mark)) > 6
+    assert not orphans.marked_processes(running.mark)
     assert not site_answers(running.url)
 
 
@@ -124,7 +124,7 @@ def test_a_bad_setting_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     stack = Stack(tmp_path, settings={"FREE_DAILY_CREDITS": "plenty"})
     with pytest.raises(CannotStart, match="FREE_DAILY_CREDITS"), stack:
         pytest.fail("it started")
-    assert not orphans.marked(stack.mark)
+    assert not orphans.marked_processes(stack.mark)
 
 
 def test_a_process_that_ends_at_once_is_said_with_its_last_words(new_site: NewSite) -> None:
@@ -151,7 +151,7 @@ def test_nothing_outlives_a_killed_parent(new_site: NewSite) -> None:
     )
     assert parent.stdout is not None
     mark = parent.stdout.readline().strip()
-    assert len(orphans.marked(mark)) >= 4
+    assert len(orphans.marked_processes(mark)) >= 4
     parent.kill()
     parent.wait()
-    assert until(lambda: not orphans.marked(mark))
+    assert until(lambda: not orphans.marked_processes(mark))

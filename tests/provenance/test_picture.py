@@ -121,11 +121,11 @@ def test_a_host_without_a_decoder_finds_no_copies(mine: Generation, monkeypatch:
 
 @pytest.mark.parametrize("said", [None, "x", {"a": 1}, [1, None], ["zz" * 32], [HASH.upper()], [HASH + "0"], [[HASH]]])
 def test_a_program_that_was_taken_over_is_not_believed(said: Any) -> None:
-    assert picture_hashes.believed(said) == []
+    assert picture_hashes.read_hashes(said) == []
 
 
 def test_it_may_say_few_hashes() -> None:
-    assert picture_hashes.believed([HASH] * 1_000) == [HASH] * 3
+    assert picture_hashes.read_hashes([HASH] * 1_000) == [HASH] * 3
 
 
 @pytest.mark.parametrize("stored", [b"", b"not a film", b"\x00\x00\x00\x18ftypisom" + b"\xff" * 200])

@@ -50,7 +50,7 @@ def rows_of_everything() -> str:
 
 
 def exported(team: Team) -> str:
-    files = exports.zipped(Caller(team.workspace, BY_ROLE[Role.OWNER]))
+    files = exports.zip_export(Caller(team.workspace, BY_ROLE[Role.OWNER]))
     with zipfile.ZipFile(io.BytesIO(b"".join(files))) as packed:
         return " ".join(packed.read(name).decode(errors="replace") for name in packed.namelist())
 

@@ -22,7 +22,7 @@ from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
 from loremotion import row_security
-from loremotion.prepared import prepared_cursor, send, together, unanswered
+from loremotion.prepared import prepared_cursor, send, send_ahead, together
 from loremotion.row_security import EVERYTHING, NOTHING, Bounds, Sight, across_workspaces
 from loremotion.row_security.base import DatabaseWrapper
 from tests.accounts import factories
@@ -52,7 +52,7 @@ def in_force() -> tuple[str, str]:
 def test_the_database_follows_what_is_in_sight() -> None:
     bounds = Bounds()
     assert in_force() == ("none", "")
-    with row_security.bounded(bounds):
+    with row_security.enforce_bounds(bounds):
         assert in_force() == ("loremotion_web", "")
         row_security.enter(OURS)
         assert in_force() == ("loremotion_web", str(OURS))
@@ -69,7 +69,7 @@ def test_the_database_follows_what_is_in_sight() -> None:
 @pytest.mark.django_db
 def test_a_rollback_takes_no_sight_back() -> None:
     """PostgreSQL undoes settings with the transaction that made them; the next query puts them in force again."""
-    with row_security.bounded(Bounds()):
+    with row_security.enforce_bounds(Bounds()):
         row_security.enter(OURS)
         assert in_force()[1] == str(OURS)
         with transaction.atomic():
@@ -100,7 +100,7 @@ def test_a_prepared_statement_sees_what_is_in_sight_each_time_that_it_is_asked()
             return bool(cursor.fetchone()[0])
 
     for _ in range(8):  # after five plans for the values at hand PostgreSQL takes one for any
-        with row_security.bounded(Bounds()):
+        with row_security.enforce_bounds(Bounds()):
             assert seen() == set()
             for workspace in (ours, theirs):
                 row_security.enter(workspace)
@@ -111,7 +111,7 @@ def test_a_prepared_statement_sees_what_is_in_sight_each_time_that_it_is_asked()
     with (
         pytest.raises(DatabaseError),
         transaction.atomic(),
-        row_security.bounded(Bounds()),
+        row_security.enforce_bounds(Bounds()),
         prepared_cursor() as cursor,
     ):
         cursor.execute("SELECT 1 / %s", [0])
@@ -147,7 +147,7 @@ def test_a_prepared_statement_outlives_another_type_of_what_it_selects(changing:
     for _ in range(8):
         assert changing_value() == "7"
     changing("integer")
-    with row_security.bounded(Bounds()):  # the change of sight goes before it in the same message
+    with row_security.enforce_bounds(Bounds()):  # the change of sight goes before it in the same message
         assert changing_value() == 7
         assert in_force() == ("loremotion_web", "")
 
@@ -166,7 +166,7 @@ def test_statements_that_are_sent_together_outlive_it_as_well(changing: Callable
     changing("text")
     for _ in range(8):
         assert both() == ["7", "7!"]
-    with row_security.bounded(Bounds()):
+    with row_security.enforce_bounds(Bounds()):
         assert both() == ["7", "7!"]
         assert in_force() == ("loremotion_web", "")
 
@@ -174,7 +174,7 @@ def test_statements_that_are_sent_together_outlive_it_as_well(changing: Callable
 def test_what_fails_among_statements_that_are_sent_together_leaves_no_sight_that_is_not_in_force(
     transactional_db: None,
 ) -> None:
-    with row_security.bounded(Bounds()):
+    with row_security.enforce_bounds(Bounds()):
         for workspace in (OURS, THEIRS):
             row_security.enter(workspace)
             with pytest.raises(DatabaseError):
@@ -218,7 +218,7 @@ def sent_value() -> object:
 
 def value_in_another_sight() -> object:
     """The change of sight goes before it in the same message."""
-    with row_security.bounded(Bounds()), across_workspaces("the test looks"):
+    with row_security.enforce_bounds(Bounds()), across_workspaces("the test looks"):
         own_connection().in_force = None
         return changing_value()
 
@@ -277,7 +277,7 @@ def test_what_is_prepared_is_forgotten_as_often_as_that_is_needed(changing: Call
 
 @pytest.mark.django_db
 def test_an_error_in_the_first_query_leaves_no_sight_that_is_not_in_force() -> None:
-    with row_security.bounded(Bounds()):
+    with row_security.enforce_bounds(Bounds()):
         for workspace in (OURS, THEIRS):
             row_security.enter(workspace)
             with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
@@ -290,9 +290,9 @@ def test_statements_that_want_to_be_alone_are_bound_as_well() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE seen (role text)")
         cursor.execute("GRANT INSERT ON seen TO loremotion_web")
-    with row_security.bounded(Bounds()), connection.cursor() as cursor:
+    with row_security.enforce_bounds(Bounds()), connection.cursor() as cursor:
         cursor.executemany("INSERT INTO seen VALUES (current_setting(%s))", [["role"], ["role"]])
-    with row_security.bounded(Bounds()), connection.cursor() as cursor:
+    with row_security.enforce_bounds(Bounds()), connection.cursor() as cursor:
         row_security.enter(OURS)
         cursor.execute("DO $$ BEGIN INSERT INTO seen VALUES (current_setting('loremotion.workspace')); END $$")
     with connection.cursor() as cursor:
@@ -302,7 +302,7 @@ def test_statements_that_want_to_be_alone_are_bound_as_well() -> None:
 
 def test_rows_that_come_in_portions_are_bound_as_well(ours: Tenant, theirs: Tenant) -> None:
     """``iterator()`` reads through a cursor of the server's."""
-    with row_security.bounded(Bounds()):
+    with row_security.enforce_bounds(Bounds()):
         row_security.enter(ours.workspace.id)
         found = Generation.objects.all().iterator(chunk_size=1)
         assert [generation.prompt for generation in found] == ["the prompt of ours"]
@@ -318,7 +318,7 @@ def test_a_process_that_serves_requests_sees_nothing_outside_them(monkeypatch: p
     monkeypatch.setattr(row_security, "_outside_requests", EVERYTHING)
     row_security.bind_process()
     assert row_security.sight() == NOTHING
-    with row_security.bounded(Bounds()):
+    with row_security.enforce_bounds(Bounds()):
         row_security.enter(OURS)
         assert row_security.sight() == Sight(OURS)
     assert row_security.sight() == NOTHING
@@ -434,7 +434,7 @@ def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
     request = RequestFactory().get("/v1/videos", headers={"Authorization": sent})
 
     def recognise() -> None:
-        with row_security.bounded(Bounds()):
+        with row_security.enforce_bounds(Bounds()):
             assert tenancy.caller_of(request).key == ours.key
             assert prompts() == "the prompt of ours"
 
@@ -451,7 +451,7 @@ def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
     found: list[Caller] = []
 
     def recognise() -> None:
-        with row_security.bounded(Bounds()):
+        with row_security.enforce_bounds(Bounds()):
             found.append(tenancy.caller_of(request))
             assert Workspace.objects.get() == visitor.workspace
 
@@ -479,7 +479,7 @@ def test_statements_that_are_sent_together_leave_in_one_message_when_an_answer_i
             return row is not None and bool(row[0])
 
         with transaction.atomic():
-            with unanswered():
+            with send_ahead():
                 first, second = (send("SELECT %s, pg_advisory_xact_lock(%s)", [lock, lock]) for lock in (11, 12))
                 assert not is_held(11)
                 assert first()[0] == 11
@@ -493,7 +493,7 @@ def test_statements_that_are_sent_together_leave_in_one_message_when_an_answer_i
 @pytest.mark.django_db(transaction=True)
 def test_what_fails_among_statements_that_are_sent_together_is_heard_where_its_answer_is_read() -> None:
     def ask() -> None:
-        with unanswered():
+        with send_ahead():
             fails, skipped = send("SELECT 1 / %s", [0]), send("SELECT %s", [1])
             with pytest.raises(DatabaseError, match="division by zero"):
                 fails()

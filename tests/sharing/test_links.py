@@ -125,7 +125,7 @@ def test_viewers_share_nothing(made: Generation, alice: Visitor) -> None:
 
 
 def test_an_export_names_the_links(link: Share, alice: Visitor) -> None:
-    with ZipFile(BytesIO(b"".join(exports.zipped(Caller(alice.workspace, VISITOR_MAY))))) as archive:
+    with ZipFile(BytesIO(b"".join(exports.zip_export(Caller(alice.workspace, VISITOR_MAY))))) as archive:
         (told,) = json.loads(archive.read("links.json"))
     assert told["url"] == links.address(link.token)
     assert told["generation_id"] == str(link.clip_id)

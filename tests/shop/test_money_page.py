@@ -240,19 +240,19 @@ NOON = datetime(2026, 5, 10, 12, 30, tzinfo=UTC)
     ],
 )
 def test_a_range_is_named_by_the_address(asked: dict[str, str], since: datetime, parts: int) -> None:
-    shown = money_ranges.chosen(asked, NOON)
+    shown = money_ranges.range_of(asked, NOON)
     assert (shown.since, shown.until, shown.span.parts, shown.problem) == (since, NOON, parts, "")
 
 
 def test_two_dates_are_both_of_the_range() -> None:
-    shown = money_ranges.chosen({"from": "2026-05-01", "to": "2026-05-03"}, NOON)
+    shown = money_ranges.range_of({"from": "2026-05-01", "to": "2026-05-03"}, NOON)
     assert (shown.since, shown.until) == (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 4, tzinfo=UTC))
     assert shown.before == (datetime(2026, 4, 28, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC))
     assert (shown.title, shown.query) == ("1 May 2026 – 3 May 2026", "from=2026-05-01&to=2026-05-03")
 
 
 def test_a_range_that_goes_on_is_compared_with_as_much_of_the_one_before() -> None:
-    shown = money_ranges.chosen({"range": "7d"}, NOON)
+    shown = money_ranges.range_of({"range": "7d"}, NOON)
     assert shown.before == (datetime(2026, 4, 27, tzinfo=UTC), NOON - timedelta(days=7))
 
 
@@ -279,7 +279,7 @@ def test_a_range_that_is_over_does_not_end_now(staff: Client) -> None:
     ],
 )
 def test_a_range_that_cannot_be_shown_says_why(asked: dict[str, str], why: str) -> None:
-    shown = money_ranges.chosen(asked, NOON)
+    shown = money_ranges.range_of(asked, NOON)
     assert shown.problem.startswith(why)
     assert shown.name == "30d"
 
@@ -421,7 +421,7 @@ def test_the_payments_of_a_range_are_exported_line_by_line(staff: Client, monkey
     together = [paid(100 * number, at=now) for number in (1, 2, 3)]
     paid(1_999, at=now - timedelta(days=3), back=500, currency="jpy")
     paid(700, at=now - timedelta(days=40))
-    lines = [*money._lines_of(money_ranges.chosen({}, timezone.now()))]
+    lines = [*money._lines_of(money_ranges.range_of({}, timezone.now()))]
     rows = list(csv.DictReader(lines))
     assert [(row["currency"], row["amount"], row["refunded"]) for row in rows] == [
         *(("USD", f"{number}.00", "0.00") for number in (3, 2, 1)),

@@ -253,7 +253,7 @@ def test_an_export_has_endpoints_and_deliveries_and_no_secret(
     studio: Workspace, endpoint: Endpoint, secret: str
 ) -> None:
     generation = finished(studio)
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(Caller(studio, BY_ROLE[Role.OWNER])))))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(exports.zip_export(Caller(studio, BY_ROLE[Role.OWNER])))))
     told = archive.read("webhooks.json").decode()
     [one] = json.loads(told)
     assert (one["url"], one["deliveries"][0]["video_id"]) == (endpoint.url, str(generation.id))
@@ -268,7 +268,7 @@ def test_an_export_has_the_requests_for_mail_about_clips_that_its_reader_sees(st
     for clip in clips:
         notifications.request(clip, user=maker)
     for role, seen in ((Role.OWNER, clips), (Role.ADMIN, clips[1:])):
-        archive = zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(Caller(studio, BY_ROLE[role])))))
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(exports.zip_export(Caller(studio, BY_ROLE[role])))))
         told = json.loads(archive.read("notifications.json"))
         assert told == [{"generation_id": str(clip.id), "user__email": maker.email} for clip in seen]
 

@@ -9,7 +9,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext_lazy, ngettext
 
 from billing.shop.models import Price
-from billing.shop.money import formatted
+from billing.shop.money import format_amount
 
 register = template.Library()
 
@@ -24,7 +24,7 @@ LOT_KINDS = {
 
 @register.filter
 def money(price: Price) -> str:
-    return formatted(price.amount_minor, price.currency)
+    return format_amount(price.amount_minor, price.currency)
 
 
 @register.filter
@@ -43,7 +43,7 @@ def signed(amount: int) -> str:
 @register.filter
 def in_currency(amount_minor: int, currency: str) -> str:
     """An amount with its currency; nothing at all is ``$0``."""
-    return formatted(amount_minor, currency, decimals=None if amount_minor else 0)
+    return format_amount(amount_minor, currency, decimals=None if amount_minor else 0)
 
 
 @register.filter

@@ -37,5 +37,5 @@ class Migration(migrations.Migration):
                 )
             ]
         ),
-        content_types.moved(("notices", "legalpage"), ("legal", "legalpage")),
+        content_types.rename_content_type(("notices", "legalpage"), ("legal", "legalpage")),
     ]

@@ -249,7 +249,7 @@ def _of_part(part: dict[str, Any], row: str) -> Iterable[str]:
             yield f"{done} {below or row}"
 
 
-def named(actors: Iterable[str]) -> dict[str, str]:
+def actor_names(actors: Iterable[str]) -> dict[str, str]:
     """Return address → name, of those actors of the audit log that are people with an account and a name."""
     addresses = {actor.removeprefix(STAFF) for actor in actors if "@" in actor}
     found = User.objects.filter(email__in=addresses).exclude(name="")

@@ -101,7 +101,7 @@ def _worded(
     shown: list[LogEntry | AuditEntry], request: HttpRequest, sight: Sight, besides: UUID | None = None
 ) -> tuple[list[Act], dict[UUID, str]]:
     """Return the acts as whoever asks reads them, and id → name of the customers whom they may look up."""
-    names = acts.named(each.actor for each in shown if isinstance(each, AuditEntry))
+    names = acts.actor_names(each.actor for each in shown if isinstance(each, AuditEntry))
     found = [
         acts.of_entry(each, names, request) if isinstance(each, AuditEntry) else acts.of_note(each, request)
         for each in shown

@@ -101,6 +101,6 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        content_types.moved(("outbox", "endpoint"), ("webhooks", "endpoint")),
-        content_types.moved(("outbox", "delivery"), ("webhooks", "delivery")),
+        content_types.rename_content_type(("outbox", "endpoint"), ("webhooks", "endpoint")),
+        content_types.rename_content_type(("outbox", "delivery"), ("webhooks", "delivery")),
     ]

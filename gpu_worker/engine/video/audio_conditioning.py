@@ -18,7 +18,7 @@ _FAINTEST = 1e-5
 def audio_latents(pipeline: Any, sound: Audio) -> torch.Tensor:
     """``(1, channels, frames, mel bins)``, as LTX-2's pipelines take them: unpacked and not normalised."""
     vae = pipeline.audio_vae
-    waveform = torch.from_numpy(resampled(sound, vae.config.sample_rate).samples)
+    waveform = torch.from_numpy(resample(sound, vae.config.sample_rate).samples)
     heard = log_mel(
         waveform, rate_hertz=vae.config.sample_rate, hop_samples=vae.config.mel_hop_length, bins=vae.config.mel_bins
     )
@@ -54,7 +54,7 @@ def log_mel(waveform: torch.Tensor, *, rate_hertz: int, hop_samples: int, bins: 
     return mel.clamp(min=_FAINTEST).log().transpose(1, 2)
 
 
-def resampled(sound: Audio, rate_hertz: int) -> Audio:
+def resample(sound: Audio, rate_hertz: int) -> Audio:
     """The same at another rate, in two channels: one is as loud in both."""
     samples = np.ascontiguousarray(np.broadcast_to(sound.samples, (2, sound.samples.shape[-1])), np.float32)
     frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")

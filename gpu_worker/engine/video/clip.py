@@ -23,7 +23,7 @@ from gpu_worker.engine.video.provenance import Provenance, append_xmp
 from gpu_worker.engine.video.watermark import mark_of
 from gpu_worker.media.invisible_id import Label
 from gpu_worker.media.invisible_id.marking import Marking
-from gpu_worker.sounds import Audio, joined
+from gpu_worker.sounds import Audio, join
 
 Frames = npt.NDArray[np.uint8]
 """``(frames, height, width, 3)``, sRGB."""
@@ -92,7 +92,7 @@ def write_clip(
             stop_if_asked()
             file.add(show_frame(frame, upscale, watermark))
         if before:
-            audio = joined(before.sound, before_count / fps, audio, len(frames) / fps)
+            audio = join(before.sound, before_count / fps, audio, len(frames) / fps)
         file.finish(audio, provenance)
     finally:
         file.close()

@@ -14,7 +14,7 @@ from gpu_worker.ending import Ending
 from gpu_worker.engine.video.clip import Before
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families.family import Mode
-from gpu_worker.families.pictures import fitted
+from gpu_worker.families.pictures import fit
 
 SOUND_RATE_HERTZ = 48_000
 """Where the new part has no sound whose rate would be taken."""
@@ -39,4 +39,4 @@ def _frames(job: RenderJob, given: Ending, stop_if_asked: Callable[[], None]) ->
     whole = dataclasses.replace(job, width=job.width * job.upscale, height=job.height * job.upscale)
     for picture in given.pictures(whole.width, whole.height):
         stop_if_asked()
-        yield np.asarray(fitted(picture, whole))
+        yield np.asarray(fit(picture, whole))

@@ -13,7 +13,7 @@ from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.render_memory import RenderMemory
 from gpu_worker.engine.video.frames import OnFrame, as_decoded, take_frames
 from gpu_worker.engine.video.stages import StageClock
-from gpu_worker.engine.video.tiling import decode_by_parts, tiled
+from gpu_worker.engine.video.tiling import decode_by_parts, decode_in_tiles
 
 
 class Decoder:
@@ -52,7 +52,7 @@ class Decoder:
         if not self._memory.make_room_to_decode(workload) and not is_tiled:
             return self._attempt_in_tiles(*args, **kwargs)
         try:
-            with tiled(self._pipeline.vae) if is_tiled else nullcontext():
+            with decode_in_tiles(self._pipeline.vae) if is_tiled else nullcontext():
                 self._memory.peaks.begin(workload)
                 if is_tiled and self._frames_per_part:
                     return (self._by_parts(*args, **kwargs),)

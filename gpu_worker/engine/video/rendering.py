@@ -38,11 +38,11 @@ from gpu_worker.engine.video.pipelines import assemble, replace_method
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
 from gpu_worker.engine.video.quality import FirstCalls, LastLatents
-from gpu_worker.engine.video.seeding import seeded
+from gpu_worker.engine.video.seeding import seed_generators
 from gpu_worker.engine.video.speed import RenderFacts, with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.whole_texts import read_to_the_end
-from gpu_worker.engine.video.x0_preview import predicted, watch
+from gpu_worker.engine.video.x0_preview import predict_clean, watch
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.sounds import Audio
 
@@ -171,7 +171,7 @@ class Rendering:
             if self._recorder is not None:
                 self._recorder.listen(pipeline.scheduler)
             call = self._call(pipeline)
-            chance = seeded(self._job.seed, self._device.torch_device)
+            chance = seed_generators(self._job.seed, self._device.torch_device)
             with chance, ExitStack() as listeners, self._refusals(pipeline):
                 for listener in self._listeners(pipeline, call):
                     listeners.enter_context(listener)
@@ -280,7 +280,7 @@ class Rendering:
         steps_total = own_total(job) if own_total is not None else pipeline.num_timesteps * self._passes
         done = self._stages.steps_done + 1
         self._stages.step_done(done, max(done, steps_total))
-        clean = predicted(pipeline.scheduler, tensors["latents"])
+        clean = predict_clean(pipeline.scheduler, tensors["latents"])
         if self._held:
             clean = self._held.put(clean)
         picture = self._painter.paint(pipeline, clean, num_frames=job.num_frames, width=job.width, height=job.height)

@@ -13,7 +13,7 @@ import torch
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
+def seed_generators(seed: int, device: torch.device) -> Iterator[None]:
     """PyTorch's own generators, of the processor and of ``device``, begin at ``seed`` for the time of the block.
 
     After it they are where they were: nothing of one render reaches the next.

@@ -26,7 +26,7 @@ _OVERLAPS = {
 
 
 @contextmanager
-def tiled(vae: Any) -> Iterator[None]:
+def decode_in_tiles(vae: Any) -> Iterator[None]:
     """``vae`` decodes in overlapping tiles for the time of the block. Pixels differ slightly from those in one go."""
     was_tiled = getattr(vae, "use_tiling", False)
     overlaps = {name: getattr(vae, name) for name in _OVERLAPS if hasattr(vae, name)}

@@ -30,7 +30,7 @@ def watch(scheduler: Any) -> None:
     scheduler.__class__ = type(cls.__name__, (cls,), {"step": step, "__module__": cls.__module__})
 
 
-def predicted(scheduler: Any, latents: torch.Tensor) -> torch.Tensor:
+def predict_clean(scheduler: Any, latents: torch.Tensor) -> torch.Tensor:
     """The clean latents as of the last step; ``latents`` themselves where the scheduler does not tell."""
     prediction = getattr(scheduler, "_predicted", None)
     return prediction if prediction is not None and prediction.shape == latents.shape else latents

@@ -85,7 +85,7 @@ def open_checkpoint(
     folder = local_folder(model.source, models)
     is_from_hub = folder is None
     if folder is None:
-        folder = cached(model.source, model.revision, INDEX)
+        folder = cached_snapshot(model.source, model.revision, INDEX)
     if folder is None:
         if not is_fetched:
             raise ModelMissing(f"{model.source} is not downloaded yet")
@@ -138,7 +138,7 @@ def is_repository(source: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source) is not None
 
 
-def cached(repository: str, revision: str | None, file: str) -> Path | None:
+def cached_snapshot(repository: str, revision: str | None, file: str) -> Path | None:
     """The snapshot with ``file`` of a repository that was downloaded before: a pinned revision never changes."""
     found = try_to_load_from_cache(repository, file, revision=revision)
     return Path(found.removesuffix(file)) if isinstance(found, str) else None

@@ -32,11 +32,11 @@ def bare_meta_module(part: Part) -> torch.nn.Module:
             else:
                 module = part.cls.from_config(part.cls.load_config(str(part.folder)))
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise broken(part, problem) from problem
+        raise broken_checkpoint(part, problem) from problem
     return module
 
 
-def broken(part: Part, problem: Exception) -> CheckpointBroken:
+def broken_checkpoint(part: Part, problem: Exception) -> CheckpointBroken:
     """What to say of a component that ``problem`` keeps from being read."""
     first_line = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
     return CheckpointBroken(f"{part.folder.parent.name}: component {part.name!r} cannot be read: {first_line}")

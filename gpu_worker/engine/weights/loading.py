@@ -20,7 +20,7 @@ from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.main_memory import give_back_free_blocks, large_blocks_given_back
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.footprint import bare_meta_module, broken
+from gpu_worker.engine.weights.footprint import bare_meta_module, broken_checkpoint
 from gpu_worker.engine.weights.gguf import load_gguf
 from gpu_worker.engine.weights.layouts import fuse_qkv, lay_channels_last
 from gpu_worker.engine.weights.loras import fuse
@@ -105,10 +105,10 @@ def _from_checkpoint(
             read = _by_transformers if part.library == "transformers" else _by_diffusers
             module = read(part, tensors, dtype_of(component), changed, change)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
-        raise broken(part, problem) from problem
+        raise broken_checkpoint(part, problem) from problem
     except RuntimeError as problem:
         if "size mismatch" in str(problem) or "Error(s) in loading state_dict" in str(problem):
-            raise broken(part, problem) from problem
+            raise broken_checkpoint(part, problem) from problem
         raise
     fuse(module, component.patches)
     lay_out(module, component)
@@ -189,7 +189,7 @@ def load_tool(part: Part) -> Any:
     try:
         return part.cls.from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise broken(part, problem) from problem
+        raise broken_checkpoint(part, problem) from problem
 
 
 def dtype_of(component: Component) -> torch.dtype:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gpu_worker.contract import ComponentSource, ModelSpec
 from gpu_worker.engine.errors import CheckpointBroken, ModelMissing
-from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, cached, download, is_repository
+from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, cached_snapshot, download, is_repository
 
 
 def with_components_from_elsewhere(
@@ -50,7 +50,7 @@ def _root(place: str, revision: str | None, models: Path, file: str, pattern: st
         return folder
     if folder.is_dir() or not is_repository(place):
         raise ModelMissing(f"No {file} at {folder}")
-    found = cached(place, revision, file)
+    found = cached_snapshot(place, revision, file)
     if found is None and not is_fetched:
         raise ModelMissing(f"{place} is not downloaded yet: {file} is missing")
     return found or download(place, revision, [pattern])

@@ -21,9 +21,9 @@ import httpx
 import jwt
 
 from gpu_worker.remote.accounts import Account
-from gpu_worker.remote.errors import REFUSED, AccountRefused, Busy, NoSuchJob, RemoteFailed, Unanswered, quoted
+from gpu_worker.remote.errors import REFUSED, AccountRefused, Busy, NoSuchJob, RemoteFailed, Unanswered, quote_provider
 from gpu_worker.remote.provider import Ask, Seen, Status
-from gpu_worker.remote.providers.openai import named
+from gpu_worker.remote.providers.openai import job_name
 from gpu_worker.remote.transport import Api
 
 TOKEN_SECONDS: Final = 1800
@@ -75,7 +75,7 @@ class Kling:
         else:
             body["image"] = base64.b64encode(ask.image_png).decode()
         data = self._data("POST", _kind(ask), json=body)
-        return f"{_kind(ask)}/{named(data.get('task_id'), self.title)}"
+        return f"{_kind(ask)}/{job_name(data.get('task_id'), self.title)}"
 
     def find(self, ask: Ask, reference: str) -> str | None:
         try:
@@ -86,7 +86,7 @@ class Kling:
             if problem.code != REFUSED:
                 raise
             return None  # a name that it does not take for one of a task; it takes none twice, so a start is safe
-        return f"{_kind(ask)}/{named(data.get('task_id'), self.title)}"
+        return f"{_kind(ask)}/{job_name(data.get('task_id'), self.title)}"
 
     def look(self, remote_id: str) -> Seen:
         kind, _, task = remote_id.partition("/")
@@ -100,7 +100,7 @@ class Kling:
                 address = str(data["task_result"]["videos"][0]["url"])
             except (KeyError, IndexError, TypeError):
                 return Seen(status=Status.FAILED, problem="it made no clip")
-        return Seen(status=status, address=address, problem=quoted(data.get("task_status_msg") or ""))
+        return Seen(status=status, address=address, problem=quote_provider(data.get("task_status_msg") or ""))
 
     def cancel(self, remote_id: str) -> None:
         """The API has no call for it."""
@@ -123,7 +123,7 @@ class Kling:
         raise Unanswered(f"{self.title} answered with something that is no task.")
 
     def _refuse(self, answer: dict[str, Any]) -> None:
-        code, words = answer.get("code"), quoted(answer.get("message") or "")
+        code, words = answer.get("code"), quote_provider(answer.get("message") or "")
         if code == 0:
             return
         if code in _LIMITS:

@@ -18,9 +18,9 @@ from urllib.parse import quote
 import httpx
 
 from gpu_worker.remote.accounts import Account
-from gpu_worker.remote.errors import NoSuchJob, Unanswered, quoted
+from gpu_worker.remote.errors import NoSuchJob, Unanswered, quote_provider
 from gpu_worker.remote.provider import Ask, NotFindable, Seen, Status
-from gpu_worker.remote.providers.openai import named
+from gpu_worker.remote.providers.openai import job_name
 from gpu_worker.remote.transport import Api
 
 _NOBODYS: Final = "00000000-0000-0000-0000-000000000000"
@@ -54,7 +54,7 @@ class Ltx:
         }
         if ask.image_png is not None:
             body["image_uri"] = f"data:image/png;base64,{base64.b64encode(ask.image_png).decode()}"
-        return f"{endpoint}/{named(self._api.call('POST', f'v2/{endpoint}', json=body).get('id'), self.title)}"
+        return f"{endpoint}/{job_name(self._api.call('POST', f'v2/{endpoint}', json=body).get('id'), self.title)}"
 
     def find(self, ask: Ask, reference: str) -> str | None:
         raise NotFindable
@@ -70,7 +70,7 @@ class Ltx:
         if status == Status.DONE and not isinstance(address, str):
             return Seen(status=Status.FAILED, problem="it made no clip")
         problem = error.get("message", "") if isinstance(error, dict) else error or ""
-        return Seen(status=status, address=str(address or ""), problem=quoted(problem))
+        return Seen(status=status, address=str(address or ""), problem=quote_provider(problem))
 
     def cancel(self, remote_id: str) -> None:
         """The API has no call for it."""

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from gpu_worker.remote.accounts import Account
-from gpu_worker.remote.errors import NoSuchJob, RemoteFailed, Unanswered, quoted
+from gpu_worker.remote.errors import NoSuchJob, RemoteFailed, Unanswered, quote_provider
 from gpu_worker.remote.provider import Ask, NotFindable, Seen, Status
 from gpu_worker.remote.transport import Api
 
@@ -63,7 +63,7 @@ class OpenAIShaped:
         if ask.image_png is not None:
             files["input_reference"] = ("first.png", ask.image_png, "image/png")
         answer = self._api.call("POST", "videos", files=files, headers={"Idempotency-Key": reference})
-        return named(answer.get("id"), self.title)
+        return job_name(answer.get("id"), self.title)
 
     def find(self, ask: Ask, reference: str) -> str | None:
         raise NotFindable
@@ -80,7 +80,7 @@ class OpenAIShaped:
             status=status,
             fraction=said / 100 if is_number and isinstance(said, int | float) else None,
             address=f"{_path(remote_id)}/content",
-            problem=quoted(problem),
+            problem=quote_provider(problem),
         )
 
     def cancel(self, remote_id: str) -> None:
@@ -108,7 +108,7 @@ def models_in(listed: object) -> str:
     return f"it lists {count} model{'' if count == 1 else 's'}."
 
 
-def named(said: object, title: str) -> str:
+def job_name(said: object, title: str) -> str:
     """Return the provider's name of a job.
 
     Raises:

@@ -22,9 +22,9 @@ from urllib.parse import quote
 import httpx
 
 from gpu_worker.remote.accounts import Account
-from gpu_worker.remote.errors import Unanswered, quoted
+from gpu_worker.remote.errors import Unanswered, quote_provider
 from gpu_worker.remote.provider import Ask, NotFindable, Seen, Status
-from gpu_worker.remote.providers.openai import models_in, named
+from gpu_worker.remote.providers.openai import job_name, models_in
 from gpu_worker.remote.transport import Api
 
 _OPERATION: Final = re.compile(r"[A-Za-z0-9._/-]{1,300}")
@@ -56,7 +56,7 @@ class Veo:
             parameters["negativePrompt"] = ask.negative_prompt
         body = {"instances": [instance], "parameters": parameters}
         path = f"models/{quote(ask.model, safe='')}:predictLongRunning"
-        name = named(self._api.call("POST", path, json=body).get("name"), self.title)
+        name = job_name(self._api.call("POST", path, json=body).get("name"), self.title)
         if not _OPERATION.fullmatch(name) or ".." in name:
             raise Unanswered(f"{self.title} did not name the operation.")
         return name
@@ -69,7 +69,7 @@ class Veo:
         if answer.get("done") is not True:
             return Seen(status=Status.RUNNING)
         if isinstance(error := answer.get("error"), dict):
-            return Seen(status=Status.FAILED, problem=quoted(error.get("message", "")))
+            return Seen(status=Status.FAILED, problem=quote_provider(error.get("message", "")))
         response = answer.get("response")
         videos = response.get("generateVideoResponse") if isinstance(response, dict) else None
         videos = videos if isinstance(videos, dict) else {}
@@ -78,7 +78,7 @@ class Veo:
         except (KeyError, IndexError, TypeError):
             reasons = videos.get("raiMediaFilteredReasons")
             said = reasons[0] if isinstance(reasons, list) and reasons else "it made no clip"
-            return Seen(status=Status.FAILED, problem=quoted(said))
+            return Seen(status=Status.FAILED, problem=quote_provider(said))
         return Seen(status=Status.DONE, address=str(address))
 
     def cancel(self, remote_id: str) -> None:

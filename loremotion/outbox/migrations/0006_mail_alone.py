@@ -57,5 +57,5 @@ class Migration(migrations.Migration):
                 *(_rename_kind(old, new) for old, new in CONTENT_OF_KIND.items()),
             ],
         ),
-        content_types.moved(("outbox", "letter"), ("outbox", "mailmessage")),
+        content_types.rename_content_type(("outbox", "letter"), ("outbox", "mailmessage")),
     ]

@@ -92,7 +92,7 @@ def test_a_kill_during_the_start_is_given_up_rather_than_paid_for_twice(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("gpu_worker.remote.providers.openai.named", killed)
+        patched.setattr("gpu_worker.remote.providers.openai.job_name", killed)
         with pytest.raises(Killed):
             attempts.make(account, job)
     with pytest.raises(RemoteFailed) as failure:
