@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,11 +12,10 @@ from rest_framework.response import Response
 from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.requests import Ask
-from generation.api import presentation
 from generation.api.asked import DEFAULT_ALIAS, asked_in, characters_in
 from generation.api.base import VideoView, read, validate
+from generation.api.make_all import make_all
 from generation.api.serializers import REFERENCE, AskInBatchSerializer
-from generation.scheduling import capacity, forecast_board
 from generation.submission import batch, remote_files
 from generation.submission.wanted import Start, Wanted
 from gpu_worker.families import ROLES
@@ -42,16 +40,6 @@ class Batches(VideoView):
         said = read(BatchSerializer, request)
         wanted = _wanted(said["videos"], caller)
         return make_all(self.site_request, wanted, most_credits=said.get("max_credits"))
-
-
-def make_all(request: HttpRequest, wanted: Sequence[Wanted], *, most_credits: int | None) -> Response:
-    """Make all of them, and answer with a list of their Video objects in the order in which they were asked for."""
-    with capacity.asked_once(forecast_board.send):
-        made = batch.take_all(request, wanted, most_credits=most_credits)
-    answer = Response(presentation.page(presentation.all_taken(made), has_more=False))
-    if made[0].is_repeated:
-        answer["Idempotent-Replayed"] = "true"
-    return answer
 
 
 def _wanted(bodies: Sequence[Any], caller: Caller) -> list[Wanted]:

@@ -19,9 +19,10 @@ from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation
-from generation.api import batches, listing, presentation, waiting
+from generation.api import listing, presentation, waiting
 from generation.api.asked import DEFAULT_ALIAS, asked_in, by_their_names
 from generation.api.base import Nothing, VideoView, read
+from generation.api.make_all import make_all
 from generation.api.serializers import LONGEST_USER_REF, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
 from generation.scheduling import capacity, forecast_board, places
@@ -76,7 +77,7 @@ class AskView(VideoView):
         takes = [Wanted(one, start, is_private, user_ref, is_draft) for one in takes_of(ask, times)]
         if times > 1:
             with by_their_names(named, mode):
-                return batches.make_all(self.site_request, takes, most_credits=most_credits)
+                return make_all(self.site_request, takes, most_credits=most_credits)
         with capacity.asked_once(forecast_board.send), places.looked_once(), by_their_names(named, mode):
             own: Any = {"is_private": is_private, "user_ref": user_ref, "most_credits": most_credits}
             own["carries_credentials"] = carries
