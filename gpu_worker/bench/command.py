@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
             step = f"one step of {width}x{height}, {frames} frames"
             if asked.only == "cards":
                 say(f"\n{name}, {step}\n")
-                say(*shared(CardsBench(name, size, devices, Path(folder), steps=asked.steps)))
+                say(*table_of_cards(CardsBench(name, size, devices, Path(folder), steps=asked.steps)))
             if asked.only in (None, "weights"):
                 holding = Holding(subject, size, device, Path(folder), steps=asked.steps)
                 say(f"\n{name}, {show_bytes(holding.size_bytes)} in bfloat16, {step}\n")
@@ -148,7 +148,7 @@ def speeds(rows: Sequence[Measured | Refused]) -> Iterator[str]:
         yield from (f"- `{row.name}`: {row.reason}" for row in refused)
 
 
-def shared(bench: CardsBench) -> Iterator[str]:
+def table_of_cards(bench: CardsBench) -> Iterator[str]:
     yield from table_line("cards", "a step", "speed-up", "GPU seconds of one card's", "peak", "cosine", is_head=True)
     remarks = []
     for row in bench.rows():

@@ -14,7 +14,7 @@ import torch
 from gpu_worker.__main__ import main
 from gpu_worker.bench import cards, one_card
 from gpu_worker.bench.cards import CardsBench, NotShared, Shared, counts
-from gpu_worker.bench.command import no_cards, shared
+from gpu_worker.bench.command import no_cards, table_of_cards
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ class ScriptedBench(CardsBench):
 
 
 def test_the_step_of_several_cards_stands_beside_that_of_one() -> None:
-    table = list(shared(ScriptedBench()))
+    table = list(table_of_cards(ScriptedBench()))
     assert [line for line in table if line.startswith("| ")] == [
         "| cards | a step | speed-up | GPU seconds of one card's | peak | cosine |",
         "| 1 | 2000.0 ms | 1.00 | 1.00 | 1.0 MiB | 1.00000 |",
