@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,8 @@ from billing.shop.budgets import Period
 from generation.api.base import VideoView
 from generation.submission import spending_caps
 from generation.submission.spending_caps import Cap
+
+HIDDEN: Final = "This key may not see the workspace's credits: that takes the scope billing-read. Its caps are told."
 
 
 class Me(VideoView):
@@ -36,7 +38,8 @@ class Me(VideoView):
                 "most_open_clips": may.open_clips,
                 "cap": _cap(caps.get(Period.MONTH)),
                 "daily_cap": _cap(caps.get(Period.DAY)),
-                "credits": _credits(caller),
+                "credits": (seen := _credits(caller)),
+                "credits_hidden": HIDDEN if seen is None and caller.workspace is not None else None,
             }
         )
 

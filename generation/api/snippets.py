@@ -34,13 +34,20 @@ def snippets(site: str, said: Mapping[str, Any]) -> list[Snippet]:
 
 
 def _curl(site: str, fields: Mapping[str, Any]) -> str:
+    """In words of every shell, with what any system has. A text can hold no ``"`` that is not escaped, so what is
+    looked for is found in no prompt; ``--retry`` heeds ``Retry-After``."""
     said = " \\\n".join(f"  --form-string {shlex.quote(f'{name}={value}')}" for name, value in fields.items())
-    authorization = f'-H "Authorization: Bearer ${KEY}"'
-    return (
-        f'curl -fsS {site}/v1/videos {authorization} -H "Prefer: wait=60" \\\n{said} -o video.json\n'
-        f'ID=$(sed -E \'s/.*"id": ?"([0-9a-f-]{{36}})".*/\\1/\' video.json)\n'
-        f"curl -fsSL {site}/v1/videos/$ID/content {authorization} -o clip.mp4"
-    )
+    return f"""\
+API={site}/v1/videos
+AUTH="Authorization: Bearer ${KEY}"
+curl -fsS "$API" -H "$AUTH" -H "Prefer: wait=60" -o video.json \\
+{said}
+ID=$(grep -oE '"id": ?"[0-9a-f-]{{36}}"' video.json | head -n 1 | cut -d '"' -f 4)
+while grep -qE '"status": ?"(queued|in_progress)"' video.json; do
+  sleep 1
+  curl -fsS --retry 5 "$API/$ID" -H "$AUTH" -H "Prefer: wait=60" -o video.json || break
+done
+curl -fsSL "$API/$ID/content" -H "$AUTH" -o clip.mp4"""
 
 
 def _python(site: str, fields: Mapping[str, Any]) -> str:
@@ -72,6 +79,7 @@ async function asked(address, options) {{
 const post = {{ method: "POST", body, headers: {{ "Content-Type": "application/json" }} }};
 let video = await (await asked(api, post)).json();
 while (["queued", "in_progress"].includes(video.status)) {{
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   video = await (await asked(`${{api}}/${{video.id}}`)).json();
 }}
 if (video.status !== "completed") throw new Error(video.error.message);

@@ -108,10 +108,13 @@ async def models(ctx: Context[Any]) -> list[dict[str, Any]]:
 
 
 async def balance(ctx: Context[Any]) -> dict[str, Any]:
-    """Say how many credits are left, and what this key may still spend today and this month."""
+    """Say how many credits are left, and what this key may still spend today and this month.
+
+    `credits` is null where this key may not see them, and `credits_hidden` says why. `quote` tells prices to any key.
+    """
     me = await agent_of(ctx).asked("GET", "/v1/me")
     named = {"workspace": (me["workspace"] or {}).get("name"), "monthly_cap": me["cap"]}
-    return named | {name: me[name] for name in ("plan", "credits", "daily_cap")}
+    return named | {name: me[name] for name in ("plan", "credits", "credits_hidden", "daily_cap")}
 
 
 async def quote(

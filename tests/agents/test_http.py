@@ -36,6 +36,7 @@ def test_it_says_what_there_is_and_what_is_left(key: str) -> None:
     assert model["modes"] == ["text", "image", "extend"]
     me = call(key, "balance").structured_content
     assert (me["workspace"], me["monthly_cap"], me["credits"]) == ("Studio", None, None)
+    assert "billing-read" in me["credits_hidden"]
 
 
 def test_an_impatient_agent_pays_once(studio: Workspace, key: str) -> None:

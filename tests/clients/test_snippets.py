@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
+from rest_framework.response import Response
 
+from generation.api import waiting
 from generation.api.snippets import KEY
 from generation.models import Generation
 from generation.scheduling import dispatch
@@ -32,6 +36,11 @@ RUNS: dict[str, list[str | Path]] = {
 SUFFIX = {"curl": "sh", "Python": "py", "JavaScript": "mjs"}
 
 
+def finish(generation: Generation) -> None:
+    factories.deliver_clip(generation)
+    settle.settle(factories.report(generation))
+
+
 @pytest.fixture
 def finished_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every clip is made as soon as it is asked for."""
@@ -40,21 +49,43 @@ def finished_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def make_all() -> None:
         fill()
         for generation in Generation.objects.open():
-            factories.deliver_clip(generation)
-            settle.settle(factories.report(generation))
+            finish(generation)
 
     monkeypatch.setattr(dispatch, "fill_window", make_all)
 
 
-@pytest.mark.parametrize("name", list(RUNS))
+@pytest.fixture
+def finished_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer waits for a clip, and each is made once it has been looked at twice."""
+    looks = list[UUID]()
+
+    def look(request: HttpRequest, clip: Generation, answer: Response) -> Response:
+        if request.method == "GET" and clip.is_open:
+            looks.append(clip.id)
+            if len(looks) == 2:
+                finish(clip)
+        return answer
+
+    monkeypatch.setattr(waiting, "until_ended", look)
+
+
+@pytest.mark.parametrize(
+    ("name", "finished"),
+    [
+        *((name, "finished_at_once") for name in RUNS),
+        *((name, "finished_when_looked_at") for name in ("curl", "JavaScript")),  # our client is told by events
+    ],
+)
 def test_it_makes_the_clip_that_the_page_says(
     asgi_site: str,
     key: str,
-    finished_at_once: None,
     settings: Settings,
     tmp_path: Path,
+    request: pytest.FixtureRequest,
     name: str,
+    finished: str,
 ) -> None:
+    request.getfixturevalue(finished)
     settings.SITE_URL = asgi_site
     page = Client().get("/models/toy/", {"prompt": PROMPT, "seconds": "1", "size": "96x64"}).content.decode()
     found = re.search(rf'aria-label="A clip by {name}"[^>]*><code>(.*?)</code>', page, re.DOTALL)

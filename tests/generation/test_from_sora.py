@@ -21,6 +21,7 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from catalog.models import Model
+from generation.api.snippets import KEY
 from generation.models import Generation
 from generation.pages.from_sora import ANSWER, METHODS, REQUEST
 from generation.scheduling import dispatch
@@ -76,5 +77,6 @@ def test_the_code_on_it_makes_a_clip(
     page = Client().get("/from-sora/").content.decode()
     found = re.search(r'aria-label="The change"[^>]*><code>(.*?)</code>', page, re.DOTALL)
     assert found is not None
-    exec(html.unescape(found[1]), {"LOREMOTION_KEY": key})  # noqa: S102 - our own page
+    monkeypatch.setenv(KEY, key)
+    exec(html.unescape(found[1]), {})  # noqa: S102 - our own page
     assert (tmp_path / "clip.mp4").read_bytes() == factories.CLIP_BYTES

@@ -48,6 +48,7 @@ def test_a_key_learns_what_is_left_of_its_cap(studio: Workspace, owner: User, co
     assert me["cap"] == {"monthly_credits": 50, "spent": held, "left": 50 - held}
     assert (me["workspace"]["name"], me["key"]["name"], me["key"]["scopes"]) == ("Studio", "ci", ["generate"])
     assert me["credits"] is None, "its scope says nothing of credits"
+    assert "billing-read" in me["credits_hidden"]
     assert complaints(contract, "Me", me) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,23 @@ def test_what_only_looks_like_one_is_a_path(text: str) -> None:
 
 
 def test_no_key_and_no_site_have_an_error_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOREMOTION_API_KEY", "LOREMOTION_BASE_URL"):
+    for name in ("LOREMOTION_API_KEY", "LOREMOTION_KEY", "LOREMOTION_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(NotConfigured, match="LOREMOTION_API_KEY"):
         Client(base_url="https://clips.example")
     with pytest.raises(NotConfigured, match="LOREMOTION_BASE_URL"):
         Client("lm_key")
+
+
+def test_a_key_under_its_former_name_is_taken_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOREMOTION_API_KEY", raising=False)
+    monkeypatch.setenv("LOREMOTION_KEY", "lm_former")
+    with pytest.warns(FutureWarning, match="is called LOREMOTION_API_KEY now"):
+        Client(base_url="https://clips.example").close()
+    monkeypatch.setenv("LOREMOTION_API_KEY", "lm_key")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Client(base_url="https://clips.example").close()
 
 
 def test_why_there_is_no_clip_is_the_videos_error() -> None:

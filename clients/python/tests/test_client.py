@@ -119,7 +119,8 @@ def test_a_refusal_names_the_field_and_the_request(client: Client) -> None:
 def test_a_wrong_key_and_no_key_are_told_apart(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with Client("lm_wrong", site) as client, pytest.raises(AuthenticationError):
         client.page()
-    monkeypatch.delenv("LOREMOTION_API_KEY", raising=False)
+    for name in ("LOREMOTION_API_KEY", "LOREMOTION_KEY"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(LoreMotionError, match="LOREMOTION_API_KEY"):
         Client(base_url=site)
 

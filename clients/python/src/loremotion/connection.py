@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from loremotion.errors import NotConfigured
 from loremotion.version import __version__
 
 API_KEY = "LOREMOTION_API_KEY"
+FORMER_API_KEY = "LOREMOTION_KEY"
+"""The name that the site's pages had for it. Taken for one release more, with a warning."""
 BASE_URL = "LOREMOTION_BASE_URL"
 TIMEOUT_SECONDS = 60.0
 SILENCE_SECONDS = 45.0
@@ -24,7 +27,7 @@ def options_of(api_key: str | None, base_url: str | None, timeout_seconds: float
     Raises:
         NotConfigured: no key, or no site.
     """
-    key, url = api_key or os.environ.get(API_KEY), base_url or os.environ.get(BASE_URL)
+    key, url = api_key or os.environ.get(API_KEY) or _former_key(), base_url or os.environ.get(BASE_URL)
     key, url = (key or "").strip(), (url or "").strip()
     if not key:
         raise NotConfigured(f"No API key: pass api_key=, or set {API_KEY}. The site makes one under API keys.")
@@ -35,6 +38,13 @@ def options_of(api_key: str | None, base_url: str | None, timeout_seconds: float
     headers: Mapping[str, str] = {"Authorization": f"Bearer {key}", "User-Agent": f"loremotion-python/{__version__}"}
     timeout = httpx.Timeout(timeout_seconds, connect=10.0)
     return {"base_url": _base_of(url), "headers": headers, "timeout": timeout, "follow_redirects": False}
+
+
+def _former_key() -> str | None:
+    key = os.environ.get(FORMER_API_KEY)
+    if key:
+        warnings.warn(f"{FORMER_API_KEY} is called {API_KEY} now: rename the variable.", FutureWarning, stacklevel=4)
+    return key
 
 
 def trimmed(address: str) -> str:
