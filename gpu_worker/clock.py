@@ -8,10 +8,11 @@ import redis
 
 
 def ahead_seconds(connection: redis.Redis) -> float:
-    """Return the seconds by which this host's clock is ahead of the store's, negative where it is behind.
+    """Return the seconds by which this host's clock is ahead of the store's at least, negative where it is behind.
 
-    As exact as half of the time that the answer took.
+    The store looked at its own between question and answer: however long that took, no clock that is right is blamed.
     """
     asked_at = time.time()
     seconds, microseconds = connection.time()
-    return (asked_at + time.time()) / 2 - (seconds + microseconds / 1e6)
+    looked_at = seconds + microseconds / 1e6
+    return max(0.0, asked_at - looked_at) or min(0.0, time.time() - looked_at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib import import_module
@@ -12,6 +11,7 @@ import psycopg
 
 from billing import sql
 from tests.billing.ledger_database import LedgerDatabase, scratch_database
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 first = import_module("billing.migrations.0001_ledger")
 third = import_module("billing.migrations.0003_writeoff")
@@ -129,13 +129,12 @@ def test_holds_wait_for_it_and_it_for_them(server_url: str) -> None:
             await_lock(eye, migration)
             holding = threads.submit(late_hold.execute, hold, [other])
             await_lock(eye, late_hold)
-        migrating.result(30)
-        holding.result(30)
+        migrating.result(PATIENCE_SECONDS)
+        holding.result(PATIENCE_SECONDS)
         assert eye.execute("SELECT count(*) FROM ledger_hold").fetchone() == (4,)
 
 
 def await_lock(eye: psycopg.Connection, who: psycopg.Connection) -> None:
     """Until that connection is seen to wait for another."""
-    ends = time.monotonic() + 10
-    while eye.execute("SELECT pg_blocking_pids(%s) = '{}'", [who.info.backend_pid]).fetchone() == (True,):
-        assert time.monotonic() < ends, "it never waited"
+    blocked = "SELECT pg_blocking_pids(%s) <> '{}'"
+    wait_until(lambda: eye.execute(blocked, [who.info.backend_pid]).fetchone() == (True,), what=lambda: "a wait")

@@ -25,6 +25,7 @@ from gpu_worker.contract import Progress
 from gpu_worker.valkey_names import WORKERS_KEY, drain_key, progress_key, rq_worker, worker_key
 from gpu_worker.worker_status import DRAINING, CardStatus, ResidentComponent, WorkerStatus
 from tests.generation import factories
+from tests.patience import PATIENCE_SECONDS
 
 PAGE = "/admin/fleet/"
 GB = 10**9
@@ -200,12 +201,12 @@ def test_the_page_takes_as_many_queries_whatever_waits(
 def commands_to(valkey: redis.Redis, name: str) -> redis.client.PubSub:
     listener: redis.client.PubSub = valkey.pubsub()  # type: ignore[no-untyped-call]  # redis-py has no types for it
     listener.subscribe(f"rq:pubsub:{rq_worker(name)}")
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=PATIENCE_SECONDS)
     return listener
 
 
 def command(listener: redis.client.PubSub) -> dict[str, object]:
-    message = listener.get_message(timeout=5)
+    message = listener.get_message(timeout=PATIENCE_SECONDS)
     assert message is not None
     found: dict[str, object] = json.loads(message["data"])
     return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 import redis
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import api_keys, limits
 from accounts.models import Visitor
@@ -37,16 +38,15 @@ def test_the_quote_is_what_the_clip_then_costs_and_waits(
     bob: Visitor,
     valkey: redis.Redis,
     client_of: ClientOf,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for _ in range(3):
         factories.submitted(bob.workspace, seconds=1)
-    machine(valkey)
-    forecasting.put_up_forecast()
-    client, now = client_of(alice), time.time()
-    monkeypatch.setattr(time, "time", lambda: now)  # what is left of a wait shrinks from one request to the next
-    quote = quoted(client).json()
-    made = client.post("/v1/videos", ASKED, content_type="application/json").json()
+    client = client_of(alice)
+    with time_machine.travel(timezone.now(), tick=False):  # what is left of a wait shrinks between two requests
+        machine(valkey)
+        forecasting.put_up_forecast()
+        quote = quoted(client).json()
+        made = client.post("/v1/videos", ASKED, content_type="application/json").json()
     assert (quote["object"], quote["model"], quote["size"]) == ("quote", "toy", made["size"])
     assert quote["credits"] == made["lm"]["cost"]["quoted"] == 6
     told, asked = quote["queue"], made["lm"]["queue"]

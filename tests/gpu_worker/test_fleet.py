@@ -92,7 +92,7 @@ def test_cancelling_reaches_the_worker_that_is_at_it(valkey: redis.Redis) -> Non
     register(valkey, "a", generation_id="clip-7")
     listening = valkey.pubsub()  # type: ignore[no-untyped-call]
     listening.subscribe("rq:pubsub:gpu:a")
-    listening.get_message(timeout=1)
+    listening.get_message(timeout=PATIENCE_SECONDS)
 
     assert commands.cancel(valkey, "clip-7")
 
