@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -74,7 +75,7 @@ OF_MEMBER: Final = {
     "/history/?q=circle": "the library, searched",
     "/billing/": "credits",
     "/billing/?before={deep_movement}": "credits, far down",
-    "/billing/usage/": "usage",
+    "/billing/usage/?since={since}": "usage of 31 days",
     "/workspace/audit/": "the audit log",
     "/workspace/webhooks/": "webhooks",
     "/workspace/webhooks/{endpoint}/": "an endpoint's deliveries",
@@ -85,7 +86,7 @@ OF_PROGRAM: Final = {
     "/v1/videos": "videos",
     "/v1/videos?after={deep}": "videos, far down",
     "/v1/videos?user_ref=order-{rows}": "videos of one user_ref",
-    "/v1/usage": "usage",
+    "/v1/usage?since={since}": "usage of 31 days",
     "/v1/webhook_endpoints/{endpoint}/deliveries": "an endpoint's deliveries",
     "/v1/me": "me",
 }
@@ -115,6 +116,8 @@ class Scene:
         from accounts.roles import BY_ROLE, Role
         from billing import ledger
         from billing.models import Lot
+        from generation import spending
+        from generation.models import SpentDay
         from generation.webhooks import endpoints
         from loremotion.valkey import connection as valkey
         from tests.accounts import factories as people
@@ -147,6 +150,9 @@ class Scene:
             cursor.execute("SELECT md5('clip ' || %s)::uuid", [deep])
             found: UUID = cursor.fetchone()[0]
         connection.close()
+        spending.recount(studio.id)  # the triggers slept
+        while SpentDay.objects.filter(is_summed=False).exists():
+            spending.sum_up()
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
         self.known = {
@@ -155,6 +161,7 @@ class Scene:
             "deep_movement": 1001 + 2 * (rows - deep),
             "endpoint": endpoint.id,
             "mine": studio.id,
+            "since": datetime.now(UTC).date() - timedelta(days=30),
         }
         staff = people.browser_of(people.person("staff@example.org", is_staff=True))
         self.callers: dict[str, Callable[[str], Any]] = {

@@ -1,86 +1,29 @@
 """What a workspace spent: the ledger's holds, added up by day, model, API key or member.
 
-The sums are of the holds themselves, those of accounts that were merged into this one's among them, so for any span
-they are what the ledger says, to the credit. A span has a longest length, and its rows are found by an index: what came
-before it costs nothing.
+The sums are those of ``generation.spending``, and for any span what the ledger says, to the credit. A span has a
+longest length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any, Final
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
-from accounts.models import Workspace
 from accounts.roles import Action
-from billing.shop import budgets
-from billing.shop.budgets import Period
+from generation import spending
+from generation.spending import GROUPS
 from loremotion.csv_lines import csv_line
 from loremotion.refusals import Invalid
 
 MOST_DAYS: Final = 92
 MOST_LINES: Final = 5_000
-_COLUMNS: Final = {
-    "day": "to_char(hold.held_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
-    "model": "model.slug",
-    "key": "apikey.prefix",
-    "member": "person.email",
-}
-GROUPS: Final = tuple(_COLUMNS)
-"""By what spending can be told apart, in the order of the columns."""
-_SQL: Final = """
-    WITH RECURSIVE mine AS (
-        SELECT %(account)s::uuid AS id
-        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
-    )
-    SELECT {groups}, max(apikey.name), max(model.name), count(*)::bigint,
-        coalesce(sum(clip.num_frames / clip.fps) FILTER (WHERE clip.state = 'succeeded'), 0)::float8,
-        coalesce(sum(hold.amount) FILTER (WHERE hold.state = 'open'), 0)::bigint,
-        sum(hold.captured)::bigint, sum(hold.released)::bigint
-    FROM mine JOIN ledger_hold hold
-        ON hold.account_id = mine.id AND hold.held_at >= %(since)s AND hold.held_at < %(until)s
-    LEFT JOIN generation_generation clip ON clip.id = hold.id
-    LEFT JOIN catalog_modelversion version ON version.id = clip.version_id
-    LEFT JOIN catalog_model model ON model.id = version.model_id
-    LEFT JOIN accounts_apikey apikey ON apikey.id = clip.api_key_id
-    LEFT JOIN accounts_user person ON person.id = clip.made_by_id
-    WHERE (%(key)s::bigint IS NULL OR clip.api_key_id = %(key)s)
-        AND (%(member)s::bigint IS NULL OR clip.made_by_id = %(member)s)
-    GROUP BY {numbers} ORDER BY {numbers} LIMIT %(limit)s
-"""
-
-
-KEYS_SPENT_DAYS: Final = 30
-_SPENT_BY_KEYS: Final = f"""
-    WITH RECURSIVE mine AS (
-        SELECT %(account)s::uuid AS id
-        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
-    )
-    SELECT clip.api_key_id,
-        coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(days)s), 0),
-        coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(month)s), 0),
-        coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(day)s), 0)
-    FROM mine JOIN ledger_hold hold ON hold.account_id = mine.id AND hold.held_at >= %(since)s
-        JOIN generation_generation clip ON clip.id = hold.id AND clip.api_key_id IS NOT NULL
-    GROUP BY clip.api_key_id
-"""  # noqa: S608 - constants
-
-
-@dataclass(frozen=True, slots=True)
-class KeySpent:
-    """Credits that clips of an API key cost, what is held for them in full: in the last ``KEYS_SPENT_DAYS`` days, and
-    in the month and the day that its limits are for (UTC)."""
-
-    lately: int = 0
-    month: int = 0
-    day: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +32,6 @@ class Span:
 
     since: date
     until: date
-
-    @property
-    def bounds(self) -> tuple[datetime, datetime]:
-        """The first moment of it, and the first after it."""
-        until = self.until + timedelta(days=1)
-        return datetime.combine(self.since, time(), UTC), datetime.combine(until, time(), UTC)
 
     @property
     def days(self) -> int:
@@ -184,20 +121,15 @@ def usage_of(caller: Caller, span: Span, by: Sequence[str]) -> Usage:
     if workspace is None:
         return Usage(span, tuple(by), [])
     is_whole = caller.may(Action.READ_PAYMENTS)
-    since, until = span.bounds
-    asked: dict[str, Any] = {
-        "account": workspace.id,
-        "since": since,
-        "until": until,
-        "key": caller.key.line_id if caller.key is not None and not is_whole else None,
-        "member": caller.user.id if caller.user is not None and not is_whole else None,
-        "limit": MOST_LINES + 1,
-    }
-    numbers = ", ".join(str(number) for number in range(1, len(by) + 1))
-    sql = _SQL.format(groups=", ".join(_COLUMNS[name] for name in by), numbers=numbers)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, asked)
-        found = cursor.fetchall()
+    found = spending.sums_by_group(
+        workspace.id,
+        span.since,
+        span.until,
+        by,
+        key=caller.key.line_id if caller.key is not None and not is_whole else None,
+        member=caller.user.id if caller.user is not None and not is_whole else None,
+        limit=MOST_LINES + 1,
+    )
     if len(found) > MOST_LINES:
         raise Invalid(
             "too_many_lines",
@@ -206,15 +138,6 @@ def usage_of(caller: Caller, span: Span, by: Sequence[str]) -> Usage:
             field="by",
         )
     return Usage(span, tuple(by), [_line_of(row, by) for row in found])
-
-
-def spent_by_keys(workspace: Workspace) -> dict[int, KeySpent]:
-    """What each line of the workspace's API keys spent lately, by the id of its first key. One query."""
-    day, month = Period.DAY.began, Period.MONTH.began
-    began = {"days": day - timedelta(days=KEYS_SPENT_DAYS - 1), "month": month, "day": day}
-    with connection.cursor() as cursor:
-        cursor.execute(_SPENT_BY_KEYS, {"account": workspace.id, "since": min(began.values()), **began})
-        return {line: KeySpent(*map(int, spent)) for line, *spent in cursor.fetchall()}
 
 
 def span_of(since: str, until: str) -> Span:
@@ -246,7 +169,7 @@ def groups_of(said: Iterable[str]) -> tuple[str, ...]:
     """
     asked = [name.strip() for name in said if name.strip()]
     for name in asked:
-        if name not in _COLUMNS:
+        if name not in GROUPS:
             raise Invalid(
                 "invalid_by",
                 _("Usage can't be grouped by %(name)s.") % {"name": repr(name[:60])},

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from billing.shop.models import Budget
@@ -44,26 +46,11 @@ class OverBudget(InsufficientCredits):
         )
 
 
-_MINE: Final = """
-    WITH RECURSIVE mine AS (
-        SELECT %(account)s::uuid AS id
-        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
-    )
-"""
-SPENT_SQL: Final = "CASE hold.state WHEN 'open' THEN hold.amount ELSE hold.captured END"
-"""What a hold counts for: in full while it is open, and then as far as it was charged."""
-
-
 def spent_credits(account: UUID, period: Period = Period.MONTH) -> int:
     """Credits charged or held for requests of this period, also in accounts that were merged into this one's: what is
     held there stays there."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"{_MINE} SELECT coalesce(sum({SPENT_SQL}), 0) FROM mine JOIN ledger_hold hold "  # noqa: S608 - constants
-            "ON hold.account_id = mine.id AND hold.held_at >= %(since)s",
-            {"account": account, "since": period.began},
-        )
-        return int(cursor.fetchone()[0])
+    found: Mapping[Period, int] = import_string(settings.ACCOUNT_SPENDING)(account)
+    return found[period]
 
 
 def set_caps_by_item(account: UUID, caps: Mapping[str, Mapping[str, int]]) -> None:

@@ -8,6 +8,7 @@ from generation.models.notifications import NotificationRequest
 from generation.models.querysets import GenerationQuerySet
 from generation.models.queue import FairClock, StoragePause
 from generation.models.service_spans import ServiceSpan
+from generation.models.spending import SpentDay
 from generation.models.state import OPEN_STATES, State
 from generation.models.system_samples import SystemSample
 
@@ -28,6 +29,7 @@ __all__ = [
     "NotificationRequest",
     "ServiceRate",
     "ServiceSpan",
+    "SpentDay",
     "State",
     "StoragePause",
     "SystemSample",

@@ -20,7 +20,7 @@ from accounts import audit, tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
 from billing.shop import budgets
-from generation import usage
+from generation import spending, usage
 from generation.pages.model_limits_form import ModelLimitsForm
 from generation.pages.usage_chart import chart_of
 from generation.usage import Line, Span, Usage
@@ -57,9 +57,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "group": group,
         "periods": list(_periods(span, by)),
         "is_whole": caller.may(Action.READ_PAYMENTS),
-        "groups": usage.GROUPS,
+        "groups": spending.GROUPS,
         "labels": LABELS,
-        "views": [(name, name == group, _address(span, (name,))) for name in usage.GROUPS if name != "day"],
+        "views": [(name, name == group, _address(span, (name,))) for name in spending.GROUPS if name != "day"],
         "most": max((line.spent.counted for line in found.lines), default=0) or 1,
         "csv": f"{reverse('generation:api-usage')}?{urlencode({**_asked(span), 'by': ','.join(by), 'format': 'csv'})}",
     }

@@ -20,6 +20,7 @@ from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
 from catalog.pricing import is_free_reroll
+from generation import spending
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
@@ -168,6 +169,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,
+    spending.sum_up,
     erase_closed_workspaces,
     forget_networks,
     clean_connections,

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db import connection
 from django.utils.translation import gettext as _
 
-from billing.shop import budgets
 from billing.shop.budgets import Period
+from generation import spending
 from generation.submission.spending_caps import Cap
 from loremotion.refusals import Forbidden
 
 Caps = Mapping[str, Mapping[str, int]]
 """Id of a model → period → credits, as ``Entitlements.caps_by_item`` has it."""
-_SPENT: Final = f"""
-    WITH RECURSIVE mine AS (
-        SELECT %(account)s::uuid AS id
-        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
-    )
-    SELECT coalesce(sum({budgets.SPENT_SQL}) FILTER (WHERE hold.held_at >= %(day)s), 0),
-        coalesce(sum({budgets.SPENT_SQL}), 0)
-    FROM mine JOIN ledger_hold hold ON hold.account_id = mine.id AND hold.held_at >= %(month)s
-        JOIN generation_generation clip ON clip.id = hold.id
-        JOIN catalog_modelversion version ON version.id = clip.version_id AND version.model_id = %(model)s
-"""  # noqa: S608 - constants
 
 
 def refuse_beyond_cap(account: UUID, caps: Caps, *, model_id: int, model: str, credits: int) -> list[Cap]:
@@ -43,14 +30,7 @@ def refuse_beyond_cap(account: UUID, caps: Caps, *, model_id: int, model: str, c
     limits = caps.get(str(model_id))
     if not limits:
         return []
-    with connection.cursor() as cursor:
-        asked: dict[str, Any] = {
-            "account": account,
-            "model": model_id,
-            **{period.value: period.began for period in Period},
-        }
-        cursor.execute(_SPENT, asked)
-        spent = dict(zip(Period, map(int, cursor.fetchone()), strict=True))
+    spent = spending.credits_by_period(account, model=model_id)
     found = [Cap(period, period.began, limits[period], spent[period]) for period in Period if period in limits]
     for cap in found:
         if credits > cap.left:

@@ -22,11 +22,12 @@ from billing.models import Hold
 from catalog.models import ModelVersion
 from generation.models import Generation
 from generation.provider_keys.models import KeyedClip
-from generation.submission.spending_caps import CLOCKS_DIFFER
 from gpu_worker.contract import REMOTE_BYTES
 from loremotion.refusals import TooMany
 from loremotion.row_security import across_workspaces
 
+CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""A clip has its row's time from this process, its hold's from the database: the hold's decides."""
 _LOCK: Final = 7_265_746_531
 """Of all who ask for such clips at once: each sees what the one before has held. Nobody else waits for it."""
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db.models import Case, F, Q, Sum, When
-from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.caller import Caller
-from billing.models import Hold
 from billing.shop.budgets import Period
-from generation.models import Generation
+from generation import spending
 from loremotion.refusals import Forbidden
 
 
@@ -31,11 +27,6 @@ class Cap:
     @property
     def left(self) -> int:
         return max(0, self.credits - self.spent)
-
-
-CLOCKS_DIFFER: Final = timedelta(hours=1)
-"""A clip has its row's time from this process, its hold's from the database: the hold's decides."""
-_COUNTED: Final = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
 
 
 def refuse_beyond_cap(caller: Caller, *, credits: int) -> list[Cap]:
@@ -73,16 +64,15 @@ def caps_of(caller: Caller) -> list[Cap]:
     A rotated key has spent what those before it have.
     """
     holder = caller.holder
-    if holder is None:
+    if holder is None or caller.workspace is None:
         return []
     limits = {Period.DAY: holder.daily_cap_credits, Period.MONTH: holder.monthly_cap_credits}
-    begins = {period: period.began for period in Period}
     set_ones = {period: limit for period, limit in limits.items() if limit is not None}
     if not set_ones:
         return []
-    earliest = min(begins[period] for period in set_ones) - CLOCKS_DIFFER
-    own = Generation.objects.of(caller.workspace).filter(created_at__gte=earliest)
-    own = own.filter(api_key=caller.key.line_id) if caller.key is not None else own.filter(made_by=caller.user)
-    since = {period.value: Coalesce(Sum(_COUNTED, filter=Q(held_at__gte=begins[period])), 0) for period in set_ones}
-    spent = Hold.objects.filter(id__in=own.values("id")).aggregate(**since)
-    return [Cap(period, begins[period], limit, int(spent[period])) for period, limit in set_ones.items()]
+    spent = spending.credits_by_period(
+        caller.workspace.id,
+        key=caller.key.line_id if caller.key is not None else None,
+        member=caller.user.id if caller.key is None and caller.user is not None else None,
+    )
+    return [Cap(period, period.began, limit, spent[period]) for period, limit in set_ones.items()]

@@ -8,8 +8,10 @@ CLIP_PRICES = "catalog.samples.clip_prices"
 DEFAULT_CLIP_PRICE = "catalog.samples.default_clip_price"
 HOLD_PAGE = "generation:detail"
 HOLD_TITLES = "generation.access.titles"
+# Says what an account's requests of the present day and month cost: see billing.shop.budgets.
+ACCOUNT_SPENDING = "generation.spending.credits_by_period"
 # Says what each of a workspace's API keys spent lately: see accounts.views.keys.
-KEY_SPENDING = "generation.usage.spent_by_keys"
+KEY_SPENDING = "generation.spending.spending_by_key"
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
 WORKSPACE_DATA = [
     "generation.workspace_data",

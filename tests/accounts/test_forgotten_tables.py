@@ -28,6 +28,7 @@ NOT_EXPORTED = {
     "accounts_ban": "it is the staff's, and no member's to see",
     "accounts_visitor": "it holds nothing but when a browser came",
     "accounts_workspace": "whoever exports it has its row in hand",
+    "generation_spentday": "it is the sum of what clips cost",
     "ledger_account": "its balance is the sum of the movements",
     "ledger_lot": "what is in it is the sum of the movements",
     "shop_customer": "it holds nothing but the number that Stripe gave",
@@ -35,6 +36,7 @@ NOT_EXPORTED = {
     "shop_order": "what was paid stands in the payments",
 }
 OUTLIVES_ERASURE = LEDGER | {
+    "generation_spentday": BOOKS,
     "notices_notice": "what was reported and decided is counted, and says no more whose it was",
     "shop_customer": "Stripe's late events are about it",
     "shop_order": BOOKS,

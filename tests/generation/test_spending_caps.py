@@ -27,6 +27,7 @@ from billing.shop.models import Budget
 from catalog.models import Model
 from catalog.offers import Offer, make_offer
 from catalog.requests import Ask
+from generation import spending
 from generation.models import Generation
 from generation.settlement import settle
 from generation.submission import spending_caps
@@ -169,6 +170,7 @@ def moved(generation: Generation, then: datetime) -> None:
         cursor.execute("UPDATE ledger_hold SET held_at = %s WHERE id = %s", [then, generation.id])
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
     Generation.objects.filter(id=generation.id).update(created_at=then)
+    spending.recount(generation.workspace_id)
 
 
 @pytest.fixture

@@ -22,10 +22,12 @@ from billing import ledger
 from billing.models import Hold
 from billing.shop import budgets
 from catalog.models import Model
+from generation import spending
 from generation.models import Generation
 from generation.pages.usage_chart import chart_of
 from generation.settlement import settle
-from generation.usage import GROUPS, Line, Span, Spent, Usage
+from generation.spending import GROUPS
+from generation.usage import Line, Span, Spent, Usage
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.test_reference import complaints, contract
@@ -88,6 +90,7 @@ def days_ago(generation: Generation, days: int) -> None:
         cursor.execute("UPDATE ledger_hold SET held_at = %s WHERE id = %s", [then, generation.id])
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
     Generation.objects.filter(id=generation.id).update(created_at=then)
+    spending.recount(generation.workspace_id)
 
 
 def usage(client: Client, **said: str) -> Any:

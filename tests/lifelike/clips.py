@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import reports
+from generation import reports, spending
 from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.sharing.models import Share
@@ -109,6 +109,8 @@ def move_into_the_past(clips: list[Any]) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("UPDATE ledger_hold SET held_at = %s, settled_at = %s WHERE id = %s", [came, ended, clip.id])
+    for account in {clip.workspace_id for clip in clips}:
+        spending.recount(account)
 
 
 def ask(workspace: Any, number: int) -> None:

@@ -47,14 +47,15 @@ WITH RECURSIVE carrier (id) AS (
     SELECT oid::bigint FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND (
         relname IN ('accounts_workspace', 'ledger_account') OR EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
-                AND attname ~ '^(workspace|purse|tenant)(_id)?$'
+                AND (attname ~ '^(workspace|purse|tenant)(_id)?$'
+                    OR attname = 'account_id' AND atttypid = 'uuid'::regtype)
         )
     )
     UNION SELECT conrelid::bigint FROM pg_constraint JOIN carrier ON confrelid = carrier.id WHERE contype = 'f'
 )
 SELECT relname FROM pg_class JOIN carrier ON carrier.id = pg_class.oid ORDER BY relname
 """
-"""Tables that name a workspace or account, or a row of a table that does, by however many steps."""
+"""Tables that name a workspace or account of the ledger, or a row of a table that does, by however many steps."""
 
 OF_THE_SITE = ("accounts_ban", "billing_proposal", "shop_mismatch", "shop_reconciliation", "shop_stripeevent")
 """They concern every workspace, and no request sees them."""
