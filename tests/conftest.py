@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import redis
+import time_machine
 from django.conf import settings as django_settings
 from django.contrib import admin
 from django.db import connection
@@ -85,6 +87,13 @@ def english() -> Iterator[None]:
 def quick_passwords(settings: Settings) -> None:
     """Argon2 is slow on purpose; tests that log somebody in do not have to wait for it."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS[1:]]
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[None]:
+    """This process's clock stands still, so no day or hour ends within the test. Those of the stores go on."""
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        yield
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from tests.generation.test_reference import complaints, contract
 
 __all__ = ("contract",)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
 
 
 @pytest.fixture
