@@ -27,6 +27,7 @@ from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.api.request_schemas import request_schemas
 from loremotion import parameters
+from loremotion.agents import listening_limits
 from loremotion.api_versions import VERSIONS
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
@@ -140,6 +141,8 @@ def developers(request: HttpRequest) -> HttpResponse:
         "reads_per_minute": settings.API_REQUESTS_PER_MINUTE,
         "changes_per_minute": settings.API_CHANGES_PER_MINUTE,
         "keys_together": limits.KEYS_TOGETHER,
+        "most_tasks": listening_limits.MOST_TASKS,
+        "most_listeners": listening_limits.MOST_LISTENERS,
         "open_clips": OPEN_CLIPS_A_SHARE,
         "open_clips_for_free": entitlements(None).open_clips,
     }

@@ -22,6 +22,7 @@ from accounts.roles import USUAL_OF_APPS as USUAL
 from loremotion import __version__
 from loremotion.agents.agent import CONFIRM_ABOVE, IN_SCOPE, Agent
 from loremotion.agents.inner_requests import InnerRequests
+from loremotion.agents.task_news import listening
 from loremotion.agents.tasks import Tasks
 from loremotion.agents.tools import server_of
 from loremotion.bodies import MAX_JSON_BYTES, App, Message, Receive, Send
@@ -48,7 +49,7 @@ class Agents:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._server = server_of(__version__, [Tasks()])
+        self._server = server_of(__version__, [Tasks()], [listening])
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in (PATH, *_METADATA_PATHS):

@@ -66,9 +66,18 @@ class Tasks(Extension):
 async def get(ctx: Ctx, params: TaskParams) -> HandlerResult:
     """How the clip stands; of one that has ended, what ``wait`` would have answered, and where the file is."""
     require_client_extension(ctx, IDENTIFIER)
-    video, pause = await _asked(ctx, params.task_id)
-    task = {"resultType": "complete", **_task(video, pause)}
-    return task | {"result": _result(_agent(ctx), video)} if task["status"] == "completed" else task
+    return {"resultType": "complete", **await standing_of(ctx, params.task_id)}
+
+
+async def standing_of(ctx: Ctx, task_id: str) -> dict[str, Any]:
+    """The whole task, as it stands now.
+
+    Raises:
+        MCPError: as ``_asked``.
+    """
+    video, pause = await _asked(ctx, task_id)
+    task = _task(video, pause)
+    return task | {"result": _result(agent_in(ctx), video)} if task["status"] == "completed" else task
 
 
 async def update(ctx: Ctx, params: TaskParams) -> HandlerResult:
@@ -84,7 +93,7 @@ async def cancel(ctx: Ctx, params: TaskParams) -> HandlerResult:
     video, _ = await _asked(ctx, params.task_id)
     if video["status"] in _OPEN:
         try:
-            await _agent(ctx).asked("POST", f"{tools.path_of(params.task_id)}/cancel", body={})
+            await agent_in(ctx).asked("POST", f"{tools.path_of(params.task_id)}/cancel", body={})
         except Refused as refusal:  # it ended just now, or this key makes no clips
             if refusal.status != 409:
                 raise MCPError(INTERNAL_ERROR, str(refusal)) from None
@@ -96,7 +105,7 @@ def _is_declared(ctx: Ctx) -> bool:
     return ctx.protocol_version in VERSIONS and able is not None and IDENTIFIER in (able.extensions or {})
 
 
-def _agent(ctx: Ctx) -> Agent:
+def agent_in(ctx: Ctx) -> Agent:
     request: Any = ctx.request
     agent: Agent = request.scope[IN_SCOPE]
     return agent
@@ -112,7 +121,7 @@ async def _asked(ctx: Ctx, task_id: str) -> tuple[dict[str, Any], int | None]:
         path = tools.path_of(task_id)
     except ToolError as problem:
         raise _no_task(problem) from None
-    async with _agent(ctx).api.open("GET", path) as answer:
+    async with agent_in(ctx).api.open("GET", path) as answer:
         pause = answer.headers.get(b"openai-poll-after-ms", b"")
         try:
             video: dict[str, Any] = answer_of(answer.status, await answer.read())

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import anyio
+from mcp.server.context import ServerMiddleware
 from mcp.server.extension import Extension
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -74,10 +75,17 @@ Draft = Annotated[
 ]
 
 
-def server_of(version: str, extensions: Sequence[Extension] = ()) -> MCPServer:
+def server_of(
+    version: str, extensions: Sequence[Extension] = (), middleware: Sequence[ServerMiddleware[Any]] = ()
+) -> MCPServer:
     """The server, which answers requests in whose scope there is an ``Agent``."""
     server = MCPServer(
-        "loremotion", instructions=INSTRUCTIONS, version=version, subscriptions=False, extensions=list(extensions)
+        "loremotion",
+        instructions=INSTRUCTIONS,
+        version=version,
+        subscriptions=False,
+        extensions=list(extensions),
+        middleware=middleware,
     )
     for tool, hints in (
         (models, READS),
@@ -190,7 +198,7 @@ async def wait(
         async with agent.api.open("GET", f"{path}/events") as answer:
             if answer.status != 200:
                 answer_of(answer.status, await answer.read())
-            async with aclosing(_events(answer)) as events:
+            async with aclosing(events_in(answer)) as events:
                 async for kind, told in events:
                     if kind == "done":
                         break
@@ -247,7 +255,7 @@ def _request(**said: Any) -> dict[str, Any]:
     return body_of(**said)
 
 
-async def _events(answer: Answer) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+async def events_in(answer: Answer) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     """The kind and the data of each event that has both (https://html.spec.whatwg.org/#parsing-an-event-stream)."""
     kept = b""
     async for part in answer.parts:
