@@ -29,7 +29,7 @@ from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
 from generation.scheduling.outages import Watch
 from generation.scheduling.pace import Pace
-from generation.scheduling.service_times import AS_BELIEVED, ServiceTimes, Spread
+from generation.scheduling.service_times import AS_BELIEVED, ServiceTimes, Spread, together
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Outages, Snapshot, Stretch
 
 
@@ -154,8 +154,7 @@ class Oracle:
 
     def service(self, build: Build) -> Spread:
         pace, rest = build.step_seconds * build.steps, build.decode_seconds + build.fixed_seconds
-        whole = pace + rest
-        return Spread(whole, math.hypot(build.noise * pace, build.others_noise * rest) / whole)
+        return together(Spread(pace, build.noise), Spread(rest, build.others_noise))
 
     def remaining(self, order: Order, now: float) -> Spread:
         build = order.build
@@ -218,7 +217,7 @@ def _stretches(clips: list[Clip], *, before: int) -> Iterator[Stretch]:
     begins = [rank - before - 1 for rank in front.ranks(before, before + len(clips))]
     for begin, end in zip(begins, [*begins[1:], len(clips)], strict=True):
         part = clips[begin:end]
-        seconds = sum(clip.service.median_seconds for clip in part)
+        seconds = sum(clip.service.mean_seconds for clip in part)
         yield Stretch(part[-1].tag, len(part), seconds, part[-1].asked_at, part[(len(part) - 1) // 2].tag)
 
 

@@ -204,14 +204,14 @@ def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -
     pays. So many clips of one tag that wait keep the clock where it is, and whoever comes goes behind them.
     """
     arrivals, outages, deep = snapshot.arrivals, snapshot.outages, snapshot.deep
-    are_here = 1 / (1 + outages.per_second * outages.lasts.median_seconds)
+    are_here = 1 / (1 + outages.per_second * outages.lasts.mean_seconds)
     machines = are_here * sum(1 / machine.slowness.median_seconds for machine in snapshot.machines)
     plays = len(tail_start)
     rates = arrivals.per_second * np.exp(arrivals.doubt * random.standard_normal(plays))
     pace = np.exp(0.1 * random.standard_normal(plays))
     landing = _Landing(snapshot)
     done = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
-    in_line = sum(clip.service.median_seconds for clip in snapshot.window) / machines
+    in_line = sum(clip.service.mean_seconds for clip in snapshot.window) / machines
     come = random.poisson(rates * np.maximum(0.0, tail_start - in_line))
     middle = snapshot.queue[len(snapshot.queue) // 2].tag if snapshot.queue else done
     landed = come[:, None] * landing.seconds(middle, is_free=yields(middle), played_to=done)
@@ -242,7 +242,7 @@ class _Landing:
         self._clocks = np.array([snapshot.free_clock if kind.is_free else snapshot.clock for kind in kinds])
         self._is_free = np.array([kind.is_free for kind in kinds], dtype=bool)
         self._heights = np.array([kind.above_clock for kind in kinds])
-        self._each = np.array([kind.service.median_seconds for kind in kinds]) / max(1, len(kinds))
+        self._each = np.array([kind.service.mean_seconds for kind in kinds]) / max(1, len(kinds))
 
     def seconds(self, clock: float, *, is_free: bool, own: int = 0, played_to: float | None = None) -> Floats:
         """Return what one who comes brings to each stretch, in seconds on a card.

@@ -128,9 +128,9 @@ class Observer:
         is_whole = len(queued) <= NEAR_CLIPS
         deep: list[Stretch] = []
         if queue and not is_whole:
-            deep += stretches.of_kinds(behind, lambda kind: times.service(kinds[kind]).median_seconds)
+            deep += stretches.of_kinds(behind, lambda kind: times.service(kinds[kind]).mean_seconds)
             seconds, many = sum(part.seconds for part in deep), sum(part.clips for part in deep)
-            seconds, many = (seconds, many) if many else (sum(c.service.median_seconds for c in queue), len(queue))
+            seconds, many = (seconds, many) if many else (sum(c.service.mean_seconds for c in queue), len(queue))
             last = behind[-1].end if behind else key_of(queued[NEAR_CLIPS - 1])
             deep += stretches.of_counts(depth, last, seconds / many)
         machines = [

@@ -100,6 +100,11 @@ class Spread:
     sd: float
     doubt: float = 0.0
 
+    @property
+    def mean_seconds(self) -> float:
+        """What one of many such clips takes on the whole, which is more than half of them take."""
+        return self.median_seconds * math.exp(self.sd**2 / 2)
+
 
 NOTHING, AS_BELIEVED = Spread(0.0, 0.0), Spread(1.0, 0.0)
 
@@ -229,10 +234,12 @@ def slower(part: Spread, slowness: Spread) -> Spread:
 
 
 def together(*parts: Spread) -> Spread:
-    """Return the sum of independent parts, lognormal again by the first two moments of its logarithm."""
-    whole = sum(part.median_seconds for part in parts)
+    """Return the sum of independent parts, lognormal again, by its mean and variance (Fenton and Wilkinson)."""
+    means = [part.mean_seconds for part in parts]
+    whole = sum(means)
     if whole <= 0:
         return Spread(0.0, 0.0)
-    sd = math.hypot(*(part.sd * part.median_seconds / whole for part in parts))
-    doubt = math.hypot(*(part.doubt * part.median_seconds / whole for part in parts))
-    return Spread(whole, sd, doubt)
+    variance = math.fsum(math.expm1(part.sd**2) * (mean / whole) ** 2 for part, mean in zip(parts, means, strict=True))
+    sd = math.sqrt(math.log1p(variance))
+    doubt = math.hypot(*(part.doubt * mean / whole for part, mean in zip(parts, means, strict=True)))
+    return Spread(whole * math.exp(-(sd**2) / 2), sd, doubt)

@@ -201,6 +201,16 @@ def test_who_overtakes_makes_deep_places_later_but_starves_nobody() -> None:
     assert quiet.starts[-1].mid < flooded.starts[-1].mid < 10 * quiet.starts[-1].mid
 
 
+def test_who_overtakes_counts_with_what_many_of_them_take_on_the_whole() -> None:
+    """Some take far longer than half of them, and a deep place waits for all."""
+    near, deep = (clip("q", tag=1.0),), (Stretch(1000.0, 500, 5_000.0),)
+    kinds = [(Kind("red", 1.0, Spread(median, sd)),) for median, sd in ((5.0, 0.8), (5.0 * np.exp(0.32), 0.0))]
+    varied, alike = (
+        said_of(snapshot(machine(), queue=near, deep=deep, arrivals=Arrivals(0.05, 0.0, each))) for each in kinds
+    )
+    assert varied.starts[-1].mid == pytest.approx(alike.starts[-1].mid, rel=0.02)
+
+
 def test_a_free_clip_in_line_makes_deep_paid_places_no_earlier() -> None:
     near = tuple(clip(f"q{n}", tag=float(n), seconds=60.0) for n in range(96))
     deep = tuple(Stretch(100.0 * n, 100, 6_000.0) for n in range(1, 21))

@@ -13,11 +13,12 @@ from django.utils import timezone
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation, State
-from generation.scheduling import front
+from generation.scheduling import front, service_rates
 from generation.scheduling.fair_order import Key
 from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.observation import Observer
 from generation.scheduling.queue_depth import Depth, Stretch
+from generation.scheduling.service_times import ServiceTimes
 from generation.scheduling.snapshot import Snapshot
 from gpu_worker.contract import Stage
 from gpu_worker.worker_status import DRAINING, ResidentComponent, WorkerStatus
@@ -107,6 +108,8 @@ def test_who_waits_behind_the_played_is_counted_by_kind_in_stretches_that_end_wi
     ]
     assert sorted((each.stretch, -each.clips) for each in behind) == [(1, -2), (2, -3), (3, -3), (3, -1)]
     assert {each.middle_tag for each in deep} == {rows[0].fair_finish}, "all of them asked for the same at one time"
+    service = ServiceTimes().service(service_rates.work_of(rows[0]))
+    assert deep[0].seconds == pytest.approx(2 * service.mean_seconds), "as long as many take on the whole"
 
 
 def test_a_clip_on_a_machine_that_drains_is_played_and_the_machine_takes_no_more(clip: Generation) -> None:
