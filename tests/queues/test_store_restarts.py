@@ -60,7 +60,7 @@ def valkey(stack: Stack) -> Iterator[redis.Redis]:
 def wait_until(is_true: Callable[[], bool], what: str, stack: Stack) -> None:
     def how_it_stands() -> str:
         ended = [name for name in WORKERS if not stack.is_running(name)]
-        words = {name: stack.last_words(name, 600) for name in (BEAT, *WORKERS)}
+        words = {name: stack.last_words(name, 2_000) for name in (BEAT, *WORKERS)}
         return f"{what}; ended: {ended}; {words}"
 
     patience.wait_until(is_true, what=how_it_stands)
