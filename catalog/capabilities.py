@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from catalog import gates, measurements
 from catalog.gates import Audience
@@ -56,6 +56,20 @@ def _mode(name: str, mode: Mode) -> dict[str, Any]:
 
 def _role(name: str) -> dict[str, str]:
     return {"role": name, "title": ROLES[name].title, "kind": str(ROLES[name].kind)}
+
+
+class Origins(NamedTuple):
+    """Whose machines make the clips of some models: what pages may promise of them."""
+
+    has_open: bool
+    """Whether one has open weights, which our own GPUs run."""
+    has_remote: bool
+    """Whether one is a provider's."""
+
+
+def origins_of(versions: Iterable[ModelVersion]) -> Origins:
+    remote = {version.family_facts.is_remote for version in versions}
+    return Origins(has_open=False in remote, has_remote=True in remote)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from catalog.models import Model, ModelVersion
 from catalog.pricing import Quote, quote, with_own_key
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
+from catalog.sizes import Size, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Offer:
     @property
     def delivered_size(self) -> str:
         """Size of the MP4, for people."""
-        return f"{self.request.width * self.version.upscale}×{self.request.height * self.version.upscale}"
+        return in_words(Size(self.request.width, self.request.height).times(self.version.upscale))
 
     @property
     def least_bytes(self) -> int | None:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop
 
 from catalog import seed_words, titles
 from catalog.models import ModelVersion
-from catalog.sizes import Size
+from catalog.sizes import Size, in_words
 from loremotion.stored_words import StoredWords
 
 # Name → most pixels. Ascending; a version's prices must ascend with them, so that a larger clip never costs less.
@@ -58,7 +58,7 @@ OF_MODE: Final = gettext_noop("%(length)s s, %(mode)s")
 LESS_ONE: Final = gettext_noop("Less %(credits)s credit paid for the draft")
 LESS_SOME: Final = gettext_noop("Less %(credits)s credits paid for the draft")
 OWN_KEY: Final = gettext_noop("Less %(percent)s percent: your own key, the provider bills you")
-_SIZE: Final = re.compile(r"\b(\d+)x(\d+)\b")
+_SIZE: Final = re.compile(r"\b\d+x\d+\b")
 _RECEIPTS: Final = StoredWords(
     *(FREE_REROLL, LESS_ONE, LESS_SOME, OWN_KEY, OF_VIDEO, OF_SOUND, OF_MODE),
     values={"mode": lambda mode: titles.title_of(mode.capitalize()), "preset": seed_words.preset},
@@ -67,9 +67,9 @@ _RECEIPTS: Final = StoredWords(
 
 
 def receipt_words(quote: Mapping[str, Any]) -> list[str]:
-    """The lines of a kept quote in the language in use, sizes as pages write them: 384×384."""
+    """The lines of a kept quote in the language in use, with sizes as people read them."""
     lines = (_RECEIPTS.say(str(line.get("label", ""))) for line in quote.get("lines", ()))
-    return [_SIZE.sub("\\1×\\2", line) for line in lines]
+    return [_SIZE.sub(lambda size: in_words(size[0]), line) for line in lines]
 
 
 def is_free_reroll(quote: Mapping[str, Any]) -> bool:

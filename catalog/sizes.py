@@ -1,4 +1,4 @@
-"""The size of a picture or clip in pixels, and how rows, forms and the API spell it: ``832x480``."""
+"""The size of a picture or clip in pixels: rows, forms and the API spell it ``832x480``, people read 832 × 480."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SPELLED = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 class Size(NamedTuple):
-    """Width and height in pixels. ``str`` writes it as people do."""
+    """Width and height in pixels. ``str`` spells it as rows do."""
 
     width: int
     height: int
@@ -36,3 +36,8 @@ class Size(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
+
+
+def in_words(size: Size | str) -> str:
+    """Return ``size`` as people read it, 1280 × 720, in one piece: a line never breaks within it."""
+    return re.sub(r"(?<=\d)x(?=\d)", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}", str(size))

@@ -49,7 +49,10 @@ def guide(request: HttpRequest) -> HttpResponse:
 
 def _who_runs(entries: list[capabilities.Entry]) -> str:
     """Whose machines make the clips: a promise that one provider's model among the rows would break."""
-    if any(entry.version.family_facts.is_remote for entry in entries):
+    origins = capabilities.origins_of(entry.version for entry in entries)
+    if not origins.has_open and origins.has_remote:
+        return _("Every model here is run by a provider, which its page names.")
+    if origins.has_remote:
         return _("Models with open weights run on our own GPUs; a model that a provider runs says so on its page.")
     return _("Every model here has open weights and runs on our own GPUs. Nothing is resold.")
 

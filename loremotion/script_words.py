@@ -29,6 +29,7 @@ WORDS: Final = (
     gettext_noop("The computation failed. Reload the page to try again."),
     gettext_noop("The demo model will ignore: {words}"),
     gettext_noop("This may be too long: up to {most} characters are sure to be read, and this may count as {tokens}."),
+    gettext_noop("These pictures make {clips} clips. Up to {most} are made at once."),
     gettext_noop("Together these files are {size}. The limit is {most}."),
     gettext_noop("View"),
     gettext_noop("Your browser has done its computation."),

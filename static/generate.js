@@ -73,17 +73,28 @@ function isExample(words) {
   return examples.includes(words) || [...form.querySelectorAll(".of-model")].some((options) => options.dataset.example === words);
 }
 
+const timesChosen = () => Number(form.querySelector("[name=times]:checked").value);
+
+// A clip is made of each start frame: how many there are is asked the price for, and sent along with them.
+function countFrames() {
+  const input = form.querySelector("[type=file][multiple]:enabled");
+  form.elements.namedItem("frames").value = Math.max(1, input?.files.length ?? 0);
+}
+
 // Before anything is sent: what is too large would be refused after it has come.
 function checkFiles() {
   const inputs = [...form.querySelectorAll("input[type=file]")];
   let together = 0;
   for (const input of inputs) {
-    const bytes = input.matches(":enabled") && input.files.length ? input.files[0].size : 0;
+    const files = input.matches(":enabled") ? [...input.files] : [];
     const most = Number(input.dataset.mostBytes);
-    together += bytes;
+    const tooLarge = files.find(({ size }) => size > most);
+    together += files.reduce((sum, { size }) => sum + size, 0);
     let words = "";
-    if (bytes > most) words = inWords("{name} is {size}. Use a file of at most {most}.", { name: input.files[0].name, size: megabytes(bytes), most: megabytes(most) });
-    else if (bytes && together > form.dataset.mostBytes) {
+    if (tooLarge) words = inWords("{name} is {size}. Use a file of at most {most}.", { name: tooLarge.name, size: megabytes(tooLarge.size), most: megabytes(most) });
+    else if (files.length * timesChosen() > form.dataset.mostClips) {
+      words = inWords("These pictures make {clips} clips. Up to {most} are made at once.", { clips: files.length * timesChosen(), most: form.dataset.mostClips });
+    } else if (files.length && together > form.dataset.mostBytes) {
       words = inWords("Together these files are {size}. The limit is {most}.", { size: megabytes(together), most: megabytes(form.dataset.mostBytes) });
     }
     input.setCustomValidity(words); // the browser then sends nothing, and says why
@@ -191,6 +202,7 @@ for (const button of form.querySelectorAll(".example")) {
     prompt.focus();
   });
 }
+form.addEventListener("change", countFrames);
 form.addEventListener("change", checkFiles);
 form.addEventListener("change", askPrice);
 form.addEventListener("submit", (event) => {
@@ -202,6 +214,7 @@ addEventListener("pageshow", () => {
   button.removeAttribute("aria-busy");
   form.elements.namedItem("sending").value = newName(); // what was sent is not sent again
   showOptionsOfModel();
+  countFrames();
   checkFiles();
   askPrice();
 });

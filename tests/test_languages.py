@@ -43,7 +43,7 @@ NAMES = {
     ),
 }
 """What is called the same in every language, and what rows of these tests say."""
-FIGURE = re.compile(r"[0-9][0-9.,:x×–-]*( ?(s|ms|min|h)\b)?|\b[A-Z]\b")
+FIGURE = re.compile(r"[0-9][0-9.,:x×\u00a0–-]*( ?(s|ms|min|h)\b)?|\b[A-Z]\b")
 
 pytestmark = pytest.mark.django_db
 

@@ -155,9 +155,9 @@ def test_kept_sentences_are_read_in_the_language_in_use(monkeypatch: pytest.Monk
 def test_receipts_are_kept_in_english_and_read_in_the_language_in_use() -> None:
     line = OF_VIDEO % {"length": "5.04", "size": "1280x704", "tier": "720p", "preset": "standard", "steps": 30}
     kept = {"lines": [{"label": line}, {"label": "written by an earlier release"}]}
-    assert receipt_words(kept) == [line.replace("1280x704", "1280×704"), "written by an earlier release"]
+    assert receipt_words(kept) == [line.replace("1280x704", "1280\u00a0×\u00a0704"), "written by an earlier release"]
     with translation.override("de"):
-        assert receipt_words(kept)[0].startswith("5,04 s Video, 1280×704 (720p), Standard, ")
+        assert receipt_words(kept)[0].startswith("5,04 s Video, 1280\u00a0×\u00a0704 (720p), Standard, ")
         drafted = {"lines": [{"label": line.replace("standard", "draft")}, {"label": "5.04 s, image to video"}]}
         assert "Entwurf" in receipt_words(drafted)[0]
         assert receipt_words(drafted)[1] == f"5,04 s, {title_of('Image to video')}"

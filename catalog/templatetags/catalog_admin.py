@@ -21,12 +21,6 @@ def as_yaml(value: Any) -> str:
 
 
 @register.filter
-def pixels(size: object) -> str:
-    """384x384 as 384×384, as every page writes a size that nobody types."""
-    return str(size).replace("x", "×")
-
-
-@register.filter
 def percent(share: float) -> str:
     """0.375 as 37 %."""
     return f"{share:.0%}".replace("%", " %")

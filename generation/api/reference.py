@@ -23,6 +23,7 @@ from accounts.roles import BY_SCOPE, MEANING, Scope
 from billing.plans import entitlements
 from billing.shop.offers import OPEN_CLIPS_A_SHARE
 from catalog import documents
+from catalog.capabilities import origins_of
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.api.request_schemas import request_schemas
@@ -119,6 +120,7 @@ def llms(request: HttpRequest) -> HttpResponse:
         "site": settings.SITE_URL,
         "model": chosen.slug if chosen is not None else "default",
         "models": models,
+        "origins": origins_of(model.current for model in models if model.current is not None),
         "operations": list(operations()),
         "prompt": SAMPLE_PROMPT,
     }

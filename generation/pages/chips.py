@@ -10,7 +10,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from catalog.models import ModelVersion
-from catalog.sizes import Size
+from catalog.sizes import Size, in_words
 from catalog.titles import title_of
 from generation.submission.uploads import MAX_BYTES
 from gpu_worker.families import ROLES, Kind, Role
@@ -116,7 +116,7 @@ def _shape(size: Size, *, is_chosen: bool) -> Chip:
         value=str(size),
         label=f"{pair[0]}:{pair[1]}",
         is_chosen=is_chosen,
-        note=f"{size.width}×{size.height}",
+        note=in_words(size),
         width=round(size.width * scale),
         height=round(size.height * scale),
     )

@@ -13,16 +13,19 @@ from accounts.models import Workspace
 from catalog.models import Model, ModelVersion
 from catalog.requests import MAX_SEED, Ask
 from catalog.selection import chosen_of, version_for
+from generation.submission.batch import MOST_CLIPS
 from generation.submission.characters import REFERENCES
 from gpu_worker.families import ROLES
 
 OF_ONE_MODEL: Final = ("seconds", "size", "preset", "way")
 """Options that are said in one model's words, and mean nothing to another."""
 TIMES: Final = (1, 2, 4)
+START_FRAME: Final = "image"
+"""The role of which several may be given: a clip is made of each."""
 SEEN_BY = [("team", gettext_lazy("The whole team")), ("maker", gettext_lazy("Only me and the owner"))]
 
 _NOT_ASKED: Final = (
-    *("video", "character", "seen_by", "way", "times", "draft", "sending"),
+    *("video", "character", "seen_by", "way", "times", "frames", "draft", "sending"),
     *("carry_credentials", "credentials_known"),
 )
 """Fields that are no part of ``Ask``."""
@@ -66,7 +69,9 @@ class GenerateForm(forms.Form):
     way = forms.CharField(required=False, max_length=20)
     """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
     times = forms.ChoiceField(required=False, choices=[(str(number), f"×{number}") for number in TIMES])
-    """How many clips of it are made, with a seed each."""
+    """How many clips of it are made, or of each start frame, with a seed each."""
+    frames = forms.IntegerField(required=False, min_value=1, max_value=MOST_CLIPS, widget=forms.HiddenInput)
+    """How many start frames the price was shown for: each is a clip's."""
     draft = forms.BooleanField(required=False)
     """Whether a draft of it is made, to be finished for the difference."""
     carry_credentials = forms.BooleanField(required=False)
@@ -95,8 +100,12 @@ class GenerateForm(forms.Form):
         return Ask(**said)
 
     def clip_count(self) -> int:
-        """How many clips the valid form asks for."""
+        """How many clips the valid form asks for, of each start frame."""
         return int(self.cleaned_data["times"] or 1)
+
+    def frame_count(self) -> int:
+        """How many start frames the valid form says it has, or else 1."""
+        return int(self.cleaned_data["frames"] or 1)
 
     def takes(self, role: str, workspace: Workspace | None) -> bool:
         """Whether the clip that the valid form asks for begins with what is given in ``role``."""

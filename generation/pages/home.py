@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,6 +19,7 @@ from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing.errors import NotEnoughCredits
+from catalog.capabilities import origins_of
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import Offer
@@ -33,9 +33,10 @@ from generation.moderation import gate
 from generation.pages import cheaper, checklist
 from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
 from generation.pages.chosen import sheet_of
-from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, sent_values, values_of
+from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, START_FRAME, TIMES, GenerateForm, sent_values, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again, to_vary
 from generation.pages.samples import SAMPLES
+from generation.pages.start_files import SentFiles, to_choose_again
 from generation.pages.ways_on import ways_on
 from generation.provenance import carried
 from generation.sharing import public
@@ -48,9 +49,6 @@ from loremotion.refusals import Invalid, Refusal
 
 RECENT = 8
 RECENT_LOOKED_AT = 3 * RECENT
-CHOOSE_AGAIN: Final = gettext_noop(
-    "The file that you chose has Content Credentials. Choose it again, and say below whether they go into the clip."
-)
 PICKED = 6
 """Of other people's clips, for whoever has none."""
 
@@ -112,29 +110,32 @@ def create(request: HttpRequest) -> HttpResponse:
     With ``look`` it is shown again with the price and the options of what was chosen: so it goes without JavaScript.
     """
     models = list(Model.objects.for_people())
-    sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
+    sent = SentFiles.of(request)
     if "look" in request.POST:
         form = GenerateForm(models=models, initial=_initial_of(request))
-        return _generate_page(request, form, has_credentials=_is_to_be_asked(sent.values()))
+        return _generate_page(request, form, has_credentials=sent.bring_credentials(), frames=len(sent.frames))
     form = GenerateForm(sent_values(request.POST, models), models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
         workspace = tenancy.caller_of(request).workspace
-        files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
-        if not form.cleaned_data["credentials_known"] and _is_to_be_asked(files.values()):
-            return _generate_page(request, form, 422, has_credentials=True)
+        given = sent.taken_by(form, workspace)
+        clips_asked = len(given.of_each_clip()) * form.clip_count()
+        asks_again = not form.cleaned_data["credentials_known"] and given.bring_credentials()
+        is_unpriced = 1 < len(given.frames) != form.frame_count() and clips_asked <= batch.MOST_CLIPS
+        if asks_again or is_unpriced:
+            return _generate_page(request, form, 422, has_credentials=asks_again, frames=len(given.frames))
         clips = form.clips(workspace)
         private, times = form.is_private(), form.clip_count()
         asks, sending = takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
         is_draft, carries = form.cleaned_data["draft"], form.cleaned_data["carry_credentials"]
-        start = Start(files, clips, carries_credentials=carries)
-        wanted = [Wanted(ask, start, private, is_draft=is_draft) for ask in asks]
+        starts = [Start(files, clips, carries_credentials=carries) for files in given.of_each_clip()]
+        wanted = [Wanted(ask, start, private, is_draft=is_draft) for start in starts for ask in asks]
         made = batch.take_all(request, wanted, sending=sending)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status, refusal=refusal)
-    return redirect("generation:detail", made[0].id) if times == 1 else redirect(sheet_of(made))
+    return redirect("generation:detail", made[0].id) if len(made) == 1 else redirect(sheet_of(made))
 
 
 def _initial_of(request: HttpRequest) -> dict[str, Any]:
@@ -162,11 +163,6 @@ def _cheaper(form: GenerateForm, refusal: Refusal | None, audience: Audience) ->
     return cheaper.within(refusal.available, form.ask(), version, own_key=own_key)
 
 
-def _is_to_be_asked(files: Iterable[UploadedFile[Any]]) -> bool:
-    """Whether it is for whoever sends them to say what becomes of their Content Credentials."""
-    return carried.is_offered() and any(map(carried.brings_some, files))
-
-
 def _generate_page(
     request: HttpRequest,
     form: GenerateForm,
@@ -175,10 +171,12 @@ def _generate_page(
     refusal: Refusal | None = None,
     notices: Sequence[str] = (),
     has_credentials: bool = False,
+    frames: int = 1,
 ) -> HttpResponse:
     """The page with the form.
 
     Args:
+        frames: how many start frames were chosen, which have to be chosen again where they are several.
         has_credentials: whether a file that was chosen has Content Credentials, and has to be chosen again.
         notices: what is to be said beside what it is filled with.
         refusal: what the form tells of, for where that leads on to.
@@ -200,6 +198,7 @@ def _generate_page(
         "form": form,
         "prompt": chosen.example if prompt is None and chosen is not None else prompt,
         "choices": offered,
+        "origins": origins_of(choice.version for choice in offered),
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": (recent := _recent(caller)),
@@ -207,12 +206,16 @@ def _generate_page(
         "samples": SAMPLES if not (recent or picked) and chosen is not None and chosen.examples else (),
         "characters": _characters(workspace, offered),
         "own_clips": [clip for clip in recent if presentation.has_clip(clip)],
-        "offer": (offer := _offer(form, model, audience, is_continued=is_continued)),
-        "credits": offer.quote.credits * times if offer is not None else None,
+        "offer": (offer := _offer(form, model, audience, is_continued=is_continued, frames=frames)),
+        "credits": offer.quote.credits * times * max(frames, 1) if offer is not None else None,
+        "clips": times * max(frames, 1),
+        "frames": frames,
+        "most_clips": batch.MOST_CLIPS,
+        "most_megabytes": (MAX_FORM_BYTES - MAX_BODY_BYTES) // 10**6,
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
         "cheaper": _cheaper(form, refusal, audience),
-        "notices": [_(CHOOSE_AGAIN), *notices] if has_credentials else notices,
+        "notices": [*to_choose_again(frames, has_credentials=has_credentials), *notices],
         "may_carry_credentials": carried.is_offered(),
         "asks_for_credentials": has_credentials or bool(form["credentials_known"].value()),
         "steps": checklist.steps_of(request, caller),
@@ -253,14 +256,17 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
         return None
 
 
-def _offer(form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool) -> Offer | None:
+def _offer(
+    form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool, frames: int
+) -> Offer | None:
     """What the form asks for as it stands, and its price; None where it cannot be made so, or not by this caller."""
     values = {name: form[name].value() for name in form.fields}
     stands = GenerateForm({name: value for name, value in values.items() if value} | {"prompt": "a clip"}, models=[])
     stands.fields.pop("model")
     if model is None or not stands.is_valid():
         return None
-    ask = replace(stands.ask(), inputs={"video": ""} if is_continued else {})
+    starts_from = {"video": ""} if is_continued else {START_FRAME: ""} if frames > 1 else {}
+    ask = replace(stands.ask(), inputs=starts_from)
     try:
         offer = offer_of(model, ask, audience)
         return finishing.draft(ask, offer) if stands.cleaned_data["draft"] else offer

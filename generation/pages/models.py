@@ -63,8 +63,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     samples = {shared.model_slug: shared for shared in reversed(public.featured_clips(limit=SAMPLES_OF_ALL))}
     cards = _cards(request, models, samples)
     entries = [card.entry for card in cards]
-    is_all_ours = not any(entry.version.family_facts.is_remote for entry in entries)
-    return render(request, "generation/models.html", {"cards": cards, "entries": entries, "is_all_ours": is_all_ours})
+    origins = capabilities.origins_of(entry.version for entry in entries)
+    return render(request, "generation/models.html", {"cards": cards, "entries": entries, "origins": origins})
 
 
 @require_safe

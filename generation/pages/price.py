@@ -14,7 +14,7 @@ from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.selection import chosen_of
 from generation.pages.choices import offer_of
-from generation.pages.forms import GenerateForm, sent_values
+from generation.pages.forms import START_FRAME, GenerateForm, sent_values
 from generation.pages.ways_on import ways_on
 from generation.scheduling import offline, wait
 from generation.scheduling.prospect import prospect_of
@@ -47,7 +47,7 @@ def price(request: HttpRequest) -> JsonResponse:
     except Refusal as refusal:
         ways = ways_on(refusal, is_signed_in=request.user.is_authenticated)
         return JsonResponse({"error": str(refusal), "field": refusal.field, "ways": ways}, status=refusal.status)
-    times = form.clip_count()
+    times = form.clip_count() * (form.frame_count() if START_FRAME in ask.inputs else 1)
     said: dict[str, Any] = {
         "credits": offer.quote.credits * times,
         "times": times,

@@ -22,6 +22,7 @@ from accounts import exports, tenancy
 from accounts.roles import Action
 from accounts.workspace_data import ExportedFile
 from billing.shop.templatetags.shop import credits as in_credits
+from catalog import sizes
 from catalog.titles import title_of
 from generation.models import Generation
 from generation.pages.chosen import chosen_clips
@@ -40,7 +41,7 @@ FACTS: Final[dict[str, Callable[[Generation], str]]] = {
     gettext_noop("Version of the model"): lambda clip: str(clip.version.number),
     gettext_noop("Start from"): lambda clip: title_of(clip.version.family_facts.modes[clip.mode].title),
     gettext_noop("Seed"): lambda clip: str(clip.seed),
-    gettext_noop("Size"): lambda clip: f"{clip.delivered_width}×{clip.delivered_height}",
+    gettext_noop("Size"): lambda clip: sizes.in_words(f"{clip.delivered_width}x{clip.delivered_height}"),
     gettext_noop("Length"): lambda clip: f"{floatformat(clip.total_seconds, '-2')} s",
     gettext_noop("Frames a second"): lambda clip: number_format(f"{clip.fps:g}"),
     gettext_noop("Quality"): lambda clip: clip.preset.capitalize(),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catalog import territories
+from catalog import sizes, territories
 from catalog.models import Plan
 from generation.staff.model_rows import Row
 from generation.staff.tiles import duration
@@ -80,7 +80,7 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
         said += [f"gains {', '.join(new)}"] if new and was else []
         return Change(label, _listed(was), _listed(now), "; ".join(said), bool(gone), "")
 
-    yield sets("Sizes", lambda row: [size.replace("x", "×") for size in row.version.delivered_sizes])
+    yield sets("Sizes", lambda row: list(map(sizes.in_words, row.version.delivered_sizes)))
     longer = after.version.max_seconds - (before or after).version.max_seconds
     difference = f"up to {abs(longer):g}{_SPACE}s {'longer' if longer > 0 else 'shorter'}" if longer else ""
     was_seconds = _seconds(before) if before is not None else UNKNOWN

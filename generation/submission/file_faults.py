@@ -17,7 +17,7 @@ FAULTS: Final = StoredWords(
     gettext_noop("The %(file)s has colours of a kind that is not read here (%(kind)s)."),
     gettext_noop("The %(file)s is an animation without a picture of its own, which is not read here."),
     gettext_noop("The %(file)s is coded as %(code)s, which is not read here."),
-    gettext_noop("The %(file)s is %(width)s×%(height)s pixels."),
+    gettext_noop("The %(file)s is %(size)s pixels."),
     gettext_noop("Use one with at most %(most)s megapixels."),
     gettext_noop("Use one with at most %(most)s megapixels, or save it without 'progressive'."),
     gettext_noop("Use one with at most %(most)s megapixels, or as a JPEG."),

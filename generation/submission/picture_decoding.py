@@ -7,6 +7,7 @@ from typing import IO, Any, Final
 
 from PIL import Image, ImageOps
 
+from catalog.sizes import Size, in_words
 from generation.submission import jpeg, picture_colours, png_colours
 
 LEAST_SIDE: Final = 16
@@ -25,7 +26,7 @@ class WrongSize(ValueError):
     """The picture has too many pixels to be decoded here, or too few. The message says how many."""
 
     def __init__(self, name: str, width: int, height: int, next_step: str) -> None:
-        super().__init__(f"The {name} is {width}×{height} pixels.")
+        super().__init__(f"The {name} is {in_words(Size(width, height))} pixels.")
         self.name, self.width, self.height, self.next_step = name, width, height, next_step
 
 

@@ -71,7 +71,9 @@ def offers_of(request: HttpRequest, asks: Sequence[Ask]) -> list[Offer]:
 def look_at(request: HttpRequest, caller: Caller, wanted: Sequence[Wanted]) -> Iterator[Sound]:
     """Each as ``intake.look_at`` finds it: who may what, each model, and what several start from, are asked once."""
     first = wanted[0]
-    are_takes = all(replace(one.ask, seed=None) == replace(first.ask, seed=None) for one in wanted)
+    are_takes = all(
+        one.start is first.start and replace(one.ask, seed=None) == replace(first.ask, seed=None) for one in wanted
+    )
     of = 1 if are_takes else len(wanted)
     with telling_which(1, of):
         found = intake.look_at(request, caller, first.ask, **_said(first.start))

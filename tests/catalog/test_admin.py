@@ -480,7 +480,7 @@ def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_pric
     page = f"/admin/catalog/model/{model.pk}/versions/"
     shown = admin_browser.get(page).text
     assert re.findall(r'<th scope="col">(\d+ GB)</th>', shown) == ["16 GB", "24 GB", "32 GB", "48 GB", "80 GB"]
-    default_row = shown.split("Default clip: 704×480")[1].split("</tr>")[0]
+    default_row = shown.split("Default clip: 704\u00a0×\u00a0480")[1].split("</tr>")[0]
     fits = re.findall(r"<td>(.*?)</td>", default_row)
     assert fits == ["block swap", "block swap", "encoder leaves", "resident", "resident"]
     assert model.current is not None
@@ -489,5 +489,5 @@ def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_pric
     measured = admin_browser.get(page).text
     assert "<td>3.60</td>" in measured  # GPU seconds for one of video: $0.002 of cost, of a price of $0.02
     assert "<td>90 %</td>" in measured
-    now = measured.split("Default clip: 704×480")[1].split("</tr>")[0]
+    now = measured.split("Default clip: 704\u00a0×\u00a0480")[1].split("</tr>")[0]
     assert re.findall(r"<td>(.*?)</td>", now) == ["resident"] * 5

@@ -110,7 +110,10 @@ def test_a_model_that_a_provider_runs_is_not_called_ours(client: Client) -> None
     assert "Open models, and" in client.get("/models/").text
     make_model("theirs", family="remote")
     assert "Nothing is resold" not in client.get("/models/guide/").text
-    assert "Open models, and" not in client.get("/models/").text
+    assert "Open models and those of providers, and" in client.get("/models/").text
+    Model.objects.exclude(slug="theirs").update(status=Model.Status.DRAFT)
+    assert "Every model here is run by a provider" in client.get("/models/guide/").text
+    assert "Models of providers, and" in client.get("/models/").text
 
 
 def test_names_of_staff_are_shown_as_text(client: Client) -> None:

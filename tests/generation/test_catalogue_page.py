@@ -172,7 +172,7 @@ def test_what_the_swap_changes_is_told_with_differences_and_whom_it_touches(toy:
     changes = {each.label: each for each in page["changes"]}
     assert (changes["Default clip"].before, changes["Default clip"].difference) == ("11 credits", "+9 credits")
     assert changes["Default clip"].is_worse
-    assert (changes["Sizes"].difference, changes["Sizes"].is_worse) == ("loses 192×128", True)
+    assert (changes["Sizes"].difference, changes["Sizes"].is_worse) == ("loses 192\u00a0×\u00a0128", True)
     assert (changes["Margin"].after, changes["Margin"].difference) == ("not known", "")
     assert changes["Who may use it"].is_worse
     assert not changes["Begins from"].is_change

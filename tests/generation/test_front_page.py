@@ -21,6 +21,7 @@ from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
+from tests.generation.test_remote_clips import SPEC
 from tests.generation.test_uploads import picture_file
 
 
@@ -393,3 +394,18 @@ def test_a_visitor_s_pages_lead_to_their_data_and_to_another_device(
     ways = {'href="/data/"', 'href="/account/"'}
     page = client_of(alice).get("/").text
     assert {way for way in ways if way in page} == ways
+
+
+def test_open_models_are_spoken_of_where_there_are_some(client: Client, db: None) -> None:
+    promises = ("Open models.", "with open models", "Models of providers.")
+
+    def said() -> list[str]:
+        return [words for words in promises if words in client.get("/").text]
+
+    assert said() == []
+    far = factories.model("far", **SPEC)
+    assert said() == ["Models of providers."]
+    factories.model("near", is_default=False)
+    assert said() == ["Open models.", "with open models"]
+    Model.objects.exclude(id=far.id).update(status=Model.Status.DRAFT)
+    assert said() == ["Models of providers."]

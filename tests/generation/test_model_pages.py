@@ -35,7 +35,7 @@ def test_it_says_what_the_model_takes_and_how_long_its_clips_waited(toy: Model, 
     page = text_of(client.get("/models/toy/").text)
     assert "10 clips in the last 24 hours. Half were ready within 76 s, nine in ten within 3 min." in page
     assert "Text : a prompt" in page
-    assert "3:2 · 96×64" in page
+    assert "3:2 · 96 × 64" in page
     assert "Apache-2.0. Anybody may use this model" in page
     assert "ready within 76 s" in client.get("/models/").text
 
@@ -57,7 +57,7 @@ def test_the_table_of_prices_says_what_a_clip_is_charged(db: None, client: Clien
                 asked = {"preset": table.preset, "size": str(size), "seconds": min(row.seconds, 5)}
                 assert make_offer(Ask(prompt="x", **asked)).quote.credits == price
     page = client.get("/models/toy/").text
-    assert "up to 1280×704" in page
+    assert "up to 1280\u00a0×\u00a0704" in page
     assert re.search(r"colgroup[^>]*>Draft", page)
 
 

@@ -65,7 +65,7 @@ def test_what_is_larger_is_not_decoded(kind: str, monkeypatch: pytest.MonkeyPatc
     sent = picture_file(kind)
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
     monkeypatch.setattr(picture_decoding, "MAX_PIXELS", 10_000)
-    with pytest.raises(picture_decoding.WrongSize, match="320×200"):
+    with pytest.raises(picture_decoding.WrongSize, match="320\u00a0×\u00a0200"):
         picture_decoding.decode(sent)
 
 
@@ -291,13 +291,13 @@ def test_of_a_phones_two_pictures_in_one_file_the_first_is_taken() -> None:
 
 
 def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earlier() -> None:
-    with pytest.raises(picture_decoding.WrongSize, match="8064×6048") as refusal:
+    with pytest.raises(picture_decoding.WrongSize, match="8064\u00a0×\u00a06048") as refusal:
         pictures.to_png(ContentFile(jpeg_of(8064, 6048, progressive=True)))
     assert refusal.value.next_step == "Use one with at most 16 megapixels, or save it without 'progressive'."
 
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 400)])
 def test_a_picture_too_small_to_be_one_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(picture_decoding.WrongSize, match=f"{size[0]}×{size[1]}") as refusal:
+    with pytest.raises(picture_decoding.WrongSize, match=f"{size[0]}\u00a0×\u00a0{size[1]}") as refusal:
         pictures.to_png(picture_file("PNG", size))
     assert "sides of at least 16 pixels" in refusal.value.next_step
