@@ -13,9 +13,10 @@ from django.db import connection
 from pytest_django import Settings
 
 from gpu_worker.last_work import process_key
-from loremotion import health, valkey
+from loremotion import health, probes, valkey
 from loremotion.local.ports import free_port
 from loremotion.probes import Probes
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db  # the site asks the run's database, over a connection of its own
 
@@ -84,6 +85,7 @@ def test_with_a_full_disk_it_is_not_ready(valkey: redis.Redis, monkeypatch: pyte
 
 
 def test_however_many_ask_the_stores_are_asked_once(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "ANSWERED_FOR_SECONDS", PATIENCE_SECONDS)
     asked: list[health.Readiness] = []
     readiness = health.readiness
 
