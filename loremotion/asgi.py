@@ -1,5 +1,6 @@
 """The ASGI application that uvicorn serves."""
 
+import gc
 import os
 
 import django
@@ -20,6 +21,7 @@ from loremotion.send_deadline import SendDeadline
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
+gc.disable()  # until it has settled: of what is made from here on all stays
 django.setup(set_prefix=False)
 application = IdleWork(RequestIds(Probes(Metrics(SendDeadline(BodyLimit(Agents(PageDeadline(OneThreadHandler()))))))))
 row_security.bind_process()
