@@ -1,5 +1,5 @@
-"""About how many wait deep in the queue: the beat counts one stretch of it a round, so a round costs the same however
-long the queue is. What it has counted lies in Valkey, in one entry that whoever asks reads.
+"""About how many wait deep in the queue: the beat counts a bounded part of it a round, so a round costs the same
+however long the queue is. What it has counted lies in Valkey, in one entry that whoever asks reads.
 
 A count is as old as the beat's last walk through that part: at 100,000 clips four minutes, in which a hundred machines
 make a few hundred. So it is said with "about".
@@ -13,7 +13,7 @@ import logging
 import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, Final
@@ -32,6 +32,10 @@ ENTRY: Final = "queue:depth"
 ENTRY_TTL_SECONDS: Final = 600
 """Without a beat for so long, nobody says "about" any more."""
 STRETCH: Final = 2_000
+"""Clips that a round counts."""
+_PARTS: Final = 4
+"""Of a tier's share of these, as many clips in each: tags say little of how many have them, since most who wait in a
+queue that grows have one of a few."""
 _START: Final = Key(-1.0, datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 """Before every tag."""
 
@@ -73,10 +77,14 @@ class Depth:
         return self._before[place] + round(self.stretches[place].fitting * self._share(place, key))
 
     def _share(self, place: int, key: Key) -> float:
-        """Return how much of a stretch is before ``key``, by its tags."""
+        """Return how much of a stretch is before ``key``: by its tags, and where it has but one, by who asked first."""
         stretch = self.stretches[place]
-        length = stretch.end.fair_finish - stretch.begin
-        return min(1.0, max(0.0, (key.fair_finish - stretch.begin) / length)) if length > 0 else 0.5
+        length, passed = stretch.end.fair_finish - stretch.begin, key.fair_finish - stretch.begin
+        if length <= 0 < place and self._ends[place - 1].fair_finish == stretch.begin:
+            asked_at = self._ends[place - 1].created_at
+            length = (stretch.end.created_at - asked_at).total_seconds()
+            passed = (key.created_at - asked_at).total_seconds()
+        return min(1.0, max(0.0, passed / length)) if length > 0 else 0.5
 
     def walked(self, counted: Sequence[Stretch], *, is_the_end: bool) -> Depth:
         """Return the depth with the stretches after ``walked_to`` replaced by ``counted``."""
@@ -121,16 +129,13 @@ def walk() -> None:
 
 
 def _count(after: Key, *, largest_bytes: int) -> tuple[list[Stretch], bool]:
-    """Return what comes after ``after``, and whether the queue ends there: one stretch, or one of each tier where free
-    clips begin in it, since no tag lies between the two."""
+    """Return what comes after ``after``, and whether the queue ends there: some stretches of each tier, since no tag
+    lies between the two."""
     with database.cursor() as cursor:
-        cursor.execute(
-            _COUNT, {"largest_bytes": largest_bytes, "free_begins": FREE_BEGINS, "most": STRETCH} | after._asdict()
-        )
+        bounds = {"largest_bytes": largest_bytes, "free_begins": FREE_BEGINS, "most": STRETCH, "parts": _PARTS}
+        cursor.execute(_COUNT, bounds | after._asdict())
         rows = cursor.fetchall()
     counted = [Stretch(begin, Key(*end), fitting) for begin, fitting, _, *end in rows]
-    if len(counted) == 2:
-        counted[1] = replace(counted[1], begin=FREE_BEGINS)
     return counted, sum(clips for _, _, clips, *_ in rows) < STRETCH
 
 
@@ -141,14 +146,13 @@ WITH walked AS MATERIALIZED (
     FROM generation_generation
     WHERE state = 'queued' AND (fair_finish, created_at, id) > (%(fair_finish)s, %(created_at)s, %(id)s)
     ORDER BY fair_finish, created_at, id LIMIT %(most)s
+), parted AS MATERIALIZED (
+    SELECT walked.*, row_number() OVER (ORDER BY fair_finish, created_at, id) AS rank,
+        ntile(%(parts)s) OVER (PARTITION BY is_free ORDER BY fair_finish, created_at, id) AS part
+    FROM walked
+), counted AS (
+    SELECT min(fair_finish) AS begin, max(rank) AS rank, count(*) FILTER (WHERE fits) AS fitting, count(*) AS clips
+    FROM parted GROUP BY is_free, part
 )
-SELECT begin, fitting, clips, "end".*
-FROM (
-    SELECT is_free, min(fair_finish) AS begin, count(*) FILTER (WHERE fits) AS fitting, count(*) AS clips
-    FROM walked GROUP BY is_free
-) AS tier CROSS JOIN LATERAL (
-    SELECT fair_finish, created_at, id FROM walked WHERE walked.is_free = tier.is_free
-    ORDER BY fair_finish DESC, created_at DESC, id DESC LIMIT 1
-) AS "end"
-ORDER BY is_free
+SELECT begin, fitting, clips, fair_finish, created_at, id FROM counted JOIN parted USING (rank) ORDER BY rank
 """

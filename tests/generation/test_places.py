@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -85,6 +85,19 @@ def test_the_beat_counts_a_long_queue_a_part_at_a_time(mine: Generation, monkeyp
     assert places.place_of(mine, LARGE).precision == Precision.AT_LEAST
     queue_depth.walk()
     assert abs(places.place_of(mine, LARGE).number - 200) <= 10
+
+
+def test_deep_places_are_about_right_where_many_have_one_tag(mine: Generation) -> None:
+    """While a queue grows the clock stands still, and whoever asks for the same price gets the same tag."""
+    tags = [1.0] * 60 + [2.0] * 140 + [3.0] * 120 + [40.0] * 20
+    rows = crowd(mine, len(tags))
+    for number, (row, tag) in enumerate(zip(rows, tags, strict=True)):
+        row.fair_finish, row.created_at = tag, mine.created_at + timedelta(seconds=number)
+    Generation.objects.bulk_update(rows, ["fair_finish", "created_at"])
+    queue_depth.walk()
+    told = {rank: places.place_of(rows[rank], LARGE) for rank in range(EXACT + 12, len(rows), 20)}
+    assert {place.precision for place in told.values()} == {Precision.ABOUT}
+    assert max(abs(place.number - rank) for rank, place in told.items()) <= len(rows) // 4, "a part"
 
 
 def test_what_lies_in_valkey_may_be_anything(mine: Generation, valkey: redis.Redis) -> None:
