@@ -32,8 +32,14 @@ def history(request: HttpRequest) -> HttpResponse:
     board = next((board for board in boards if str(board.id) == search.board), None)
     if search.board and board is None:
         raise Http404
-    only, is_ascending = search.condition(caller), search.is_oldest_first
-    clips = listing.page(caller, limit=PAGE + 1, after=last, is_ascending=is_ascending, only=only)
+    clips = listing.page(
+        caller,
+        limit=PAGE + 1,
+        after=last,
+        is_ascending=search.is_oldest_first,
+        only=search.condition,
+        words=search.words,
+    )
     context = {
         "boards": boards,
         "board": board,

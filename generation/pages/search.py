@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Q
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy
 
-from accounts.caller import Caller
-from generation.models import OPEN_STATES, Generation, State
-from loremotion.row_security import across_workspaces
+from generation.models import OPEN_STATES, State
 
 STATES: Final = {
     "ready": (gettext_lazy("Ready"), (State.SUCCEEDED,)),
@@ -24,7 +20,6 @@ STATES: Final = {
 }
 """By its name in the address: the words on the chip, and the states that it means."""
 MOST_CHARACTERS: Final = 100
-MOST_FOUND: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +70,9 @@ class Search:
             part for part in (self.place, urlencode({name: value for name, value in said.items() if value})) if part
         )
 
-    def condition(self, caller: Caller) -> Q:
-        """Which of the clips that ``caller`` sees are meant."""
+    @property
+    def condition(self) -> Q:
+        """Which clips are meant, whatever their words."""
         found = Q()
         if self.board:
             found &= Q(board_places__board=self.board)
@@ -86,7 +82,7 @@ class Search:
             found &= Q(version__model__slug=self.model)
         if self.state:
             found &= Q(state__in=STATES[self.state][1])
-        return found & Q(id__in=_with_words(self.words, caller, found)) if self.words else found
+        return found
 
 
 def _uuid_in(text: str) -> str:
@@ -94,20 +90,3 @@ def _uuid_in(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         return ""
-
-
-@across_workspaces("PostgreSQL searches no index of words behind policies; the rows themselves are read behind them")
-def _with_words(words: str, caller: Caller, among: Q) -> list[object]:
-    """Ids of the newest of the caller's clips ``among`` those whose prompt has words that begin with each of
-    ``words``."""
-    stems = re.findall(r"\w+", words)
-    if not stems:
-        return []
-    query = SearchQuery(" & ".join(f"{stem}:*" for stem in stems), config="simple", search_type="raw")
-    found = (
-        Generation.objects.seen_by(caller)
-        .kept()
-        .annotate(vector=SearchVector("prompt", config="simple"))
-        .filter(among, vector=query)
-    )
-    return list(found.order_by("-created_at", "-id").values_list("id", flat=True)[:MOST_FOUND])

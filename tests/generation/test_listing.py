@@ -13,18 +13,27 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Subquery
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from accounts.models import Visitor
+from accounts.caller import Caller
+from accounts.models import Membership, Visitor
+from accounts.roles import BY_ROLE, Role
+from billing import ledger
 from catalog.models import Model
+from generation.api import listing
 from generation.models import Generation, GenerationQuerySet
 from generation.pages import library
+from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
+from tests.properties import examples
 
 MANY = 2_000
 
@@ -193,15 +202,104 @@ def test_the_library_goes_from_the_oldest_on_and_shows_clips_large(
     assert seen == prompts
 
 
-def test_the_newest_matches_are_those_of_the_state_that_is_asked_for(
-    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("looked_through", [1, 500])
+def test_matches_are_those_of_the_state_that_is_asked_for(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, looked_through: int
 ) -> None:
-    monkeypatch.setattr("generation.pages.search.MOST_FOUND", 1)
+    monkeypatch.setattr(listing, "LOOKED_THROUGH", looked_through)
     finished(alice, prompt="a fox by day")
     factories.submitted(alice.workspace, prompt="a fox by night")
     browser = client_of(alice)
     assert found(browser, "q=fox&state=ready") == ["a fox by day"]
     assert found(browser, "q=fox&state=open") == ["a fox by night"]
+    assert found(browser, "q=fox&state=failed") == []
+
+
+PROMPTS = ["a fox", "a foxglove and a boat", "a boat", "Füchse", "a fox, a boat"]
+CLIPS = st.lists(
+    st.tuples(st.sampled_from(PROMPTS), st.integers(0, 3), st.sampled_from(["shared", "own", "of another"])),
+    max_size=14,
+)
+"""Prompt, moment and who sees it: of several that came at one moment the id decides."""
+
+
+@hypothesis_settings(max_examples=examples(30))
+@given(
+    clips=CLIPS,
+    words=st.sampled_from(["fox", "a", "boat fo", "füchs", "zebra"]),
+    looked_through=st.integers(1, 6),
+    limit=st.integers(1, 4),
+    is_ascending=st.booleans(),
+)
+@pytest.mark.django_db
+def test_pages_of_a_search_are_all_that_is_seen_with_its_words_in_order(
+    clips: list[tuple[str, int, str]], words: str, looked_through: int, limit: int, is_ascending: bool
+) -> None:
+    with transaction.atomic(), pytest.MonkeyPatch.context() as patch:  # of this example alone
+        patch.setattr(listing, "LOOKED_THROUGH", looked_through)
+        factories.model()
+        owner, maker = people.person("owner@example.org"), people.person("maker@example.org")
+        studio = people.team(owner, "Studio", member=maker)
+        ledger.grant(account=studio.id, reference="test", amount=1_000, kind=ledger.LotKind.PACK)
+        place = Membership.objects.select_related("user").get(workspace=studio, user=maker)
+        caller = Caller(studio, BY_ROLE[Role.MEMBER], membership=place)
+        pattern = factories.submitted(studio, prompt="a zebra")
+        seen = {"shared": (False, owner), "own": (True, maker), "of another": (True, owner)}
+        made = []
+        for prompt, moment, whose in clips:
+            clip = copy(pattern)
+            clip.id, clip.prompt, (clip.is_private, clip.made_by) = uuid4(), prompt, seen[whose]
+            clip.created_at = pattern.created_at + timedelta(seconds=moment)
+            made.append(clip)
+        Generation.objects.bulk_create(made)
+        pages: list[Generation] = []
+        while page := listing.page(
+            caller, limit=limit, after=pages[-1] if pages else None, is_ascending=is_ascending, words=words
+        ):
+            pages += page
+        visible = [pattern, *(clip for clip, (_, _, whose) in zip(made, clips, strict=True) if whose != "of another")]
+        stems = [clip.prompt.lower().replace(",", "").split() for clip in visible]
+        expected = [
+            clip.id
+            for clip, of_it in zip(visible, stems, strict=True)
+            if all(any(word.startswith(stem) for word in of_it) for stem in words.split())
+        ]
+        moments = {clip.id: (clip.created_at, clip.id) for clip in visible}
+        assert [clip.id for clip in pages] == sorted(expected, key=moments.__getitem__, reverse=not is_ascending)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("is_ascending", [False, True])
+def test_a_search_looks_at_some_first_and_asks_the_index_for_words_that_few_have(
+    history: list[Generation], alice: Visitor, is_ascending: bool
+) -> None:
+    place = history[MANY // 2]
+    Generation.objects.filter(id=place.id).update(prompt="a zebra")
+    caller = Caller(alice.workspace, BY_ROLE[Role.OWNER])
+    with CaptureQueriesContext(connection) as common:
+        assert len(listing.page(caller, limit=25, is_ascending=is_ascending, words="circle")) == 25
+    with CaptureQueriesContext(connection) as rare:
+        assert listing.page(caller, limit=25, is_ascending=is_ascending, words="zebra") == [place]
+    assert (len(common), len(rare)) == (2, 3)
+    assert read_rows(common.captured_queries[0]["sql"]) <= 25
+    assert "generation_prompt_words" in plan_of(rare.captured_queries[1]["sql"])
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        return json.dumps(cursor.fetchone()[0])
+
+
+def read_rows(sql: str) -> int:
+    """Rows that PostgreSQL reads from the table for it, those that it throws away among them."""
+
+    def of(node: dict[str, Any]) -> int:
+        own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if "Relation Name" in node else 0
+        return int(own * node["Actual Loops"]) + sum(of(part) for part in node.get("Plans", []))
+
+    (plan,) = json.loads(plan_of(sql))
+    return of(plan["Plan"])
 
 
 def test_words_are_searched_in_an_index(history: list[Generation]) -> None:
