@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from catalog import territories
-from catalog.models import ModelVersion, Plan
+from catalog.models import AccessLevel, ModelVersion
 from loremotion.refusals import Refusal
 
 
@@ -40,7 +40,7 @@ class Audience:
 
     workspace_id: UUID | None = None
     """None for somebody who has not made anything yet."""
-    plan: Plan = Plan.VISITOR
+    plan: AccessLevel = AccessLevel.VISITOR
     territory: str | None = None
     """ISO 3166-1 letters. None: unknown."""
     own_keys: Callable[[str], UUID | None] = _none
@@ -114,11 +114,11 @@ def _by_licence(version: ModelVersion, audience: Audience) -> Refusal | None:
 
 
 def _by_plan(version: ModelVersion, audience: Audience) -> Refusal | None:
-    least = Plan(version.least_plan)
+    least = AccessLevel(version.least_plan)
     if audience.plan.level >= least.level:
         return None
     name = version.model.name
-    if least == Plan.FREE:
+    if least == AccessLevel.FREE:
         return NotInPlan(
             "sign_in_first",
             _("You need an account to use %(name)s.") % {"name": name},
@@ -138,9 +138,9 @@ def in_words(version: ModelVersion) -> list[str]:
     words = []
     if version.blocked_territories:
         words.append(_("Not for use in %(where)s.") % {"where": territories.join_names(version.blocked_territories)})
-    if version.least_plan == Plan.FREE:
+    if version.least_plan == AccessLevel.FREE:
         words.append(_("For people who have signed in."))
-    if version.least_plan == Plan.PAID:
+    if version.least_plan == AccessLevel.PAID:
         words.append(_("For people on a paid plan."))
     if said := notice(version):
         words.append(said)

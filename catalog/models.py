@@ -112,7 +112,7 @@ class Alias(models.Model):
         return f"{self.name} → {self.model}"
 
 
-class Plan(models.TextChoices):
+class AccessLevel(models.TextChoices):
     """Who may use a model. Each level includes the ones after it."""
 
     VISITOR = "visitor", "Everyone, visitors included"
@@ -121,7 +121,7 @@ class Plan(models.TextChoices):
 
     @property
     def level(self) -> int:
-        return list(Plan).index(self)
+        return list(AccessLevel).index(self)
 
 
 class PlacementField(models.CharField[Any, Any]):
@@ -208,7 +208,7 @@ class ModelVersion(models.Model):
         help_text="Any machine goes on with a render whose machine is lost. For renders of many minutes: each sends "
         "the storage up to 2 GB every half minute.",
     )
-    least_plan = models.CharField("offered to", max_length=10, choices=Plan.choices, default="visitor")
+    least_plan = models.CharField("offered to", max_length=10, choices=AccessLevel.choices, default="visitor")
 
     # What it costs, in thousandths of a credit for each second of video, and the speed that the price comes from.
     prices = models.JSONField()

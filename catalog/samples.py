@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.models import Model, ModelVersion, Plan
+from catalog.models import AccessLevel, Model, ModelVersion
 from catalog.pricing import TIERS, quote, tier_of
 from catalog.selection import chosen_of
 from catalog.sizes import Size
@@ -64,7 +64,7 @@ def clip_prices() -> list[ClipPrice]:
     """The comparable clip of every model that is enabled, also of one that a plan or a licence closes to some."""
     versions = [(model.name, model.current) for model in Model.objects.enabled().select_related("current")]
     return [
-        ClipPrice(name, sample_of(version), is_for_payers=version.least_plan == Plan.PAID)
+        ClipPrice(name, sample_of(version), is_for_payers=version.least_plan == AccessLevel.PAID)
         for name, version in versions
         if version is not None
     ]

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from accounts import tenancy
 from catalog import capabilities
 from catalog.gates import Audience, territory_of
-from catalog.models import Model, Plan
+from catalog.models import AccessLevel, Model
 from catalog.selection import find_model
 from loremotion import parameters
 from loremotion.refusals import Invalid
@@ -29,7 +29,7 @@ RUNS_MARK = "{{ who runs them }}"
 
 def _licensed(request: HttpRequest) -> Audience:
     """The audience for which models are listed: a payer's, since a plan can be bought; its gates are shown in words."""
-    return Audience(plan=Plan.PAID, territory=territory_of(request))
+    return Audience(plan=AccessLevel.PAID, territory=territory_of(request))
 
 
 def _entries(request: HttpRequest) -> list[capabilities.Entry]:

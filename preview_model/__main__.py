@@ -21,7 +21,7 @@ from preview_model.continuation_exam import (
 )
 from preview_model.evaluation import continuations, examine, load, variety_pixels
 from preview_model.exam import Question, pair_questions, pair_rehearsal, questions, rehearsal
-from preview_model.plan import Plan
+from preview_model.plan import TrainingPlan
 from preview_model.publishing import publish
 from preview_model.recipe import STEPS
 from preview_model.training import train
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     torch.set_num_threads(options.threads)
     match options.command:
         case "train":
-            train(Plan(seed=options.seed, start=options.start), options.work, threads=options.threads)
+            train(TrainingPlan(seed=options.seed, start=options.start), options.work, threads=options.threads)
             publish(options.work, options.out)
             print(f"Trained weights are in {options.out}. Before they are shipped, examine them: evaluate --model.")
         case "build":

@@ -28,7 +28,7 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
 
     It is what the shipped weights were found by, without the detours. Run from nothing, it makes weights that hold

@@ -35,7 +35,7 @@ from preview_model.inheritance import inherit_transformer
 from preview_model.listening import set_ear
 from preview_model.motion import Pose
 from preview_model.patches import CELLS
-from preview_model.plan import Plan
+from preview_model.plan import TrainingPlan
 from preview_model.reading import caption_beside_picture, draw_caption, tokenize, train_text_encoder
 from preview_model.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from preview_model.scene import Scene, is_held_out, is_visible
@@ -44,7 +44,7 @@ from preview_model.scene import Scene, is_held_out, is_visible
 class Training:
     """The transformer, its average, its optimisers and the step they have reached, kept in ``folder/training.pt``."""
 
-    def __init__(self, plan: Plan, folder: Path, encoder: T5EncoderModel, *, threads: int = 1) -> None:
+    def __init__(self, plan: TrainingPlan, folder: Path, encoder: T5EncoderModel, *, threads: int = 1) -> None:
         self.plan, self.folder, self.encoder = plan, folder, encoder.eval().requires_grad_(False)
         torch.manual_seed(plan.seed)
         self.tokenizer = build_tokenizer()
@@ -192,7 +192,7 @@ class Training:
             torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
-def train(plan: Plan, folder: Path, *, threads: int = 1, keep_every: int = 100) -> Training:
+def train(plan: TrainingPlan, folder: Path, *, threads: int = 1, keep_every: int = 100) -> Training:
     """Run ``plan`` to its end, or on from the step that ``folder`` holds, on ``threads`` threads."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)

@@ -18,7 +18,7 @@ from catalog.capabilities import Entry
 from catalog.gates import Audience, territory_of
 from catalog.length_prices import by_length, length_prices
 from catalog.licences import in_plain_words
-from catalog.models import Model, Plan
+from catalog.models import AccessLevel, Model
 from catalog.requests import Ask
 from catalog.selection import find_model
 from generation.api.snippets import snippets
@@ -79,7 +79,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     samples = public.featured_clips(model=slug, limit=SAMPLES_OF_ONE)
     (card,) = _cards(request, [model], {})
     version = card.entry.version
-    said = _clip_in_address(request, model, Audience(plan=Plan.PAID, territory=territory_of(request)))
+    said = _clip_in_address(request, model, Audience(plan=AccessLevel.PAID, territory=territory_of(request)))
     context = {
         "card": card,
         "samples": samples,
@@ -110,7 +110,7 @@ def _clip_in_address(request: HttpRequest, model: Model, audience: Audience) -> 
 
 def _cards(request: HttpRequest, models: list[Model], samples: dict[str, SharedClip]) -> list[Card]:
     # Prices and terms are the same for everybody: a payer's, since a plan can be bought.
-    entries = capabilities.entries(models, Audience(plan=Plan.PAID, territory=territory_of(request)))
+    entries = capabilities.entries(models, Audience(plan=AccessLevel.PAID, territory=territory_of(request)))
     audience = audience_of(request, tenancy.caller_of(request).reach(Action.READ_CLIPS))
     hours = hours_of([model.slug for model in models])
     return [

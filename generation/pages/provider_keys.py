@@ -43,7 +43,7 @@ class KeyForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountForm:
     """An account with the workspace's key for it, and the form for another."""
 
     account: RemoteAccount
@@ -118,7 +118,7 @@ def _page(
     keys = {key.account: key for key in ProviderKey.objects.of(membership.workspace).defer("sealed")}
     sent = dict([form] if form is not None else [])
     places = [
-        Place(account, keys.get(account.name), sent.get(account.name) or KeyForm(account=account))
+        AccountForm(account, keys.get(account.name), sent.get(account.name) or KeyForm(account=account))
         for account in accounts
     ]
     named = {account.name for account in accounts}

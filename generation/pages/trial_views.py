@@ -52,7 +52,7 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Test render of {version.model}, version {version.number}",
         "trial": trial,
-        "standing": trial_figures.standing(trial),
+        "progress": trial_figures.trial_progress(trial),
         "stages": stages,
         "longest": max((each.seconds for each in stages if each.seconds), default=0.0),
         "total": sum(each.seconds or 0.0 for each in stages),

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from accounts import whose
 from accounts.whose_column import WhoseColumn
-from generation.provider_keys import keeping, standing
+from generation.provider_keys import keeping, readiness
 from generation.provider_keys.models import ProviderKey
 from loremotion.detail_page import DetailPage, Fact, Standing, at, customer_link
 from loremotion.exact_search import ExactSearchAdmin
@@ -41,7 +41,7 @@ class ProviderKeyAdmin(DetailPage, WhoseColumn, ExactSearchAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list, with what keeps keys from being brought or opened above it."""
         if request.method == "GET":
-            for said in filter(None, [standing.NOT_OFFERED if not keeping.is_offered() else "", *standing.faults()]):
+            for said in filter(None, [readiness.NOT_OFFERED if not keeping.is_offered() else "", *readiness.faults()]):
                 self.message_user(request, said, messages.WARNING)
         return super().get_changelist_instance(request)
 

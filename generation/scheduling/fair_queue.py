@@ -39,7 +39,7 @@ def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LineState:
     """How one workspace stands in the queue."""
 
     virtual_time: float
@@ -67,7 +67,7 @@ class Standing:
         return next_finish(now=self.virtual_time, last_finish=self.network_last, cost=credits, weight=weight)
 
 
-def send_join(workspace: Workspace, *, is_paid: bool, most_open: int, network: str = "") -> Callable[[], Standing]:
+def send_join(workspace: Workspace, *, is_paid: bool, most_open: int, network: str = "") -> Callable[[], LineState]:
     """Lock the workspace's line until the transaction ends, and return what tells how the workspace stands.
 
     A person's workspaces share one line, whatever their number, and so do the visitors of one network; behind the free
@@ -84,7 +84,7 @@ def send_join(workspace: Workspace, *, is_paid: bool, most_open: int, network: s
         "FROM generation_join_both_lines(%s, %s, %s, %s, %s)",
         [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS, network, most_open],
     )
-    return lambda: Standing(*joined())
+    return lambda: LineState(*joined())
 
 
 def _line_without_a_person(workspace: Workspace | None, network: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from catalog import sizes, territories
-from catalog.models import Plan
+from catalog.models import AccessLevel
 from generation.staff.model_rows import Row
 from generation.staff.tiles import duration
 
@@ -86,13 +86,13 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
     was_seconds = _seconds(before) if before is not None else UNKNOWN
     yield Change("Seconds", was_seconds, _seconds(after), difference, longer < 0)
     yield sets("Begins from", lambda row: row.version.modes)
-    was_open = Plan(before.version.least_plan) if before is not None else None
+    was_open = AccessLevel(before.version.least_plan) if before is not None else None
     yield Change(
         "Who may use it",
         was_open.label if was_open is not None else UNKNOWN,
-        str(Plan(after.version.least_plan).label),
+        str(AccessLevel(after.version.least_plan).label),
         "",
-        was_open is not None and Plan(after.version.least_plan).level > was_open.level,
+        was_open is not None and AccessLevel(after.version.least_plan).level > was_open.level,
         "closed to some",
     )
     was_licence = _licence(before) if before is not None else UNKNOWN
@@ -101,7 +101,7 @@ def _limits(before: Row | None, after: Row) -> Iterator[Change]:
 
 def find_touched(before: Row | None, after: Row) -> Iterator[Touched]:
     """Say whom the swap touches and how."""
-    name, plan = after.model.name, Plan(after.version.least_plan)
+    name, plan = after.model.name, AccessLevel(after.version.least_plan)
     yield Touched(
         "Everybody who has not chosen a model: the front page begins with it, and so do requests to the API that name"
         " no model, or default."
@@ -115,8 +115,8 @@ def find_touched(before: Row | None, after: Row) -> Iterator[Touched]:
             f"{before.model.name} made {clips} in the last 7 days, whether it was chosen or the default; those that"
             " failed are not counted."
         )
-    if plan != Plan.VISITOR:
-        whom = "visitors" if plan == Plan.FREE else "everybody without a paid plan"
+    if plan != AccessLevel.VISITOR:
+        whom = "visitors" if plan == AccessLevel.FREE else "everybody without a paid plan"
         yield Touched(f"It is closed to {whom}: the front page shows it locked, and they have to choose another model.")
     if blocked := _newly(before, after):
         yield Touched(f"Its licence leaves out {territories.join_names(blocked)}: people there cannot use {name}.")

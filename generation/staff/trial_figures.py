@@ -35,7 +35,7 @@ class StageShown:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TrialProgress:
     """How far an open trial has come."""
 
     said: str
@@ -56,7 +56,7 @@ class Compared:
     is_worse: bool = False
 
 
-def standing(trial: Generation) -> Standing | None:
+def trial_progress(trial: Generation) -> TrialProgress | None:
     """Return how far the trial has come, and when it is ready; None once it has ended."""
     if not trial.is_open:
         return None
@@ -64,10 +64,10 @@ def standing(trial: Generation) -> Standing | None:
     if trial.state != State.RUNNING:
         found = clips.waiting(trial)
         said = found.get("why_waiting") or "It waits in the queue."
-        return Standing(said, found.get("ready", ""), None, asked)
+        return TrialProgress(said, found.get("ready", ""), None, asked)
     seen, expected = progress.latest(trial.id), wait.expectations([trial]).get(trial.id)
     ready = wait.ready_in_words(expected) if expected is not None else ""
-    return Standing(_doing(trial, seen), ready, seen.percent if seen is not None else None, asked)
+    return TrialProgress(_doing(trial, seen), ready, seen.percent if seen is not None else None, asked)
 
 
 def _doing(trial: Generation, seen: Progress | None) -> str:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from accounts.models import Workspace
 from billing.plans import Entitlements, entitlements
 from catalog.gates import Audience, territory_of
-from catalog.models import Plan
+from catalog.models import AccessLevel
 from generation.provider_keys import use
 
 
@@ -25,9 +25,9 @@ def audience_of(request: HttpRequest, workspace: Workspace | None, may: Entitlem
     )
 
 
-def _plan_of(workspace: Workspace | None, may: Entitlements | None) -> Plan:
+def _plan_of(workspace: Workspace | None, may: Entitlements | None) -> AccessLevel:
     if workspace is None:
-        return Plan.VISITOR
+        return AccessLevel.VISITOR
     if (may or entitlements(workspace.id)).is_paid:
-        return Plan.PAID
-    return Plan.VISITOR if workspace.is_visitor else Plan.FREE
+        return AccessLevel.PAID
+    return AccessLevel.VISITOR if workspace.is_visitor else AccessLevel.FREE

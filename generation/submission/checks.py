@@ -26,7 +26,7 @@ from billing.shop import budgets
 from billing.shop.budgets import Period
 from catalog.models import Model
 from generation.models import Generation
-from generation.scheduling.fair_queue import Standing
+from generation.scheduling.fair_queue import LineState
 from generation.submission import model_caps, spending_alerts, spending_caps
 from generation.submission.spending_caps import Cap
 from loremotion.refusals import InsufficientCredits, TooMany
@@ -47,7 +47,7 @@ class Candidate:
     """False where the network of a visitor has had all the free credits that it may have today."""
     clips: int = 1
     """That are asked for together."""
-    standing: Standing | None = None
+    line: LineState | None = None
     """How its workspace stands in the queue, once its price is held; None before that."""
 
     @property
@@ -69,7 +69,7 @@ def beyond_credits(candidate: Candidate) -> None:
         InsufficientCredits: with what is missing and when credits come.
     """
     workspace, caller = candidate.workspace, candidate.caller
-    if candidate.standing is not None:
+    if candidate.line is not None:
         return
     if workspace is not None:
         available = ledger.balance(account=workspace.id).available
@@ -88,7 +88,7 @@ def beyond_own_cap(candidate: Candidate) -> None:
     """
     if candidate.workspace is not None and candidate.caller is not None:
         caps = spending_caps.refuse_beyond_cap(candidate.caller, credits=candidate.credits)
-        if candidate.standing is not None:
+        if candidate.line is not None:
             spending_alerts.write(candidate.caller, caps, credits=candidate.credits)
 
 
@@ -105,9 +105,9 @@ def beyond_budget(candidate: Candidate) -> None:
     for period, cap in ((Period.DAY, may.daily_cap_credits), (Period.MONTH, may.monthly_cap_credits)):
         if cap is None:
             continue
-        credits = candidate.credits if candidate.standing is None else 0  # what is held counts as spent
+        credits = candidate.credits if candidate.line is None else 0  # what is held counts as spent
         spent = budgets.refuse_beyond_cap(workspace.id, cap=cap, credits=credits, period=period)
-        if candidate.standing is not None:
+        if candidate.line is not None:
             spending_alerts.write_for_workspace(
                 workspace, Cap(period, period.began, cap, spent - candidate.credits), credits=candidate.credits
             )
@@ -124,7 +124,7 @@ def beyond_model_caps(candidate: Candidate) -> None:
         return
     for model, credits in candidate.by_model.items():
         found = model_caps.refuse_beyond_cap(workspace.id, caps, model_id=model.id, model=str(model), credits=credits)
-        if candidate.standing is not None:
+        if candidate.line is not None:
             for cap in found:
                 spending_alerts.write_for_model(workspace, model, cap, credits=credits)
 
@@ -135,11 +135,9 @@ def beyond_open_clips(candidate: Candidate) -> None:
     Raises:
         TooMany: names how many that are.
     """
-    most, standing = candidate.may.open_clips, candidate.standing
-    if standing is not None:
-        found = standing.open_clips
-    else:
-        found = Generation.objects.of(candidate.workspace).open()[:most].count()  # as many as matter
+    most, line = candidate.may.open_clips, candidate.line
+    # As many as matter are counted.
+    found = line.open_clips if line is not None else Generation.objects.of(candidate.workspace).open()[:most].count()
     if found + candidate.clips > most:
         if found < most:
             words = ngettext(

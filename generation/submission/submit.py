@@ -133,8 +133,8 @@ def submit(
                 least_bytes = offer.send_least_bytes()
             recheck()
             held()
-            standing, needs_bytes = joined(), least_bytes()
-        checks.refuse(replace(candidate, standing=standing))
+            line, needs_bytes = joined(), least_bytes()
+        checks.refuse(replace(candidate, line=line))
         if offer.own_key is not None:
             use.verify(workspace, offer.own_key)
         elif needs_bytes == REMOTE_BYTES:
@@ -155,10 +155,10 @@ def submit(
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
             needs_bytes=needs_bytes if after is None else AWAITS_ANOTHER,
-            fair_finish=standing.finish_tag(credits=credits, weight=weight),
-            network_finish=standing.network_tag(credits=credits, weight=weight) if network else None,
+            fair_finish=line.finish_tag(credits=credits, weight=weight),
+            network_finish=line.network_tag(credits=credits, weight=weight) if network else None,
             fair_weight=weight,
-            flow=standing.flow,
+            flow=line.flow,
             network=network,
             request_id=log_context.current(log_context.REQUEST_ID),
         )

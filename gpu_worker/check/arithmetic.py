@@ -24,7 +24,7 @@ from gpu_worker.engine.video import eight_bit_products
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
-from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.module_weights import Weights
 from gpu_worker.engine.weights.quantisation import QuantisedStore, check_quantisation, quantise
 
 LEAST_COSINES = {"none": 0.9999, "int8": 0.999, "fp8": 0.998, "nf4": 0.98}

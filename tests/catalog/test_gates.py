@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from catalog import gates, territories
 from catalog.gates import Audience, NotInPlan, NotLicensed
-from catalog.models import Plan
+from catalog.models import AccessLevel
 from tests.catalog.factories import draft_version
 
 HUNYUAN = ["EU", "GB", "KR"]
@@ -42,15 +42,15 @@ def test_a_revenue_cap_is_for_the_whole_installation(settings: Settings, revenue
 @pytest.mark.parametrize(
     ("least", "plan", "is_refused"),
     [
-        (Plan.VISITOR, Plan.VISITOR, False),
-        (Plan.FREE, Plan.VISITOR, True),
-        (Plan.FREE, Plan.FREE, False),
-        (Plan.PAID, Plan.FREE, True),
-        (Plan.PAID, Plan.PAID, False),
-        (Plan.FREE, Plan.PAID, False),
+        (AccessLevel.VISITOR, AccessLevel.VISITOR, False),
+        (AccessLevel.FREE, AccessLevel.VISITOR, True),
+        (AccessLevel.FREE, AccessLevel.FREE, False),
+        (AccessLevel.PAID, AccessLevel.FREE, True),
+        (AccessLevel.PAID, AccessLevel.PAID, False),
+        (AccessLevel.FREE, AccessLevel.PAID, False),
     ],
 )
-def test_a_plan_includes_what_the_plans_below_it_have(least: Plan, plan: Plan, is_refused: bool) -> None:
+def test_a_plan_includes_what_the_plans_below_it_have(least: AccessLevel, plan: AccessLevel, is_refused: bool) -> None:
     refusal = gates.refusal(draft_version(least_plan=least), Audience(plan=plan))
     assert isinstance(refusal, NotInPlan) == is_refused
 

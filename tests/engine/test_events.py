@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from diffusers import AutoencoderKLLTXVideo
 
+from gpu_worker.engine.errors import OutOfMemory
 from gpu_worker.engine.events import log_event
 from gpu_worker.log_context import bound
 from tests.engine.jobs import render
-from tests.engine.tight_engines import engine_on, job, sizes_of
+from tests.engine.tight_engines import engine_on, job, sizes_of, spec
 
 
 def fields_of(records: list[logging.LogRecord], event: str) -> list[dict[str, Any]]:
@@ -57,6 +60,41 @@ def test_quantising_says_how_long_it_took(repos: Path, tmp_path: Path, caplog: p
     (quantised, *_) = fields_of(caplog.records, "component quantised")
     assert quantised["quantisation"] == "int8"
     assert quantised["seconds"] > 0
+
+
+def test_each_fallback_is_named_and_so_is_the_end_of_them(
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_room(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("scripted")
+
+    monkeypatch.setattr(AutoencoderKLLTXVideo, "decode", no_room)
+    caplog.set_level(logging.INFO, "gpu_worker.engine")
+    wanted = job("one")
+    with pytest.raises(OutOfMemory):
+        render(engine_on(repos, tmp_path / "cache"), wanted, tmp_path / "clip")
+
+    ran_out = [record for record in caplog.records if getattr(record, "event", "") == "out of memory"]
+    fallbacks = [fields["fallback"] for fields in fields_of(ran_out, "out of memory")]
+    assert fallbacks[0] == "freeing memory"
+    assert "decoding in tiles" in fallbacks
+    assert fallbacks[-1] == "none left"
+    assert len(fallbacks) == len(set(fallbacks))
+    assert {fields["budget_bytes"] for fields in fields_of(ran_out, "out of memory")} == {2**30}
+    assert {getattr(record, "job_id") for record in ran_out} == {wanted.job_id}  # noqa: B009
+
+
+def test_a_component_that_comes_back_says_from_where(
+    repos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
+    engine.preload(spec("one"))
+    engine.evict_all()
+    caplog.set_level(logging.INFO, "gpu_worker.engine")
+    engine.preload(spec("one"))
+    loaded = fields_of(caplog.records, "component loaded")
+    assert loaded
+    assert {fields["from_tier"] for fields in loaded} == {"ram"}
 
 
 def test_an_event_reads_as_one_searchable_line(caplog: pytest.LogCaptureFixture) -> None:

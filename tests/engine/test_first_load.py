@@ -18,7 +18,7 @@ from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.weights import loading
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
-from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.module_weights import Weights
 from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise, quantise_weight
 from gpu_worker.engine.weights.tensor_files import StoredTensor
 from tests.engine.simulation import SimDevice, SimDisk, fake_component

@@ -21,8 +21,8 @@ from gpu_worker.engine.memory.open_models import Library
 from gpu_worker.engine.weights import quantisation
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader, load_meta_module
+from gpu_worker.engine.weights.module_weights import Weights
 from gpu_worker.engine.weights.nf4 import Nf4Tensor
-from gpu_worker.engine.weights.places import Weights
 from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.weights.storages import module_bytes
 from tests.engine.jobs import frames_of, render

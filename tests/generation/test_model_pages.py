@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import Visitor
 from catalog.length_prices import length_prices
-from catalog.models import Model, Plan
+from catalog.models import AccessLevel, Model
 from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.scheduling import offline
@@ -69,7 +69,7 @@ def test_trying_it_chooses_it(toy: Model, client: Client) -> None:
 
 
 def test_who_may_not_use_it_is_told_why_and_the_way(toy: Model, client: Client) -> None:
-    factories.model("members", is_default=False, least_plan=Plan.FREE)
+    factories.model("members", is_default=False, least_plan=AccessLevel.FREE)
     page = client.get("/models/members/").text
     assert "You need an account to use" in page
     assert 'href="/?model=members"' not in page

@@ -219,7 +219,7 @@ def test_a_trial_shows_how_far_it_is_and_what_is_to_come(client: Client, staff: 
     version = draft()
     trial = trials.start(version, by=staff)
     page = client.get(reverse("generation:trial", args=[trial.id]))
-    assert page.context["standing"].percent is None
+    assert page.context["progress"].percent is None
     assert 'data-refreshed="2"' in page.text
     assert {each.state for each in page.context["stages"]} == {"next"}
     trial.refresh_from_db()
@@ -227,7 +227,7 @@ def test_a_trial_shows_how_far_it_is_and_what_is_to_come(client: Client, staff: 
     stage = Progress(kind="step", stage="denoising", step=3, steps_total=8, percent=40, seconds_per_step=0.5)
     valkey.xadd(progress_key(str(trial.id)), {"event": "step", "data": json.dumps(stage.to_wire())})
     page = client.get(reverse("generation:trial", args=[trial.id]))
-    said = page.context["standing"].said.replace("\N{NO-BREAK SPACE}", " ")
+    said = page.context["progress"].said.replace("\N{NO-BREAK SPACE}", " ")
     assert said == "Denoising on gpu-7, step 3 of 8, 0.5 s a step."
     assert 'value="40"' in page.text
     assert [each.state for each in page.context["stages"]] == ["done", "done", "now", "next", "next", "next"]

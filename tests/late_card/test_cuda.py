@@ -15,7 +15,7 @@ from gpu_worker.engine.memory.copies import Copies
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.memory.residents import PINNED, RAM, Entry, Lease, Record
-from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.module_weights import Weights
 from gpu_worker.worker_process import ALLOCATOR
 from tests.engine.jobs import frames_of, render
 from tests.engine.simulation import fake_component

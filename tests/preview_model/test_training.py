@@ -27,7 +27,7 @@ from preview_model.examples import draw_clips, patch_components, wear
 from preview_model.inheritance import inherit_transformer
 from preview_model.motion import Pose
 from preview_model.patches import CELLS, pick, split
-from preview_model.plan import Look, Plan
+from preview_model.plan import Look, TrainingPlan
 from preview_model.publishing import publish
 from preview_model.reading import draw_caption, targets, tokenize, train_text_encoder
 from preview_model.scene import COLOURS, MOTIONS, REGISTERS, SHAPES, Scene, Thing, is_held_out, register
@@ -35,7 +35,7 @@ from preview_model.training import Training, train
 from preview_model.wordings import SHAPE_WORDS
 
 DEPTH = architecture.LAYERS
-SMALL = Plan(
+SMALL = TrainingPlan(
     reading_steps=2,
     steps=4,
     looks=(Look(0, 2, 2, 1), Look(3, 1, 15, None)),
@@ -105,7 +105,7 @@ def weights(training: Training) -> list[torch.Tensor]:
     return [*training.transformer.state_dict().values(), *training.average.state_dict().values()]
 
 
-def untrained(plan: Plan, folder: Path) -> Training:
+def untrained(plan: TrainingPlan, folder: Path) -> Training:
     return Training(plan, folder, train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed))
 
 

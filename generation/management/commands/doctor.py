@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from catalog import tokenizer_files
-from generation.provider_keys import standing
+from generation.provider_keys import readiness as key_readiness
 from generation.storage import round_trip
 from loremotion import health, valkey, valkey_memory
 
@@ -37,10 +37,10 @@ class Command(BaseCommand):
         if readiness.database:
             for slug, advice in tokenizer_files.missing().items():
                 self.stdout.write(f"note  {slug}: prompts have one byte a token, for want of its tokenizer: {advice}")
-        unopened = standing.faults() if readiness.valkey and readiness.database else []
+        unopened = key_readiness.faults() if readiness.valkey and readiness.database else []
         for said in unopened:
             self.stdout.write(f"BAD   provider keys: {said}")
-        if readiness.database and (advice := standing.advice()):
+        if readiness.database and (advice := key_readiness.advice()):
             self.stdout.write(f"note  provider keys: {advice}")
         for process in readiness.processes:
             age = "not in a week" if process.seconds is None else f"{process.seconds:.0f} s ago"

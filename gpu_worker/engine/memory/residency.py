@@ -24,7 +24,7 @@ from gpu_worker.engine.memory.planning import Policy, Resident, RoomMissing, lru
 from gpu_worker.engine.memory.residents import DEVICE, Entry, Lease, Record
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.module_weights import Weights
 from gpu_worker.engine.weights.storages import ByteLedger, storage_bytes
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import torch
 
 from gpu_worker.engine.memory.measurements import read_json, write_json
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.module_weights import Weights
 
 DEVICE, PINNED, RAM = "device", "pinned", "ram"
 

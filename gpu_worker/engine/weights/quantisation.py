@@ -21,7 +21,7 @@ from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, q
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.module_weights import Weights
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
 from gpu_worker.engine.weights.storages import map_plain
 from gpu_worker.engine.weights.tensor_files import stored_tensors, write_tensors
