@@ -91,6 +91,7 @@ def test_a_component_that_comes_back_says_from_where(
     engine.preload(spec("one"))
     engine.evict_all()
     caplog.set_level(logging.INFO, "gpu_worker.engine")
+    caplog.clear()
     engine.preload(spec("one"))
     loaded = fields_of(caplog.records, "component loaded")
     assert loaded

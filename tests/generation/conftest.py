@@ -66,3 +66,11 @@ def client_of() -> ClientOf:
         return browser
 
     return client
+
+
+@pytest.fixture
+def dispatched(toy: Model, alice: Visitor) -> Generation:
+    generation = factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    generation.refresh_from_db()
+    return generation

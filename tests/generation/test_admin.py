@@ -14,8 +14,8 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from loremotion import __version__
 from tests.generation import factories
+from tests.generation.lost_work import heartbeat
 from tests.generation.test_fleet_page import GB, heard
-from tests.generation.test_housekeeping import heartbeat
 
 
 @pytest.fixture

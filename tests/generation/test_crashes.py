@@ -22,6 +22,7 @@ from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.patience import wait_until
 from tests.prepared_site import NewSite
+from tests.whole_site import make_whole
 
 SLOW: dict[str, Any] = {"prompt": "a red circle moving right", "steps": 50}
 ENDLESS = """
@@ -55,7 +56,7 @@ ENDED = ("completed", "failed")
 
 
 @pytest.fixture(scope="module")
-def stack(new_site: NewSite) -> Iterator[Stack]:
+def site(new_site: NewSite) -> Iterator[Stack]:
     folder = new_site("crashes")
     settings = {"FREE_DAILY_CREDITS": "1000", "HOUSEKEEPING_SECONDS": "1", "LOG_FORMAT": "json"}
     with Stack(folder, is_prepared=True, processes=("web", "reports", "beat", "gpu"), settings=settings) as running:
@@ -68,6 +69,11 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
             # With an empty Valkey a GPU host waits for the beat, who alone may load RQ's scripts.
             refused = [one for one in valkey.acl_log() if one["object"] != "script|load"]
             assert refused == [], "a worker was refused what it needs"
+
+
+@pytest.fixture
+def stack(site: Stack) -> Stack:
+    return make_whole(site)
 
 
 def manage(stack: Stack, *command: str) -> None:

@@ -14,7 +14,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch, explanation, wait
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
-from tests.generation.test_housekeeping import heartbeat
+from tests.generation.lost_work import heartbeat
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from generation.storage import host_keys
 from gpu_worker.valkey_names import job_id, progress_key, report_id, worker_key
 from loremotion import health, valkey_memory
 from tests.generation import factories
-from tests.generation.test_housekeeping import in_a_while
+from tests.generation.lost_work import in_a_while
 from tests.patience import wait_until
 
 MIB = 2**20

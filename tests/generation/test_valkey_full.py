@@ -14,7 +14,7 @@ from generation.scheduling import dispatch
 from generation.settlement import housekeeping
 from loremotion import health
 from tests.generation.conftest import ClientOf
-from tests.generation.test_housekeeping import in_a_while
+from tests.generation.lost_work import in_a_while
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -23,16 +23,22 @@ from tests.clients.test_python_client import IS_MISSING, PYTHON, run_with_client
 from tests.local.conftest import is_alive, until
 from tests.patience import PATIENCE_SECONDS
 from tests.prepared_site import NewSite
+from tests.whole_site import make_whole
 
 
 @pytest.fixture(scope="module")
-def stack(new_site: NewSite) -> Iterator[Stack]:
+def site(new_site: NewSite) -> Iterator[Stack]:
     """In a folder that a stack of this run has prepared; ``test_run`` begins with an empty one."""
     with Stack(new_site("stack"), is_prepared=True) as running:
         yield running
         assert len(orphans.marked_processes(running.mark)) > 6
     assert not orphans.marked_processes(running.mark)
     assert not site_answers(running.url)
+
+
+@pytest.fixture
+def stack(site: Stack) -> Stack:
+    return make_whole(site)
 
 
 def test_it_works(stack: Stack) -> None:

@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 from loremotion.local.stack import Stack, procfile
 from tests import patience
 from tests.prepared_site import NewSite
+from tests.whole_site import make_whole
 
 WORKERS = tuple(name for name, command in procfile().items() if "rqworker" in command or "housekeeping" in command)
 BEAT = next(name for name, command in procfile().items() if "housekeeping" in command)
@@ -40,15 +41,7 @@ def site(new_site: NewSite) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(site: Stack) -> Stack:
-    """With every store and process, whatever the test before has ended, or left undone where it failed."""
-    for store in (site.stores.postgres, site.stores.valkey):
-        assert store is not None
-        if store.process is None or store.process.poll() is not None:
-            store.start()
-    for name in WORKERS:
-        if not site.is_running(name):
-            site.launch(name)
-    return site
+    return make_whole(site)
 
 
 @pytest.fixture
