@@ -57,6 +57,23 @@ SELECT relname FROM pg_class JOIN carrier ON carrier.id = pg_class.oid ORDER BY 
 """
 """Tables that name a workspace or account of the ledger, or a row of a table that does, by however many steps."""
 
+READ_ONLY = {
+    *("ledger_account", "ledger_lot", "ledger_transaction", "ledger_entry", "ledger_hold"),
+    "generation_spentday",
+}
+"""Functions and triggers alone write into these."""
+FILLED = {
+    *("accounts_workspace", "accounts_membership", "accounts_visitor", "accounts_invitation", "accounts_apikey"),
+    *("accounts_auditentry", "generation_generation", "generation_clip", "sharing_share"),
+    *("boards_board", "boards_boardclip", "drafts_draft"),
+    *("provider_keys_providerkey", "provider_keys_keyedclip"),
+    *("storyboards_storyboard", "storyboards_scene", "storyboards_sequel"),
+    "characters_character",
+    *READ_ONLY,
+    *("shop_customer", "shop_order", "shop_subscription", "shop_payment", "shop_budget"),
+    *("outbox_endpoint", "outbox_delivery", "outbox_letter"),
+}
+"""In these, both tenants of the tests have rows."""
 OF_THE_SITE = ("accounts_ban", "billing_proposal", "shop_mismatch", "shop_reconciliation", "shop_stripeevent")
 """They concern every workspace, and no request sees them."""
 

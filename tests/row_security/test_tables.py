@@ -19,25 +19,7 @@ from generation.models import Clip, Generation
 from loremotion.row_security import ROLE
 from tests.generation import factories as generations
 from tests.row_security.conftest import Ask
-from tests.row_security.tenants import OF_THE_SITE, Tenant, carriers, rows
-
-READ_ONLY = {
-    *("ledger_account", "ledger_lot", "ledger_transaction", "ledger_entry", "ledger_hold"),
-    "generation_spentday",
-}
-"""Functions and triggers alone write into these."""
-FILLED = {
-    *("accounts_workspace", "accounts_membership", "accounts_visitor", "accounts_invitation", "accounts_apikey"),
-    *("accounts_auditentry", "generation_generation", "generation_clip", "sharing_share"),
-    *("boards_board", "boards_boardclip", "drafts_draft"),
-    *("provider_keys_providerkey", "provider_keys_keyedclip"),
-    *("storyboards_storyboard", "storyboards_scene", "storyboards_sequel"),
-    "characters_character",
-    *READ_ONLY,
-    *("shop_customer", "shop_order", "shop_subscription", "shop_payment", "shop_budget"),
-    *("outbox_endpoint", "outbox_delivery", "outbox_letter"),
-}
-"""In these, both tenants of the tests have rows."""
+from tests.row_security.tenants import FILLED, OF_THE_SITE, READ_ONLY, Tenant, carriers, rows
 
 
 def unprotected() -> list[str]:
