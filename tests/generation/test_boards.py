@@ -22,7 +22,7 @@ from generation.settlement import deletion
 from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
-from tests.generation.test_listing import found
+from tests.generation.test_library_search import found
 from tests.generation.test_pages import finished
 
 
