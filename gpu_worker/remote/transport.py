@@ -27,11 +27,17 @@ from gpu_worker.remote.errors import (
     Unanswered,
     quote_provider,
 )
+from gpu_worker.remote.patient_line import Limit, PatientTransport
 
 ANSWER_BYTES: Final = 4 * 1024 * 1024
 """Of an answer in JSON: a signed address and a few words, with room to spare."""
 MOST_CLIP_BYTES: Final = 2 * 1024**3
 MOST_REDIRECTS: Final = 3
+CALL_SECONDS: Final = 90.0
+"""A call as a whole, a first frame sent and all: then nobody knows whether it was taken."""
+DOWNLOAD_SECONDS: Final = 900.0
+"""One try at a clip's file as a whole; the next begins anew."""
+SILENCE_SECONDS: Final = 60.0
 _CHUNK_BYTES: Final = 1024 * 1024
 _NOT_TAKEN: Final = (429, 503)
 """Statuses by which a server says that it did not begin."""
@@ -106,8 +112,9 @@ class Api:
         self._base = f"{url}/"
         self._origin = httpx.URL(url)
         self._authorize = authorize
-        guarded = GuardedTransport(self._origin, transport or httpx.HTTPTransport(), resolve)
-        self._client = httpx.Client(transport=guarded, timeout=httpx.Timeout(60.0, connect=10.0))
+        self._limit = Limit()
+        guarded = GuardedTransport(self._origin, transport or PatientTransport(self._limit), resolve)
+        self._client = httpx.Client(transport=guarded, timeout=httpx.Timeout(SILENCE_SECONDS, connect=10.0))
 
     def call(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
         """Send a request and return the object that it answers with.
@@ -120,7 +127,10 @@ class Api:
         """
         headers = {**self._authorize(), **sent.pop("headers", {})}
         try:
-            with self._client.stream(method, urljoin(self._base, path), headers=headers, **sent) as response:
+            with (
+                self._limit.of(CALL_SECONDS),
+                self._client.stream(method, urljoin(self._base, path), headers=headers, **sent) as response,
+            ):
                 content = self._read(response)
                 if not response.is_success:
                     raise self._refusal(response, content)
@@ -149,9 +159,12 @@ class Api:
             for _ in range(MOST_REDIRECTS + 1):
                 on_chunk()
                 own = self._authorize() if is_same_origin(url, self._origin) else {}
-                with self._client.stream(
-                    "GET", url, headers={**own, "Accept": "video/mp4, application/binary"}
-                ) as response:
+                with (
+                    self._limit.of(DOWNLOAD_SECONDS, on_chunk),
+                    self._client.stream(
+                        "GET", url, headers={**own, "Accept": "video/mp4, application/binary"}
+                    ) as response,
+                ):
                     if response.is_redirect:
                         url = url.join(response.headers.get("Location", ""))
                         continue

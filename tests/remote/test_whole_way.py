@@ -25,6 +25,7 @@ from generation.storage import files
 from generation.submission.submit import submit
 from gpu_worker.contract import REMOTE_BYTES
 from gpu_worker.lifeline import Lifeline
+from gpu_worker.remote.accounts import Account
 from gpu_worker.remote.engine import RemoteEngine
 from gpu_worker.remote.providers import provider_of
 from gpu_worker.remote.started_jobs import StartedJobs
@@ -47,7 +48,7 @@ from tests.remote.openai.fake import FakeOpenAI
 __all__ = ["alice", "bob"]
 pytestmark = pytest.mark.django_db(transaction=True)
 MOST_ATTEMPTS = 10
-Work = Callable[[Server, Generation], Generation]
+Work = Callable[..., Generation]
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,8 @@ def work(valkey: redis.Redis, tmp_path: Path) -> Work:
     """Hands the clip out, has a remote worker take it and the site read what is reported, until the clip has ended."""
     settings = Settings.from_environment(environment(tmp_path))
 
-    def work(server: Server, clip: Generation) -> Generation:
-        account = account_with(server, "openai", "/v1")
+    def work(server: Server, clip: Generation, account: Account | None = None) -> Generation:
+        account = account or account_with(server, "openai", "/v1")
         notes = StartedJobs(valkey, SnapshotFiles(settings.snapshots, 0.0))
         engine = RemoteEngine({account.name: provider_of(account)}, notes, pause=lambda seconds: None)
         on(valkey, "far-1", REMOTE_BYTES)
