@@ -10,10 +10,12 @@ import pytest
 import torch
 from diffusers import AutoencoderKLLTXVideo
 
-from gpu_worker.engine.errors import OutOfMemory
+from gpu_worker.engine.errors import OutOfMemory, RenderStopped
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.snapshots import render_snapshots
 from gpu_worker.log_context import bound
-from tests.engine.jobs import render
+from gpu_worker.snapshot_files import SnapshotFiles
+from tests.engine.jobs import Listener, render
 from tests.engine.tight_engines import engine_on, job, sizes_of, spec
 
 
@@ -96,6 +98,37 @@ def test_a_component_that_comes_back_says_from_where(
     loaded = fields_of(caplog.records, "component loaded")
     assert loaded
     assert {fields["from_tier"] for fields in loaded} == {"ram"}
+
+
+def test_a_snapshot_says_its_step_and_what_it_cost_and_the_next_attempt_where_it_goes_on(
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(render_snapshots, "MOST_COST", float("inf"))  # a tiny step is shorter than writing a file
+    files = SnapshotFiles(tmp_path / "snapshots", every_seconds=0.0)
+    engine, stopping = engine_on(repos, tmp_path / "cache"), Listener(stop_after_steps=2)
+    caplog.set_level(logging.INFO, "gpu_worker.engine")
+    caplog.clear()
+    with pytest.raises(RenderStopped):
+        engine.render(
+            job("one"),
+            inputs={},
+            folder=tmp_path,
+            on_progress=stopping,
+            should_stop=stopping.should_stop,
+            snapshots=files,
+        )
+    kept = fields_of(caplog.records, "snapshot")
+    assert kept
+    assert all(fields["size_bytes"] > 0 and fields["seconds"] >= 0 for fields in kept)
+
+    caplog.clear()
+    going_on, again = Listener(), job("one", attempt=2)
+    engine.render(
+        again, inputs={}, folder=tmp_path, on_progress=going_on, should_stop=going_on.should_stop, snapshots=files
+    )
+    (resumed,) = [record for record in caplog.records if getattr(record, "event", "") == "render resumed"]
+    assert fields_of([resumed], "render resumed") == [{"step": kept[-1]["step"], "steps_total": 3}]
+    assert getattr(resumed, "job_id") == again.job_id  # noqa: B009
 
 
 def test_an_event_reads_as_one_searchable_line(caplog: pytest.LogCaptureFixture) -> None:
