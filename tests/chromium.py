@@ -6,11 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.patience import PATIENCE_SECONDS
 
+LAUNCHER = Path(__file__).with_suffix(".sh")
+"""Starts what ``executable`` has found."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +39,11 @@ def launched() -> Iterator[Browser]:
         with sync_playwright() as playwright:
             expect.set_options(timeout=1000 * PATIENCE_SECONDS)
             browser = playwright.chromium.launch(
-                executable_path=executable(), headless=True, args=FLAGS, timeout=1000 * PATIENCE_SECONDS
+                executable_path=LAUNCHER,
+                env={**os.environ, "CHROMIUM_OF_TESTS": executable() or ""},
+                headless=True,
+                args=FLAGS,
+                timeout=1000 * PATIENCE_SECONDS,
             )
             yield browser
             browser.close()
