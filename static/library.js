@@ -24,6 +24,16 @@ function tell() {
   }
 }
 
+// Where clips are picked, a click anywhere on one ticks it; with the keys, and with Ctrl, its link leads to its page.
+if (selection?.matches(".picking")) {
+  selection.addEventListener("click", (event) => {
+    const card = event.target.closest(".card");
+    if (!card || !event.detail || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    card.closest("li").querySelector(".pick input").click();
+  });
+}
+
 if (selection) {
   selection.addEventListener("change", tell);
   selection.addEventListener("reset", () => setTimeout(tell)); // once it has been done

@@ -199,6 +199,8 @@ ACCESS: dict[str, Access] = {
     "generation:favourite": Access(Kind.OBJECT, MAKE, "post"),
     "generation:choose-board": Access(Kind.OWN, MAKE),
     "generation:keep": Access(Kind.OWN, MAKE, "post"),
+    "generation:begin-board": Access(Kind.OWN, MAKE, "post"),
+    "generation:pick-clips": Access(Kind.OBJECT, MAKE),
     "generation:rename-board": Access(Kind.OBJECT, MAKE, "post"),
     "generation:delete-board": Access(Kind.OBJECT, MAKE, "post"),
     "generation:characters": Access(Kind.OWN, READ),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +21,7 @@ from catalog.models import Model
 from catalog.offers import Offer
 from catalog.requests import Ask
 from generation.api import presentation
+from generation.models import Generation, State
 from generation.pages import batch_rows
 from generation.pages.chosen import chosen_clips, sheet_of
 from generation.pages.ways_on import ways_on
@@ -84,13 +86,39 @@ def sheet(request: HttpRequest) -> HttpResponse:
     )
     costs = [shown["lm"]["cost"] for shown in presentation.videos(clips)]
     total = {name: sum(cost[name] for cost in costs) for name in ("quoted", "held", "charged", "given_back")}
+    failed = [clip for clip in clips if clip.state == State.FAILED]
+    again = [clip for clip in failed if not clip.inputs]
     context = {
         "clips": clips,
-        "receipts": list(zip(clips, costs, strict=True)),
+        "costs": {clip.id: _cost_words(cost, is_open=clip.is_open) for clip, cost in zip(clips, costs, strict=True)},
         "total": total,
         "open": sum(clip.is_open for clip in clips),
+        "failed": len(failed),
+        "again": len(again),
+        "rows": batch_rows.write(map(_ask_again, again)) if again else "",
     }
     return render(request, "generation/sheet.html", context)
+
+
+def _cost_words(cost: dict[str, int], *, is_open: bool) -> str:
+    """What a clip costs, or is reserved for it."""
+    if is_open:
+        return _("%(held)s reserved") % {"held": intcomma(cost["held"])}
+    said = {"charged": intcomma(cost["charged"]), "refunded": intcomma(cost["given_back"])}
+    return (_("%(charged)s charged, %(refunded)s refunded") if cost["given_back"] else _("%(charged)s charged")) % said
+
+
+def _ask_again(clip: Generation) -> Ask:
+    """What a clip of words alone was asked for as."""
+    return Ask(
+        prompt=clip.prompt,
+        negative_prompt=clip.negative_prompt,
+        model=clip.version.model.slug,
+        size=f"{clip.delivered_width}x{clip.delivered_height}",
+        seconds=round(clip.seconds, 3),
+        preset=clip.preset,
+        seed=clip.seed,
+    )
 
 
 def _text(request: HttpRequest) -> str:

@@ -1,7 +1,8 @@
-"""Clips are made favourites and put on boards; boards are named and deleted."""
+"""Clips are made favourites and put on boards; boards are begun, filled, named and deleted."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -18,9 +19,11 @@ from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from generation.access import own_generation
+from generation.api import listing
 from generation.boards import keeping
 from generation.boards.models import Board
 from generation.pages.chosen import chosen_clips
+from generation.pages.search import PAGE, Search, id_in
 
 
 @require_POST
@@ -63,6 +66,32 @@ def keep(request: HttpRequest) -> HttpResponse:
     return redirect(_address(board))
 
 
+@require_safe
+def pick(request: HttpRequest, board_id: UUID) -> HttpResponse:
+    """The library without what is on the board already, to tick what is put on it. ``keep`` does so."""
+    caller = tenancy.caller_for(request, Action.GENERATE)
+    board = _own_board(caller, board_id)
+    search = replace(Search.from_query(request.GET), board="")
+    last = id_in(request.GET.get("before", ""))
+    only = search.condition & ~Q(board_places__board=board)
+    clips = listing.page(caller, limit=PAGE + 1, after=last, only=only, words=search.words)
+    context = {
+        "board": board,
+        "clips": clips[:PAGE],
+        "further": clips[PAGE - 1].id if len(clips) > PAGE else None,
+        "search": search,
+    }
+    return render(request, "generation/board_clips.html", context)
+
+
+@require_POST
+def begin(request: HttpRequest) -> HttpResponse:
+    """Begin an empty board called ``title``, and go on to what may be put on it."""
+    caller = tenancy.caller_for(request, Action.GENERATE)
+    board = keeping.begin(_workspace(caller), title=request.POST.get("title", ""))
+    return redirect("generation:pick-clips", board.id)
+
+
 @require_POST
 def rename(request: HttpRequest, board_id: UUID) -> HttpResponse:
     board = _own_board(tenancy.caller_for(request, Action.GENERATE), board_id)
@@ -88,7 +117,7 @@ def _own_board(caller: Caller, board_id: UUID | str) -> Board:
 
 
 def _workspace(caller: Caller) -> Workspace:
-    """The workspace that the chosen clips are in: whoever sees some has one."""
+    """The workspace that the clips are in: whoever has some has one."""
     if caller.workspace is None:
         raise Http404
     return caller.workspace

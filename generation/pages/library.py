@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,17 +15,14 @@ from accounts.roles import Action
 from catalog.models import Model
 from generation.api import listing
 from generation.boards.models import Board
-from generation.pages.search import STATES, Search
-
-PAGE: Final = 24
+from generation.pages.search import PAGE, STATES, Search, id_in
 
 
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """The page of all that the caller sees here, by keyset: page 1,000 costs what page 1 does."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
-    before = request.GET.get("before", "")
-    last = _id_in(before) if before else None
+    last = id_in(request.GET.get("before", ""))
     search = Search.from_query(request.GET)
     boards = list(Board.objects.of(caller.workspace))
     board = next((board for board in boards if str(board.id) == search.board), None)
@@ -61,10 +57,3 @@ def _states(search: Search) -> list[dict[str, Any]]:
         {"words": words, "query": replace(search, state=name).query, "is_chosen": name == search.state}
         for name, words in every.items()
     ]
-
-
-def _id_in(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Http404 from None

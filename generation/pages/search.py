@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from django.utils.translation import gettext_lazy
 
 from generation.models import OPEN_STATES, State
@@ -19,6 +19,8 @@ STATES: Final = {
     "failed": (gettext_lazy("Failed"), (State.FAILED, State.BLOCKED, State.CANCELLED)),
 }
 """By its name in the address: the words on the chip, and the states that it means."""
+PAGE: Final = 24
+"""Clips that a page of the library shows."""
 MOST_CHARACTERS: Final = 100
 
 
@@ -90,3 +92,15 @@ def _uuid_in(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         return ""
+
+
+def id_in(text: str) -> UUID | None:
+    """The id of the clip after which a page begins; None of the first.
+
+    Raises:
+        Http404: it is none.
+    """
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise Http404 from None

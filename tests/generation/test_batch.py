@@ -19,12 +19,14 @@ from billing import ledger
 from catalog import versions
 from catalog.models import Model
 from catalog.requests import Ask
-from generation.models import Generation
+from generation.models import Generation, State
 from generation.pages import batch_rows
+from generation.scheduling import dispatch
+from generation.settlement import settle
 from generation.storage import files
 from generation.submission import batch
 from generation.submission import submit as submission
-from gpu_worker.contract import REMOTE_BYTES
+from gpu_worker.contract import REMOTE_BYTES, Outcome
 from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -75,6 +77,7 @@ def test_a_batch_is_shown_with_its_price_and_then_made_with_a_receipt_each(payer
     assert {ledger.receipt(reference=each.id).held for each in made} == {PRICE}
     sheet = browser.get("/history/sheet/", {"clip": [str(each.id) for each in made]}).text
     assert f"4 in progress. {4 * PRICE} credits reserved for all." in sheet
+    assert sheet.count(f"{PRICE} reserved") == 4
 
 
 def reviewed(browser: Client, page: str | None = None) -> dict[str, str]:
@@ -270,3 +273,39 @@ def test_of_the_same_batch_sent_twice_at_once_one_is_made(payer: Visitor, client
         one, other = threads.map(send, range(2))
     assert one == other
     assert Generation.objects.count() == 2
+
+
+def fail(clip: Generation) -> None:
+    dispatch.fill_window()
+    assert settle.start(generation_id=clip.id, attempt=1, worker="gpu-test")
+    assert settle.settle(factories.report(clip, Outcome.FAILED))
+
+
+def sheet_of(browser: Client, *clips: Generation) -> str:
+    return browser.get("/history/sheet/", {"clip": [str(clip.id) for clip in clips]}).text
+
+
+def test_what_failed_is_sent_again_at_a_price_that_is_shown_first(payer: Visitor, browser: Client) -> None:
+    make(browser, 'prompt,negative_prompt,seconds,seed\na fox,"blur, text",1,5\na boat,,1,6\na hare,,1,7\n')
+    fox, boat, hare = Generation.objects.order_by("seed")
+    assert "again" not in sheet_of(browser, fox, boat, hare)
+    settle.cancel(hare)
+    fail(fox)
+    page = sheet_of(browser, fox, boat, hare)
+    assert "1 clip failed and costs nothing." in page
+    assert "Send 1 clip again" in page
+    rows = html.unescape(re.findall(r'name="prompts" value="([^"]+)"', page)[0])
+    review = browser.post("/batch/review/", {"prompts": rows}).text
+    assert "1 clip for " in review
+    (again,) = make(browser, html.unescape(re.findall(r'name="rows" value="([^"]+)"', review)[0]), sending="two")
+    same = ("prompt", "negative_prompt", "seed", "num_frames", "width", "height", "preset", "version_id")
+    made = Generation.objects.get(id=again)
+    assert {name: getattr(made, name) for name in same} == {name: getattr(fox, name) for name in same}
+
+
+def test_what_began_with_a_file_is_sent_again_from_its_own_page(payer: Visitor, browser: Client) -> None:
+    make(browser, "a fox")
+    Generation.objects.update(state=State.FAILED, inputs={"image": "inputs/x/image.png"})
+    page = sheet_of(browser, Generation.objects.get())
+    assert "What began with a file is sent again from its own page." in page
+    assert "Send 1 clip again" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from uuid import uuid4
 
 import pytest
@@ -180,3 +181,45 @@ def test_the_release_before_erases_workspaces_that_have_boards(fox: Generation, 
         cursor.execute("DELETE FROM accounts_workspace WHERE id = %s", [empty.id])
     assert not Board.objects.exists()
     assert not BoardClip.objects.exists()
+
+
+def offered(browser: Client, board: Board, query: str = "") -> list[str]:
+    """Prompts of the clips that may be put on the board, the newest first."""
+    page = browser.get(f"/history/boards/{board.id}/clips/?{query}").text
+    return re.findall(r'<span class="caption" dir="auto">(.*?)</span>', page)
+
+
+def test_an_empty_board_is_begun_and_filled_from_the_library(
+    fox: Generation, boat: Generation, browser: Client
+) -> None:
+    assert "New board" in browser.get("/history/").text
+    answer = browser.post("/history/boards/new/", {"title": "Winter"})
+    board = Board.objects.get()
+    assert answer["Location"] == f"/history/boards/{board.id}/clips/"
+    empty = browser.get(f"/history/?board={board.id}").text
+    assert "Nothing on this board yet." in empty
+    assert f'href="/history/boards/{board.id}/clips/"' in empty
+    assert offered(browser, board) == ["a blue boat", "a red fox"]
+    assert found(browser, keep(browser, fox, boat, add=str(board.id))) == ["a blue boat", "a red fox"]
+    assert "Every clip of yours is on this board." in browser.get(answer["Location"]).text
+
+
+def test_what_is_on_the_board_is_not_offered_again_and_the_rest_is_searched(
+    fox: Generation, boat: Generation, alice: Visitor, browser: Client
+) -> None:
+    finished(alice, prompt="a green boat")
+    keeping.set_favourite([boat], is_favourite=True)
+    keep(browser, fox, title="Winter")
+    board = Board.objects.get()
+    keep(browser, fox, boat, title="Another")
+    assert offered(browser, board) == ["a green boat", "a blue boat"]
+    assert offered(browser, board, "q=green") == ["a green boat"]
+    assert offered(browser, board, "favourites=1") == ["a blue boat"]
+    assert "No clip matches." in browser.get(f"/history/boards/{board.id}/clips/?q=fox").text
+    assert browser.get(f"/history/boards/{board.id}/clips/?before=x").status_code == 404
+
+
+def test_a_board_s_page_bears_its_title(fox: Generation, browser: Client) -> None:
+    page = browser.get(f"/history/?{keep(browser, fox, title='Winter')}").text
+    assert '<h1 dir="auto">Winter</h1>' in page
+    assert ">Add clips</a>" in page
