@@ -38,5 +38,6 @@ def make_model(slug: str = "ltx-2b", *, aliases: tuple[str, ...] = (), enabled: 
     if enabled:
         model.status = Model.Status.ENABLED
         model.save(update_fields=["status"])
-    versions.point_aliases(model, list(aliases))
+    if aliases:  # a new model has none to lose
+        versions.point_aliases(model, list(aliases))
     return model
