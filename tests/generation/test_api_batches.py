@@ -24,6 +24,7 @@ from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_batch import PRICE
+from tests.generation.test_remote_clips import SPEC as CLOSED
 from tests.generation.test_uploads import heic_file, picture_file
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +97,14 @@ def test_a_batch_is_answered_in_its_order(toy: Model) -> None:
     assert {made.api_key_id for made in Generation.objects.all()} == {key.id}
     refused = post(client, {"videos": [{"prompt": "a fox"}] * 4})
     assert (refused.status_code, refused.json()["code"]) == (403, "cap_reached")
+
+
+def test_a_prompt_is_asked_of_an_open_and_a_closed_model_at_once(client: Client, payer: Visitor) -> None:
+    factories.model("far", is_default=False, **CLOSED)
+    body = {"videos": [{"prompt": "a fox", "model": model, "seconds": 1} for model in ("toy", "far")]}
+    data = post(client, body).json()["data"]
+    assert [video["model"] for video in data] == ["toy", "far"]
+    assert sum(video["lm"]["cost"]["held"] for video in data) == held(payer)
 
 
 @pytest.mark.parametrize("address", ["/v1/videos/batches", "/v1/videos"])
