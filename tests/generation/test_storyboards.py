@@ -445,3 +445,14 @@ def test_the_page_asks_the_same_of_the_database_however_many_scenes_there_are(
     with django_assert_max_num_queries(14):
         page = browser.get(f"/storyboards/{board.id}/").text
     assert len(re.findall(r'<li class="scene"', page)) == 8
+
+
+def test_whoever_may_only_look_is_told_so(db: None) -> None:
+    factories.model(modes=["text", "image"])
+    owner, viewer = people.person("owner@example.org"), people.person("viewer@example.org")
+    studio = people.team(owner, viewer=viewer)
+    told = "Your role here can watch storyboards, but not make them."
+    page = people.browser_of(viewer, studio).get("/storyboards/").text
+    assert told in page
+    assert "Nobody in this workspace has made a storyboard yet." in page
+    assert told not in people.browser_of(owner, studio).get("/storyboards/").text

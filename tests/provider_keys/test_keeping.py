@@ -19,6 +19,7 @@ from accounts import audit, exports
 from accounts.caller import Caller
 from accounts.models import AuditEntry
 from accounts.roles import BY_ROLE, Role
+from catalog.models import Model
 from generation import reports
 from generation.provider_keys import keeping
 from generation.provider_keys.models import ProviderKey
@@ -212,3 +213,13 @@ def test_a_key_with_two_halves_needs_both(team: Team) -> None:
     with pytest.raises(Invalid) as refusal:
         keeping.add(team.workspace, account, key=OWN, secret="", actor="somebody")
     assert refusal.value.field == "secret"
+
+
+def test_where_no_provider_makes_clips_nothing_is_said_of_their_bills(team: Team) -> None:
+    bills = "the provider bills you"
+    assert bills in team.browser.get(PAGE).content.decode()
+    Model.objects.all().update(status=Model.Status.DRAFT)
+    page = team.browser.get(PAGE).content.decode()
+    assert bills not in page
+    assert "No model of this site is made by another company" in page
+    assert 'href="/models/"' in page
