@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -54,6 +53,11 @@ def end(made: Generation, remark: str = "frozen") -> Generation:
     return Generation.objects.select_related("version__model", "workspace", "clip").get(id=made.id)
 
 
+def let_lapse(ledger_clock: LedgerClock) -> None:
+    """Whatever was given until now has lapsed: by the site's clock, which goes on where the ledger's stands still."""
+    ledger_clock.set(timezone.now() + rerolls._LAPSES)
+
+
 def available(caller: Caller) -> int:
     assert caller.workspace is not None
     return ledger.balance(account=caller.workspace.id).available
@@ -85,7 +89,7 @@ def test_who_cancels_it_gets_nothing(caller: Caller, ledger_clock: LedgerClock) 
     first = finished(caller)
     before = available(caller)
     again = rerolls.make(first, caller=caller)
-    ledger_clock.advance(rerolls._LAPSES + timedelta(seconds=1))
+    let_lapse(ledger_clock)
     settle.cancel(again)
     assert available(caller) == before
 
@@ -94,7 +98,7 @@ def test_one_that_we_fail_to_make_leaves_no_credits(caller: Caller, ledger_clock
     first = finished(caller)
     before = available(caller)
     again = rerolls.make(first, caller=caller)
-    ledger_clock.advance(rerolls._LAPSES + timedelta(seconds=1))
+    let_lapse(ledger_clock)
     dispatch.fill_window()
     again.refresh_from_db()
     settle.start(generation_id=again.id, attempt=1, worker="gpu-test")
@@ -109,7 +113,7 @@ def test_one_that_is_given_up_leaves_no_credits(caller: Caller, ledger_clock: Le
     first = finished(caller)
     before = available(caller)
     again = rerolls.make(first, caller=caller)
-    ledger_clock.advance(rerolls._LAPSES + timedelta(seconds=1))
+    let_lapse(ledger_clock)
     dispatch.fill_window()
     assert factories.lose_worker(again, 1)
     again.refresh_from_db()
