@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+from django.core import signing
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -492,3 +493,11 @@ def test_an_export_tells_the_plan_and_the_limits_to_who_may_see_payments(shop_st
 @pytest.mark.parametrize(("amount", "said"), [(3500, "+3,500"), (-2, "\u22122"), (0, "0")])
 def test_changes_have_a_sign_and_thousands_are_told_apart(amount: int, said: str) -> None:
     assert signed(amount) == said
+
+
+def test_a_visitor_is_led_to_more_and_sees_one_kind_of_credits_once(db: None) -> None:
+    browser = Client()
+    browser.cookies["visitor"] = signing.dumps(str(clips.visitor().id), salt="accounts.visitors")
+    page = browser.get("/billing/").text
+    assert 'href="/account/login/?next=/billing/">Sign in for 120.</a>' in page
+    assert 'class="shares"' not in page
