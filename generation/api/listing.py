@@ -83,11 +83,21 @@ def _with_words(
     A word that many prompts have is met at once by looking through the first rows, which are among ``near``; one that
     few have is in an index, and stands there for few.
     """
-    query = " & ".join(f"{stem}:*" for stem in re.findall(r"\w+", words))
+    query = " & ".join(_beginnings_of(word) for word in words.split() if re.search(r"\w", word))
     if not query:
         return []
     found = _looked_through(query, near, limit, is_ascending=is_ascending)
     return found if len(found) == limit else _by_index(query, rows, limit, is_ascending=is_ascending)
+
+
+def _beginnings_of(word: str) -> str:
+    """What ``to_tsquery`` is asked for ``word``: words that begin as its parts do, or as PostgreSQL reads it itself,
+    which keeps some whole (``f/1.8``, ``example.com``)."""
+    parts = " & ".join(f"{part}:*" for part in re.findall(r"\w+", word))
+    if parts == f"{word}:*":
+        return parts
+    quoted = word.replace("\\", "\\\\").replace("'", "''")
+    return f"({parts} | '{quoted}':*)"
 
 
 def _looked_through(query: str, rows: GenerationQuerySet, limit: int, *, is_ascending: bool) -> list[UUID]:

@@ -80,6 +80,32 @@ def test_the_library_is_searched_by_the_beginnings_of_words(
     assert found(client_of(alice), urlencode({"q": words})) == [prompts[place] for place in places]
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["3.5mm", "f/1.8", "fox/bear", "example.com", "v2.0beta", "-5", "(f/1.8)", "f/1.", "EXAMPLE.com,", "don't", "16:9"],
+)
+@pytest.mark.parametrize("looked_through", [1, 500])
+def test_a_word_is_found_as_the_prompt_has_it(
+    toy: Model,
+    alice: Visitor,
+    client_of: ClientOf,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    looked_through: int,
+) -> None:
+    """Of such words PostgreSQL keeps many whole."""
+    monkeypatch.setattr(listing, "LOOKED_THROUGH", looked_through)
+    prompt = "a fox/bear at -5, 3.5mm f/1.8 v2.0beta of example.com, don't blur 16:9"
+    for asked in (prompt, "a deer"):
+        factories.submitted(alice.workspace, prompt=asked)
+    assert [html.unescape(one) for one in found(client_of(alice), urlencode({"q": word}))] == [prompt]
+
+
+@pytest.mark.parametrize("words", ["red\\", "'", "fox' | 'boat", "fox\\' | boat", "fox:* | boat", "!fox", "fox):*"])
+def test_no_word_is_read_as_an_operator(prompts: list[str], alice: Visitor, client_of: ClientOf, words: str) -> None:
+    assert prompts[1] not in found(client_of(alice), urlencode({"q": words}))
+
+
 def test_a_search_finds_nothing_of_others(prompts: list[str], bob: Visitor, client_of: ClientOf) -> None:
     assert found(client_of(bob), "q=fox") == []
 
