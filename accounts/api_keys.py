@@ -26,6 +26,7 @@ from accounts import audit, key_rows, members, request_log
 from accounts.caller import API_PREFIX
 from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_SCOPE, Action
+from loremotion import bearer
 from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
 
 SHAPE = re.compile(r"(lm_live_[A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
@@ -49,8 +50,7 @@ def token_of(request: HttpRequest) -> str | None:
     header = request.headers.get("Authorization", "")
     if not header or not request.path.startswith(API_PREFIX):
         return None
-    scheme, _space, sent = header.partition(" ")
-    return sent.strip() if scheme.lower() == "bearer" else ""
+    return bearer.token_in(header)
 
 
 def authenticate(sent: str) -> ApiKey:

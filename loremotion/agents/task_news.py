@@ -39,6 +39,7 @@ from pydantic import ConfigDict, ValidationError
 from loremotion.agents import tools
 from loremotion.agents.listening_limits import MOST_LISTENERS, MOST_TASKS
 from loremotion.agents.tasks import IDENTIFIER, VERSIONS, Ctx, agent_in, standing_of
+from loremotion.bearer import token_in
 from loremotion.refusals import TooMany
 from loremotion.stream_limits import StreamLimit
 
@@ -95,7 +96,8 @@ async def listening(ctx: Ctx, call_next: CallNext) -> HandlerResult:
 
 def _reader(ctx: Ctx) -> str:
     """Whose listener it is: of the key that was shown, a digest."""
-    return hashlib.sha256(agent_in(ctx).api.header(b"authorization") or b"").hexdigest()
+    header = agent_in(ctx).api.header(b"authorization") or b""
+    return hashlib.sha256(token_in(header.decode("latin-1")).encode()).hexdigest()
 
 
 class _Listener:

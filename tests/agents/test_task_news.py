@@ -194,6 +194,36 @@ def test_a_key_holds_so_many_listeners_and_gets_their_places_back(
     with_site(asgi_site, key, hold, listener)
 
 
+def test_a_key_is_the_same_however_its_header_is_spelt(
+    asgi_site: str, studio: Workspace, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_news, "MOST_LISTENERS", 1)
+    clip = factories.submitted(studio)
+
+    async def spell_otherwise() -> None:
+        for spelling in (f"bearer {key}", f"Bearer   {key}", f"BEARER \u00a0{key}"):
+            async with (
+                httpx2.AsyncClient(
+                    headers={b"Authorization": spelling.encode("latin-1")}, timeout=PATIENCE_SECONDS
+                ) as http,
+                Agent(
+                    streamable_http_client(f"{asgi_site}/mcp", http_client=http), extensions=[advertise(IDENTIFIER)]
+                ) as agent,
+            ):
+                with pytest.raises(MCPError, match="are being sent to you already"):
+                    await asyncio.wait_for(listen(agent, str(clip.id)), PATIENCE_SECONDS)
+
+    async def hold(agent: Agent) -> None:
+        stream = asyncio.ensure_future(listen(agent, str(clip.id)))
+        await listener.next()
+        await spell_otherwise()
+        await asyncio.to_thread(finish, clip)
+        await stream
+
+    listener = Listener()
+    with_site(asgi_site, key, hold, listener)
+
+
 def test_one_listener_is_told_of_so_many_tasks(
     asgi_site: str, studio: Workspace, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
