@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
 from catalog.models import Model, ModelVersion
 from catalog.requests import MAX_SEED, Ask
 from catalog.selection import chosen_of, version_for
-from generation.submission.batch import MOST_CLIPS
+from generation.submission.batch import MOST_CLIPS, number_in_words
 from generation.submission.characters import REFERENCES
 from gpu_worker.families import ROLES
 
@@ -70,7 +71,13 @@ class GenerateForm(forms.Form):
     """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
     times = forms.ChoiceField(required=False, choices=[(str(number), f"×{number}") for number in TIMES])
     """How many clips of it are made, or of each start frame, with a seed each."""
-    frames = forms.IntegerField(required=False, min_value=1, max_value=MOST_CLIPS, widget=forms.HiddenInput)
+    frames = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_CLIPS,
+        error_messages={"max_value": lazy(number_in_words, str)()},
+        widget=forms.HiddenInput,
+    )
     """How many start frames the price was shown for: each is a clip's."""
     draft = forms.BooleanField(required=False)
     """Whether a draft of it is made, to be finished for the difference."""

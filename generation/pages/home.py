@@ -33,10 +33,10 @@ from generation.moderation import gate
 from generation.pages import cheaper, checklist
 from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
 from generation.pages.chosen import sheet_of
-from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, START_FRAME, TIMES, GenerateForm, sent_values, values_of
+from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, sent_values, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again, to_vary
 from generation.pages.samples import SAMPLES
-from generation.pages.start_files import SentFiles, to_choose_again
+from generation.pages.start_files import NOTHING_SENT, SentFiles, to_choose_again
 from generation.pages.ways_on import ways_on
 from generation.provenance import carried
 from generation.sharing import public
@@ -113,18 +113,18 @@ def create(request: HttpRequest) -> HttpResponse:
     sent = SentFiles.of(request)
     if "look" in request.POST:
         form = GenerateForm(models=models, initial=_initial_of(request))
-        return _generate_page(request, form, has_credentials=sent.bring_credentials(), frames=len(sent.frames))
+        return _generate_page(request, form, has_credentials=sent.bring_credentials(), sent=sent)
     form = GenerateForm(sent_values(request.POST, models), models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
         workspace = tenancy.caller_of(request).workspace
-        given = sent.taken_by(form, workspace)
+        given = sent.those(lambda role: form.takes(role, workspace))
         clips_asked = len(given.of_each_clip()) * form.clip_count()
         asks_again = not form.cleaned_data["credentials_known"] and given.bring_credentials()
         is_unpriced = 1 < len(given.frames) != form.frame_count() and clips_asked <= batch.MOST_CLIPS
         if asks_again or is_unpriced:
-            return _generate_page(request, form, 422, has_credentials=asks_again, frames=len(given.frames))
+            return _generate_page(request, form, 422, has_credentials=asks_again, sent=given)
         clips = form.clips(workspace)
         private, times = form.is_private(), form.clip_count()
         asks, sending = takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
@@ -171,15 +171,15 @@ def _generate_page(
     refusal: Refusal | None = None,
     notices: Sequence[str] = (),
     has_credentials: bool = False,
-    frames: int = 1,
+    sent: SentFiles = NOTHING_SENT,
 ) -> HttpResponse:
     """The page with the form.
 
     Args:
-        frames: how many start frames were chosen, which have to be chosen again where they are several.
         has_credentials: whether a file that was chosen has Content Credentials, and has to be chosen again.
         notices: what is to be said beside what it is filled with.
         refusal: what the form tells of, for where that leads on to.
+        sent: files for which the price is, and which have to be chosen again.
     """
     caller = tenancy.caller_of(request)
     workspace = caller.reach(Action.READ_CLIPS)
@@ -193,6 +193,10 @@ def _generate_page(
     chosen = next((choice for choice in offered if choice.model == model), None)
     prompt = form["prompt"].value()
     times = next((each for each in TIMES if str(each) == str(form["times"].value())), 1)
+    given = sent.those(chosen.takes) if chosen is not None else sent
+    if times * len(given.frames) > batch.MOST_CLIPS:
+        given, notices = NOTHING_SENT, [batch.number_in_words(), *notices]
+    frames = max(1, len(given.frames))
     is_continued = continued is not None and chosen is not None and chosen.takes("video")
     context = {
         "form": form,
@@ -206,9 +210,9 @@ def _generate_page(
         "samples": SAMPLES if not (recent or picked) and chosen is not None and chosen.examples else (),
         "characters": _characters(workspace, offered),
         "own_clips": [clip for clip in recent if presentation.has_clip(clip)],
-        "offer": (offer := _offer(form, model, audience, is_continued=is_continued, frames=frames)),
-        "credits": offer.quote.credits * times * max(frames, 1) if offer is not None else None,
-        "clips": times * max(frames, 1),
+        "offer": (offer := _offer(form, model, audience, is_continued=is_continued, given=given)),
+        "credits": offer.quote.credits * times * frames if offer is not None else None,
+        "clips": times * frames,
         "frames": frames,
         "most_clips": batch.MOST_CLIPS,
         "most_megabytes": (MAX_FORM_BYTES - MAX_BODY_BYTES) // 10**6,
@@ -257,7 +261,7 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
 
 
 def _offer(
-    form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool, frames: int
+    form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool, given: SentFiles
 ) -> Offer | None:
     """What the form asks for as it stands, and its price; None where it cannot be made so, or not by this caller."""
     values = {name: form[name].value() for name in form.fields}
@@ -265,8 +269,8 @@ def _offer(
     stands.fields.pop("model")
     if model is None or not stands.is_valid():
         return None
-    starts_from = {"video": ""} if is_continued else {START_FRAME: ""} if frames > 1 else {}
-    ask = replace(stands.ask(), inputs=starts_from)
+    roles = {*given.by_role, "video"} if is_continued else given.by_role
+    ask = replace(stands.ask(), inputs=dict.fromkeys(roles, ""))
     try:
         offer = offer_of(model, ask, audience)
         return finishing.draft(ask, offer) if stands.cleaned_data["draft"] else offer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from django.core.files.uploadedfile import UploadedFile
@@ -11,8 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from accounts.models import Workspace
-from generation.pages.forms import START_FRAME, GenerateForm
+from generation.pages.forms import START_FRAME
 from generation.provenance import carried
 
 CHOOSE_FRAMES_AGAIN: Final = gettext_noop(
@@ -27,8 +26,8 @@ CHOOSE_AGAIN: Final = gettext_noop(
 class SentFiles:
     """Files by role, and all the start frames that came, of which a clip each is made."""
 
-    by_role: Mapping[str, UploadedFile[Any]]
-    frames: Sequence[UploadedFile[Any]]
+    by_role: Mapping[str, UploadedFile[Any]] = field(default_factory=dict)
+    frames: Sequence[UploadedFile[Any]] = ()
 
     @classmethod
     def of(cls, request: HttpRequest) -> Self:
@@ -36,9 +35,9 @@ class SentFiles:
         frames = [file for file in request.FILES.getlist(START_FRAME) if isinstance(file, UploadedFile)]
         return cls(by_role, frames)
 
-    def taken_by(self, form: GenerateForm, workspace: Workspace | None) -> SentFiles:
-        """Those that the clip of the valid form begins with."""
-        by_role = {role: file for role, file in self.by_role.items() if form.takes(role, workspace)}
+    def those(self, is_taken: Callable[[str], bool]) -> SentFiles:
+        """Those in roles with which the clip begins."""
+        by_role = {role: file for role, file in self.by_role.items() if is_taken(role)}
         return SentFiles(by_role, self.frames if START_FRAME in by_role else ())
 
     def of_each_clip(self) -> list[dict[str, UploadedFile[Any]]]:
@@ -48,6 +47,9 @@ class SentFiles:
     def bring_credentials(self) -> bool:
         """Whether it is for whoever sends them to say what becomes of their Content Credentials."""
         return carried.is_offered() and any(map(carried.brings_some, (*self.by_role.values(), *self.frames)))
+
+
+NOTHING_SENT: Final = SentFiles()
 
 
 def to_choose_again(frames: int, *, has_credentials: bool) -> Iterator[str]:

@@ -63,6 +63,11 @@ def new_sending() -> str:
     return get_random_string(22, ascii_letters)
 
 
+def number_in_words() -> str:
+    """How many clips one request may ask for."""
+    return _("1 to %(most)s clips are made at once.") % {"most": MOST_CLIPS}
+
+
 def take_all(
     request: HttpRequest, wanted: Sequence[Wanted], *, sending: str = "", most_credits: int | None = None
 ) -> list[Generation]:
@@ -80,7 +85,7 @@ def take_all(
     if not 0 < len(wanted) <= MOST_CLIPS:
         raise Invalid(
             "wrong_number",
-            _("1 to %(most)s clips are made at once.") % {"most": MOST_CLIPS},
+            number_in_words(),
             next_step=_("Ask for fewer."),
         )
     caller = tenancy.caller_for(request, Action.GENERATE)

@@ -106,5 +106,32 @@ def test_pictures_for_another_way_to_begin_are_left_out(browser: Client) -> None
     assert Generation.objects.get().mode == "text"
 
 
+def test_pictures_for_another_way_to_begin_are_no_part_of_the_price(browser: Client) -> None:
+    answer = send(browser, 3, look="1", **{"toy-way": "text"})
+    assert f"Generate · {PRICE} credits" in words_of(answer)
+    assert "start frames make a clip each" not in words_of(answer)
+
+
+@pytest.mark.parametrize("said", [{}, {"look": "1"}])
+def test_the_price_shown_is_that_of_the_mode_that_all_files_together_choose(
+    browser: Client, said: dict[str, Any]
+) -> None:
+    factories.model("framed", is_default=False, modes=["text", "image", "frames"], surcharges={"frames": 1_000})
+    way = {"model": "framed", "framed-way": "frames", "options_of": "framed"}
+    shown = words_of(send(browser, 2, last_image=picture_file(), **way, **said))
+    assert send(browser, 2, frames=2, last_image=picture_file(), **way).status_code == 302
+    made = Generation.objects.all()
+    assert {clip.mode for clip in made} == {"frames"}
+    assert f"Generate · {sum(clip.credits_quoted for clip in made)} credits" in shown
+
+
+@pytest.mark.parametrize("said", [{"look": "1"}, {"frames": 49}, {}])
+def test_more_than_are_made_at_once_are_never_priced(browser: Client, said: dict[str, Any]) -> None:
+    page = words_of(send(browser, 49, **said))
+    assert "1 to 48 clips are made at once." in page
+    assert "choose them again" not in page
+    assert not Generation.objects.exists()
+
+
 def test_the_page_says_how_many_are_taken(browser: Client) -> None:
     assert "Several pictures make a clip of each: up to 48 clips, 133 MB together." in words_of(browser.get("/"))
