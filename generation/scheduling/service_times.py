@@ -234,12 +234,14 @@ def slower(part: Spread, slowness: Spread) -> Spread:
 
 
 def together(*parts: Spread) -> Spread:
-    """Return the sum of independent parts, lognormal again, by its mean and variance (Fenton and Wilkinson)."""
+    """Return the sum of independent parts, lognormal again, by its mean and variance (Fenton and Wilkinson). Where one
+    part varies so much that its median would fall below the parts' together, it is by these and its mean."""
     means = [part.mean_seconds for part in parts]
     whole = sum(means)
     if whole <= 0:
         return Spread(0.0, 0.0)
     variance = math.fsum(math.expm1(part.sd**2) * (mean / whole) ** 2 for part, mean in zip(parts, means, strict=True))
-    sd = math.sqrt(math.log1p(variance))
+    median = max(whole / math.sqrt(1 + variance), math.fsum(part.median_seconds for part in parts))
+    sd = math.sqrt(2 * max(0.0, math.log(whole / median)))
     doubt = math.hypot(*(part.doubt * mean / whole for part, mean in zip(parts, means, strict=True)))
-    return Spread(whole * math.exp(-(sd**2) / 2), sd, doubt)
+    return Spread(median, sd, doubt)

@@ -89,6 +89,22 @@ def test_a_sum_of_parts_has_their_mean_and_variance() -> None:
     assert said.median_seconds > 1.05 * sum(part.median_seconds for part in parts)
 
 
+def test_one_part_that_once_took_an_hour_takes_nothing_from_what_the_others_take() -> None:
+    known, usual = ServiceTimes(), {"encoding_prompt": 0.05, "denoising": 8.5, "decoding": 1.2}
+    for _ in range(30):
+        known.learn(WORK, usual)
+    known.learn(WORK, usual | {"encoding_prompt": 3600.0})
+    assert known.service(WORK).median_seconds == pytest.approx(9.75, rel=0.05)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 5)), max_size=4))
+def test_a_sum_keeps_its_mean_and_half_of_it_exceeds_half_of_the_parts(sizes: list[tuple[float, float]]) -> None:
+    parts = [Spread(*each) for each in sizes]
+    whole = together(*parts)
+    assert whole.mean_seconds == pytest.approx(sum(part.mean_seconds for part in parts))
+    assert whole.median_seconds >= 0.999_999 * sum(part.median_seconds for part in parts)
+
+
 def test_a_card_that_is_slower_is_learned_apart() -> None:
     known = taught()
     slow = replace(WORK, card="slow")
