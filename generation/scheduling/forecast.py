@@ -18,6 +18,7 @@ import numpy as np
 from generation.scheduling.arrivals import factor_at
 from generation.scheduling.calibration import Range
 from generation.scheduling.futures import Floats, draw_seconds
+from generation.scheduling.outages import share_here
 from generation.scheduling.passing import NOBODY, Passing, passing
 from generation.scheduling.service_times import Spread
 from generation.scheduling.simulation import Futures, Simulation
@@ -203,9 +204,8 @@ def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -
     meanwhile is so much above that clock, and lands in the stretch with that tag, or in front of all free ones if he
     pays. So many clips of one tag that wait keep the clock where it is, and whoever comes goes behind them.
     """
-    arrivals, outages, deep = snapshot.arrivals, snapshot.outages, snapshot.deep
-    are_here = 1 / (1 + outages.per_second * outages.lasts.mean_seconds)
-    machines = are_here * sum(1 / machine.slowness.median_seconds for machine in snapshot.machines)
+    arrivals, deep = snapshot.arrivals, snapshot.deep
+    machines = share_here(snapshot.outages) * sum(1 / machine.slowness.median_seconds for machine in snapshot.machines)
     plays = len(tail_start)
     rates = arrivals.per_second * np.exp(arrivals.doubt * random.standard_normal(plays))
     pace = np.exp(0.1 * random.standard_normal(plays))

@@ -27,6 +27,7 @@ _UNWATCHED_SECONDS = 600.0
 """After such a gap between two looks nobody counts as lost."""
 _LEAST_SECONDS = 1.0
 _P90 = 1.2815515594600038
+_NORMAL = NormalDist()
 
 
 @dataclass(slots=True)
@@ -118,6 +119,18 @@ class Watch:
         mean = self._log_seconds / count
         variance = (_PRIOR_AWAY_SD**2 + self._log_squares) / count - mean**2 * self._returns / count
         return Spread(_PRIOR_AWAY_SECONDS * math.exp(mean), math.sqrt(max(0.01, variance)))
+
+
+def share_here(outages: Outages) -> float:
+    """Return about which share of the machines is here at a time, by how long one is away on the whole before it is
+    back or forgotten: a lognormal of blips and long absences has a tail that reaches far beyond that."""
+    lasts = outages.lasts
+    away_seconds = min(FORGOTTEN_SECONDS, lasts.mean_seconds)
+    if lasts.sd > 0 and lasts.median_seconds > 0:
+        most = math.log(FORGOTTEN_SECONDS / lasts.median_seconds) / lasts.sd
+        shorter = lasts.mean_seconds * _NORMAL.cdf(most - lasts.sd)
+        away_seconds = shorter + FORGOTTEN_SECONDS * (1 - _NORMAL.cdf(most))
+    return 1 / (1 + outages.per_second * away_seconds)
 
 
 def what_is_left(lasts: Spread, elapsed_seconds: float) -> Spread:

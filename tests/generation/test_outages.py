@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from generation.scheduling.outages import FORGOTTEN_SECONDS, Watch, what_is_left
+from generation.scheduling.outages import FORGOTTEN_SECONDS, Watch, share_here, what_is_left
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Outages
 from gpu_worker.valkey_names import WORKER_DEAD_AFTER_SECONDS
@@ -59,6 +59,22 @@ def test_how_often_and_for_how_long_is_learned() -> None:
     assert 1 / found.per_second == pytest.approx(3600, rel=0.3)
     assert found.lasts.median_seconds == pytest.approx(900, rel=0.15)
     assert found.lasts.sd < 0.5
+
+
+@pytest.mark.parametrize(("blip", "long"), [(2.0, 1200.0), (5.0, 3500.0), (300.0, 300.0)])
+def test_what_share_of_machines_is_here_is_learned_from_blips_and_long_absences(blip: float, long: float) -> None:
+    watch, at = Watch(), 0.0
+    for away in (blip, long) * 100:
+        for _ in range(20):
+            watch.see(ONE, (), at := at + 30)
+        watch.see({}, (), at := at + 1)
+        watch.see(ONE, (), at := at + away)
+    is_here = 600 / (600 + (blip + long) / 2)
+    assert is_here / 2 < share_here(watch.outages()) < 2 * is_here
+
+
+def test_machines_that_are_never_lost_are_all_here() -> None:
+    assert share_here(Outages()) == 1.0
 
 
 def test_the_longer_something_lasts_the_less_is_left_of_what_is_known_and_the_more_of_what_is_not() -> None:
