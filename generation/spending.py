@@ -71,17 +71,23 @@ SUMMED_AT_ONCE: Final = 5_000
 _KEY: Final = "account_id, day, version_id, api_key_id, made_by_id"
 _SUMS: Final = "clips, seconds, held, charged, given_back"
 _SUM_UP: Final = f"""
+    -- Arrays are worked out once. A subquery with a limit may be run for each row, and takes more than the limit then.
     WITH new AS (
-        DELETE FROM generation_spentday WHERE id IN (
+        DELETE FROM generation_spentday WHERE id = ANY (ARRAY(
             SELECT id FROM generation_spentday WHERE NOT is_summed ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-        ) RETURNING {_KEY}, {_SUMS}
+        )) RETURNING {_KEY}, {_SUMS}
     ), old AS (
-        DELETE FROM generation_spentday WHERE is_summed AND id IN (
-            SELECT summed.id FROM (SELECT DISTINCT {_KEY} FROM new) AS touched JOIN generation_spentday summed
-                ON summed.account_id = touched.account_id AND summed.day = touched.day AND summed.is_summed
-                AND (summed.version_id, summed.api_key_id, summed.made_by_id)
-                    IS NOT DISTINCT FROM (touched.version_id, touched.api_key_id, touched.made_by_id)
-        ) RETURNING {_KEY}, {_SUMS}
+        DELETE FROM generation_spentday WHERE is_summed AND id = ANY (ARRAY(
+            -- Grouped, not joined: so a day of many groups is read once, and not once for each of them.
+            SELECT unnest(array_agg(id) FILTER (WHERE id IS NOT NULL))
+            FROM (
+                SELECT {_KEY}, NULL::bigint AS id FROM new
+                UNION ALL SELECT {_KEY}, id
+                FROM (SELECT DISTINCT account_id, day FROM new) AS touched
+                JOIN generation_spentday summed USING (account_id, day) WHERE summed.is_summed
+            ) AS known
+            GROUP BY {_KEY} HAVING bool_or(id IS NULL)
+        )) RETURNING {_KEY}, {_SUMS}
     )
     INSERT INTO generation_spentday ({_KEY}, {_SUMS}, is_summed)
     SELECT {_KEY}, sum(clips), sum(seconds), sum(held), sum(charged), sum(given_back), true
