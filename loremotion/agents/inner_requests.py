@@ -14,8 +14,10 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import anyio
+from django.conf import settings
 
 from loremotion.bodies import App, Message
+from loremotion.cross_origin import ALLOW_ORIGIN
 
 HANDED_ON: Final = frozenset(
     {
@@ -24,6 +26,7 @@ HANDED_ON: Final = frozenset(
     }
 )
 """Headers of the outer request that its inner ones bear. No cookie: an agent is known by its key alone."""
+ALLOWED: Final = ALLOW_ORIGIN.lower().encode()
 _SCOPE: Final = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path")
 
 
@@ -48,6 +51,11 @@ class InnerRequests:
     def header(self, name: bytes) -> bytes | None:
         """What whoever sent the outer one says under ``name``; None where they say nothing."""
         return next((value for said, value in self._scope["headers"] if said.lower() == name), None)
+
+    def lets_its_page_read(self, answer: Answer) -> bool:
+        """Whether the page that sent the outer request may read ``answer``; what is no page of elsewhere may."""
+        origin = self.header(b"origin")
+        return origin is None or ALLOWED in answer.headers or origin == settings.SITE_URL.encode()
 
     @asynccontextmanager
     async def open(

@@ -21,12 +21,12 @@ from accounts.roles import OFFERED_TO_APPS as OFFERED
 from accounts.roles import USUAL_OF_APPS as USUAL
 from loremotion import __version__
 from loremotion.agents.agent import CONFIRM_ABOVE, IN_SCOPE, Agent
-from loremotion.agents.inner_requests import InnerRequests
+from loremotion.agents.inner_requests import ALLOWED, InnerRequests
 from loremotion.agents.task_news import listening
 from loremotion.agents.tasks import Tasks
 from loremotion.agents.tools import server_of
 from loremotion.bodies import MAX_JSON_BYTES, App, Message, Receive, Send
-from loremotion.cross_origin import ALLOW_ORIGIN, EXPOSE, EXPOSED, PREFLIGHT
+from loremotion.cross_origin import EXPOSE, EXPOSED, PREFLIGHT
 from loremotion.errors import PROBLEM, document
 
 PATH: Final = "/mcp"
@@ -34,8 +34,7 @@ METADATA: Final = "/.well-known/oauth-protected-resource/mcp"
 """By RFC 9728, where a program learns how to get a token for ``PATH``."""
 _METADATA_PATHS: Final = frozenset({METADATA, "/.well-known/oauth-protected-resource"})
 _EXPOSED: Final = {EXPOSE.lower().encode(): f"{EXPOSED}, Mcp-Session-Id, WWW-Authenticate".encode()}
-_ALLOW_ORIGIN: Final = ALLOW_ORIGIN.lower().encode()
-_FOR_EVERYBODY: Final = {_ALLOW_ORIGIN: b"*", **_EXPOSED}
+_FOR_EVERYBODY: Final = {ALLOWED: b"*", **_EXPOSED}
 """Of what says nothing of anybody. Also of how to get a token: an app in a browser reads that before it has one."""
 _PREFLIGHT: Final = {name.lower().encode(): value.encode() for name, value in PREFLIGHT.items()}
 _RELAYED: Final = (b"retry-after", b"ratelimit", b"ratelimit-policy", b"content-type")
@@ -94,10 +93,9 @@ def protected_resource() -> dict[str, Any]:
 async def _admitted(api: InnerRequests, send: Send) -> Mapping[bytes, bytes] | None:
     """What browsers are told with each answer to whoever asks. None, once that is answered, where they have no key that
     holds, have asked too often, or are a page of elsewhere: before anything of theirs is read."""
-    origin = api.header(b"origin")
     async with api.open("GET", "/v1/me") as answer:
-        allowed = answer.headers.get(_ALLOW_ORIGIN)
-        cors = {_ALLOW_ORIGIN: allowed, **_EXPOSED} if allowed is not None else {}
+        allowed = answer.headers.get(ALLOWED)
+        cors = {ALLOWED: allowed, **_EXPOSED} if allowed is not None else {}
         if answer.status >= 400:
             relayed = {name: answer.headers[name] for name in _RELAYED if name in answer.headers}
             if answer.status == 401:
@@ -106,7 +104,7 @@ async def _admitted(api: InnerRequests, send: Send) -> Mapping[bytes, bytes] | N
                 cors = _FOR_EVERYBODY
             await _send(send, answer.status, await answer.read(), {**relayed, **cors})
             return None
-    if origin is None or allowed is not None or origin == settings.SITE_URL.encode():
+    if api.lets_its_page_read(answer):
         return cors
     says = (
         "This key isn't for pages of that origin. Set its origins under API keys; an app that you connect may be used "

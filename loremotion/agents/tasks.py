@@ -131,6 +131,8 @@ async def _asked(ctx: Ctx, task_id: str) -> tuple[dict[str, Any], int | None]:
             later = answer.headers.get(b"retry-after", b"")
             data = {"retryAfterSeconds": int(later)} if later.isdigit() else None
             raise MCPError(INTERNAL_ERROR, str(refusal), data) from None
+        if not agent_in(ctx).api.lets_its_page_read(answer):  # any more: who listens was let in an hour ago
+            raise MCPError(INTERNAL_ERROR, "This key isn't for pages of that origin.")
     return video, int(pause) if pause.isdigit() else None
 
 

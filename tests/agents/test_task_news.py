@@ -75,9 +75,9 @@ def listen(agent: Agent, *task_ids: str, **said: Any) -> Awaitable[Subscriptions
 Act = Callable[[Agent], Awaitable[Any]]
 
 
-def with_site(site: str, key: str, act: Act, *extensions: ClientExtension) -> Any:
+def with_site(site: str, key: str, act: Act, *extensions: ClientExtension, origin: str = "") -> Any:
     async def run() -> Any:
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {key}"} | ({"Origin": origin} if origin else {})
         async with (
             httpx2.AsyncClient(headers=headers, timeout=PATIENCE_SECONDS) as http,
             Agent(streamable_http_client(f"{site}/mcp", http_client=http), extensions=extensions) as agent,
@@ -167,6 +167,26 @@ def test_a_key_that_is_revoked_hears_no_more(
     assert listener.told.empty()
 
 
+@pytest.mark.parametrize("left", [[], ["https://another.example"]])
+def test_a_page_that_a_key_is_not_for_any_more_hears_no_more(
+    asgi_site: str, studio: Workspace, monkeypatch: pytest.MonkeyPatch, left: list[str]
+) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
+    page, clip = "https://app.example", factories.submitted(studio)
+    key = key_of(studio, origins=[page])
+
+    async def act(agent: Agent) -> None:
+        stream = asyncio.ensure_future(listen(agent, str(clip.id)))
+        assert (await listener.next()).status == "working"
+        await asyncio.to_thread(ApiKey.objects.filter(workspace=studio).update, origins=left)
+        await asyncio.to_thread(finish, clip)
+        await asyncio.wait_for(stream, PATIENCE_SECONDS)
+
+    listener = Listener()
+    with_site(asgi_site, key, act, listener, origin=page)
+    assert listener.told.empty()
+
+
 def revoke(workspace: Workspace) -> None:
     for one in ApiKey.objects.filter(workspace=workspace):
         api_keys.revoke(key=one, actor="owner@example.org")
@@ -201,14 +221,13 @@ def test_a_key_is_the_same_however_its_header_is_spelt(
     clip = factories.submitted(studio)
 
     async def spell_otherwise() -> None:
+        able = [advertise(IDENTIFIER)]
         for spelling in (f"bearer {key}", f"Bearer   {key}", f"BEARER \u00a0{key}"):
             async with (
                 httpx2.AsyncClient(
                     headers={b"Authorization": spelling.encode("latin-1")}, timeout=PATIENCE_SECONDS
                 ) as http,
-                Agent(
-                    streamable_http_client(f"{asgi_site}/mcp", http_client=http), extensions=[advertise(IDENTIFIER)]
-                ) as agent,
+                Agent(streamable_http_client(f"{asgi_site}/mcp", http_client=http), extensions=able) as agent,
             ):
                 with pytest.raises(MCPError, match="are being sent to you already"):
                     await asyncio.wait_for(listen(agent, str(clip.id)), PATIENCE_SECONDS)
