@@ -30,6 +30,7 @@ from generation.api import events
 from generation.live import progress
 from generation.models import Generation, State
 from gpu_worker.contract import Progress
+from loremotion import database
 from loremotion.agents import task_news
 from loremotion.agents.tasks import IDENTIFIER
 from tests.accounts import factories as people
@@ -75,6 +76,18 @@ def listen(agent: Agent, *task_ids: str, **said: Any) -> Awaitable[Subscriptions
 Act = Callable[[Agent], Awaitable[Any]]
 
 
+async def in_thread(act: Callable[..., Any], *given: Any, **said: Any) -> None:
+    """Do it beside the agent's loop; the thread ends with the test, and its connection goes back to the pool."""
+
+    def run() -> None:
+        try:
+            act(*given, **said)
+        finally:
+            database.give_back()
+
+    await asyncio.to_thread(run)
+
+
 def with_site(site: str, key: str, act: Act, *extensions: ClientExtension, origin: str = "") -> Any:
     async def run() -> Any:
         headers = {"Authorization": f"Bearer {key}"} | ({"Origin": origin} if origin else {})
@@ -98,7 +111,7 @@ def test_who_listens_is_told_of_the_end_and_then_the_stream_ends(asgi_site: str,
         stream = asyncio.ensure_future(listen(agent, *ids, ids[0], str(foreign.id), "../me"))
         told = [await listener.next() for _ in clips]
         for clip in clips:
-            await asyncio.to_thread(finish, clip)
+            await in_thread(finish, clip)
         return [*told, *[await listener.next() for _ in clips]], await asyncio.wait_for(stream, PATIENCE_SECONDS)
 
     listener = Listener()
@@ -132,10 +145,10 @@ def test_news_while_it_is_made_are_told(
     async def act(agent: Agent) -> None:
         stream = asyncio.ensure_future(listen(agent, str(clip.id)))
         assert (await listener.next()).status == "working"
-        await asyncio.to_thread(begin, clip)
+        await in_thread(begin, clip)
         news = await listener.next()
         assert (news.status, news.status_message) == ("working", "30 % done.")
-        await asyncio.to_thread(finish, clip)
+        await in_thread(finish, clip)
         await stream
 
     listener = Listener()
@@ -158,7 +171,7 @@ def test_a_key_that_is_revoked_hears_no_more(
         stream = asyncio.ensure_future(listen(agent, *[str(clip.id) for clip in clips]))
         for _ in clips:
             assert (await listener.next()).status == "working"
-        await asyncio.to_thread(revoke, studio)
+        await in_thread(revoke, studio)
         await asyncio.wait_for(stream, PATIENCE_SECONDS)
 
     listener = Listener()
@@ -178,8 +191,8 @@ def test_a_page_that_a_key_is_not_for_any_more_hears_no_more(
     async def act(agent: Agent) -> None:
         stream = asyncio.ensure_future(listen(agent, str(clip.id)))
         assert (await listener.next()).status == "working"
-        await asyncio.to_thread(ApiKey.objects.filter(workspace=studio).update, origins=left)
-        await asyncio.to_thread(finish, clip)
+        await in_thread(ApiKey.objects.filter(workspace=studio).update, origins=left)
+        await in_thread(finish, clip)
         await asyncio.wait_for(stream, PATIENCE_SECONDS)
 
     listener = Listener()
@@ -190,73 +203,6 @@ def test_a_page_that_a_key_is_not_for_any_more_hears_no_more(
 def revoke(workspace: Workspace) -> None:
     for one in ApiKey.objects.filter(workspace=workspace):
         api_keys.revoke(key=one, actor="owner@example.org")
-
-
-def test_a_key_holds_so_many_listeners_and_gets_their_places_back(
-    asgi_site: str, studio: Workspace, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_news, "MOST_LISTENERS", 2)
-    clip, another = factories.submitted(studio), key_of(studio)
-
-    async def hold(agent: Agent) -> None:
-        streams = [asyncio.ensure_future(listen(agent, str(clip.id))) for _ in range(2)]
-        for _ in streams:
-            await listener.next()
-        with pytest.raises(MCPError, match="are being sent to you already") as refused:
-            await listen(agent, str(clip.id))
-        assert refused.value.data == {"retryAfterSeconds": 10}
-        await asyncio.to_thread(with_site, asgi_site, another, lambda one: listen(one), advertise(IDENTIFIER))
-        await asyncio.to_thread(finish, clip)
-        await asyncio.gather(*streams)
-        await listen(agent, str(clip.id))
-
-    listener = Listener()
-    with_site(asgi_site, key, hold, listener)
-
-
-def test_a_key_is_the_same_however_its_header_is_spelt(
-    asgi_site: str, studio: Workspace, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_news, "MOST_LISTENERS", 1)
-    clip = factories.submitted(studio)
-
-    async def spell_otherwise() -> None:
-        able = [advertise(IDENTIFIER)]
-        for spelling in (f"bearer {key}", f"Bearer   {key}", f"BEARER \u00a0{key}"):
-            async with (
-                httpx2.AsyncClient(
-                    headers={b"Authorization": spelling.encode("latin-1")}, timeout=PATIENCE_SECONDS
-                ) as http,
-                Agent(streamable_http_client(f"{asgi_site}/mcp", http_client=http), extensions=able) as agent,
-            ):
-                with pytest.raises(MCPError, match="are being sent to you already"):
-                    await asyncio.wait_for(listen(agent, str(clip.id)), PATIENCE_SECONDS)
-
-    async def hold(agent: Agent) -> None:
-        stream = asyncio.ensure_future(listen(agent, str(clip.id)))
-        await listener.next()
-        await spell_otherwise()
-        await asyncio.to_thread(finish, clip)
-        await stream
-
-    listener = Listener()
-    with_site(asgi_site, key, hold, listener)
-
-
-def test_one_listener_is_told_of_so_many_tasks(
-    asgi_site: str, studio: Workspace, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task_news, "MOST_TASKS", 1)
-    clips = [factories.submitted(studio) for _ in range(2)]
-    for clip in clips:
-        finish(clip)
-
-    async def act(agent: Agent) -> None:
-        await listen(agent, *[str(clip.id) for clip in clips])
-
-    listener = Listener()
-    with_site(asgi_site, key, act, listener)
-    assert [listener.told.get_nowait().task_id for _ in range(listener.told.qsize())] == [str(clips[0].id)]
 
 
 def test_who_did_not_say_that_it_knows_tasks_is_told_of_none(asgi_site: str, studio: Workspace, key: str) -> None:
