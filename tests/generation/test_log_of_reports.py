@@ -92,7 +92,7 @@ def test_every_line_of_a_job_that_fails_names_the_click_and_the_clip(
 ) -> None:
     if function == signing_queue.SIGN_LATE:
         settle.settle(factories.report(clip))  # delivered unsigned
-    for module, name in ((settle, "start"), (settle, "settle"), (retries, "requeue"), (signing, "signed")):
+    for module, name in ((settle, "start"), (settle, "settle"), (retries, "requeue"), (signing, "sign_clip")):
         monkeypatch.setattr(module, name, failure)
     with caplog.filtering(ContextFilter()):
         worked_off(function, clip)
